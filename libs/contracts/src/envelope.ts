@@ -1,4 +1,4 @@
-import { base64url, count, instant, name, object, oneOf, optional, scopePath, text, uuid } from './schema.js';
+import { base64url, instant, name, object, oneOf, optional, text, uuid } from './schema.js';
 import type { Shape } from './schema.js';
 
 /** Content of an event that can be erased: AES-256-GCM under the action's data key; additional data = event id. */
@@ -79,4 +79,4 @@ export const EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=UTF-8';
  */
 export const HEADER = { contentType: 'content-type', path: 'exq-path', signature: 'exq-signature', keyId: 'exq-keyid', ordinal: 'exq-ordinal', traceparent: 'traceparent' } as const;
 
-export { count, scopePath };
+

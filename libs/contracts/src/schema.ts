@@ -38,6 +38,10 @@ export const amount = (): Schema<string> => ({ json: { type: 'string', pattern: 
 export const unit = (): Schema<string> => ({ json: { type: 'string', pattern: '^[A-Z][A-Z0-9_]{0,31}$' } });
 /** A JSON integer that is counted, not money: versions, numbers of uses, milliseconds. */
 export const count = (maximum = Number.MAX_SAFE_INTEGER): Schema<number> => ({ json: { type: 'integer', minimum: 0, maximum } });
+/** A fraction from 0 to 1 as decimal text, e.g. "0.82"; our own fields hold no floats. */
+export const fraction = (): Schema<string> => ({ json: { type: 'string', pattern: '^(0(\\.\\d{1,6})?|1(\\.0{1,6})?)$' } });
+/** Any JSON value that the strict parse accepted. */
+export const anything = (): Schema<unknown> => ({ json: {} });
 export const truth = (): Schema<boolean> => ({ json: { type: 'boolean' } });
 /** base64url without padding. */
 export const base64url = (maxLength = 1_048_576): Schema<string> => ({ json: { type: 'string', maxLength, pattern: '^[A-Za-z0-9_-]*$' } });

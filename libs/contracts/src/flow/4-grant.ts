@@ -1,0 +1,61 @@
+import { capsShape, unitAmount } from '../caps.js';
+import { EXECUTION_MODES, ON_SILENCE, policyFacts, tool } from '../facts.js';
+import { count, hash, instant, list, name, object, oneOf, optional, scopePath, text, uuid } from '../schema.js';
+import type { Shape } from '../schema.js';
+
+/**
+ * Claims of a grant: signed, consumable authority. JWS compact (RFC 7515), alg EdDSA, header {alg, kid, typ: "exq-grant+jwt"}.
+ * Signed by approvals (source approval, grant_id = approval_id) or policy (source allowance, grant_id = action_id).
+ * Reservations checks every field against the request to reserve, each with its own code (codes.ts, group authority).
+ */
+export const grantShape = object({
+  grant_id: uuid(),
+  source: oneOf('approval', 'allowance'),
+  action_id: uuid(),
+  tenant: name(),
+  scope_path: scopePath(),
+  agent_identity: name(),
+  run_id: name(),
+  thread_id: optional(name()),
+  action_kind: name(),
+  action_class: optional(name()),
+  on_silence: oneOf(...ON_SILENCE),
+  tool,
+  target_hash: optional(hash()),
+  /** as proposed */
+  arguments_hash: hash(),
+  /** what may run: equal to arguments_hash, or the recorded narrowing */
+  granted_arguments_hash: hash(),
+  binding: oneOf('exact'),
+  execution_mode: oneOf(...EXECUTION_MODES),
+  not_before: instant(),
+  expires_at: instant(),
+  max_uses: count(10_000),
+  /** held per use, in unit RISK_POINTS */
+  risk_points: count(1_000_000),
+  /** held per use, other units */
+  amounts: list(unitAmount, 20),
+  caps: capsShape,
+  approvers: list(object({ person: name(), role: name(), stage: count(10), vote_event_id: uuid() }), 50),
+  /** hash of SHA-256(salt ‖ rationale); the text is sealed in the votes */
+  rationale_hash: optional(hash()),
+  policy_hash: hash(),
+  policy_version: count(),
+  rule_id: text(200),
+  view_hash: optional(hash()),
+  facts: policyFacts,
+});
+export type Grant = Shape<typeof grantShape>;
+export const GRANT_JWS_TYPE = 'exq-grant+jwt';
+
+/** Claims of the authorization token that stands in the answer of a reserve, never in an event or log. */
+export const authorizationShape = object({
+  reservation_id: uuid(),
+  grant_id: uuid(),
+  tenant: name(),
+  tool,
+  granted_arguments_hash: hash(),
+  execute_by: instant(),
+});
+export type Authorization = Shape<typeof authorizationShape>;
+export const AUTHORIZATION_JWS_TYPE = 'exq-authorization+jwt';

@@ -1,0 +1,209 @@
+import { capsShape, unitAmount } from '../caps.js';
+import { CODES } from '../codes.js';
+import type { Code } from '../codes.js';
+import { defineEvent } from '../event.js';
+import { EXECUTION_MODES, tool } from '../facts.js';
+import { amount, count, hash, instant, list, name, object, oneOf, optional, scopePath, text, truth, unit, uuid } from '../schema.js';
+import type { Shape } from '../schema.js';
+
+const reservations = { context: 'reservations', owner: 'reservations', aggregate: 'reservation', version: 1 } as const;
+
+/** One budget after the move: entry_no counts the budget's moves from 1 without gap; auditors order by it. */
+export const budgetMove = object({ budget_id: uuid(), unit: unit(), amount: amount(), entry_no: count(), held: amount(), committed: amount(), cap: amount() });
+export type BudgetMove = Shape<typeof budgetMove>;
+
+/**
+ * Body of `POST /v1/reservations`. `grant` is the signed grant, needed only when reservations has not consumed its event yet;
+ * else `grant_id` is enough. The agent asks for itself; the executor asks for a managed grant and names the agent it acts for.
+ */
+export const reserveShape = object({
+  grant_id: optional(uuid()),
+  grant: optional(text(65_536)),
+  use_no: optional(count(10_000)),
+  agent: optional(name()),
+  execution_mode: oneOf(...EXECUTION_MODES),
+  scope_path: scopePath(),
+  run_id: name(),
+  thread_id: optional(name()),
+  action_kind: name(),
+  tool,
+  target_hash: optional(hash()),
+  arguments_hash: hash(),
+  environment: optional(name()),
+  /** further units to hold (TOKENS, CALLS …); units of the grant are held as granted, asking for more is CAP_EXCEEDED */
+  amounts: optional(list(unitAmount, 20)),
+  /** how long the hold stands, clamped by configuration */
+  ttl_ms: optional(count()),
+  /** managed: rises only after a ReservationRefused */
+  attempt: optional(count(1_000)),
+});
+export type ReserveRequest = Shape<typeof reserveShape>;
+
+export const ReservationHeld = defineEvent({
+  ...reservations,
+  name: 'ReservationHeld',
+  authority: true,
+  summary: 'Authority and budget are set aside for one use of a grant: the claim.',
+  data: object({
+    reservation_id: uuid(),
+    purpose: oneOf('execution', 'budget_only'),
+    grant_id: optional(uuid()),
+    use_no: optional(count()),
+    action_id: optional(uuid()),
+    /** derived from (tenant, grant_id, use_no); also the effect key */
+    execution_id: optional(uuid()),
+    attempt: count(),
+    agent: name(),
+    scope_path: scopePath(),
+    run_id: name(),
+    thread_id: optional(name()),
+    action_kind: name(),
+    execution_mode: oneOf(...EXECUTION_MODES),
+    tool,
+    target_hash: optional(hash()),
+    granted_arguments_hash: hash(),
+    holds: list(budgetMove, 100),
+    caps: capsShape,
+    execute_by: instant(),
+    expires_at: instant(),
+    policy_version: count(),
+    policy_hash: hash(),
+    /** how the active policy agreed: same hash as the grant's, or evaluated again */
+    policy_result: oneOf('same', 're_evaluated'),
+    fence_epoch: count(),
+  }),
+});
+
+export const ReservationRefused = defineEvent({
+  ...reservations,
+  name: 'ReservationRefused',
+  summary: 'The authority said no, with one code; a denial after approval when the grant came from one.',
+  data: object({
+    reservation_id: uuid(),
+    grant_id: optional(uuid()),
+    use_no: optional(count()),
+    action_id: optional(uuid()),
+    agent: name(),
+    run_id: optional(name()),
+    code: oneOf(...(Object.keys(CODES).filter((each) => CODES[each as Code].group === 'authority') as Code[])),
+    after_approval: truth(),
+    attempt: count(),
+    /** for operators; never told to agents */
+    budget_id: optional(uuid()),
+  }),
+});
+
+export const ReservationStarted = defineEvent({
+  ...reservations,
+  name: 'ReservationStarted',
+  summary: 'The holder says the effect is about to happen.',
+  data: object({ reservation_id: uuid(), started_at: instant(), attested_by: oneOf('executor', 'agent') }),
+});
+
+export const ReservationExtended = defineEvent({
+  ...reservations,
+  name: 'ReservationExtended',
+  summary: 'The hold stands longer; execute_by never moves.',
+  data: object({ reservation_id: uuid(), expires_at: instant() }),
+});
+
+const settlement = {
+  reservation_id: uuid(),
+  grant_id: optional(uuid()),
+  action_id: optional(uuid()),
+  outcome: oneOf('SUCCEEDED', 'FAILED', 'UNKNOWN', 'NONE'),
+  attested_by: oneOf('executor', 'agent', 'person', 'system'),
+  /** after the move */
+  moves: list(budgetMove, 100),
+};
+
+export const ReservationCommitted = defineEvent({
+  ...reservations,
+  name: 'ReservationCommitted',
+  summary: 'The effect happened; actual usage is spent, the rest returned.',
+  data: object({ ...settlement, actual: list(unitAmount, 20), provider_request_id: optional(text(300)), executed_arguments_hash: optional(hash()) }),
+});
+
+export const ReservationReleased = defineEvent({
+  ...reservations,
+  name: 'ReservationReleased',
+  summary: 'The effect provably did not happen; everything is returned, the use stays spent.',
+  data: object({ ...settlement, reason: text(300) }),
+});
+
+export const ReservationExpired = defineEvent({
+  ...reservations,
+  name: 'ReservationExpired',
+  summary: 'Nothing was heard within the time; everything is returned (self execution, on_silence expire).',
+  data: object(settlement),
+});
+
+export const ReservationMarkedUnknown = defineEvent({
+  ...reservations,
+  name: 'ReservationMarkedUnknown',
+  summary: 'Whether the effect happened is not known; the hold stands until reconciled.',
+  data: object({ ...settlement, reason: text(300) }),
+});
+
+export const GrantClosed = defineEvent({
+  ...reservations,
+  name: 'GrantClosed',
+  aggregate: 'grant',
+  summary: 'A revocation or withdrawal is effective: nothing is consumed from this grant after it.',
+  data: object({ grant_id: uuid(), action_id: optional(uuid()), reason: oneOf('revoked', 'withdrawn') }),
+});
+
+export const BudgetDefined = defineEvent({
+  ...reservations,
+  name: 'BudgetDefined',
+  aggregate: 'budget',
+  authority: true,
+  summary: 'A person set a budget on a scope path.',
+  data: object({ budget_id: uuid(), scope_path: scopePath(), unit: unit(), cap: amount(), entry_no: count() }),
+});
+
+export const BudgetAdjusted = defineEvent({
+  ...reservations,
+  name: 'BudgetAdjusted',
+  aggregate: 'budget',
+  authority: true,
+  summary: 'A person changed a budget’s cap; never below what is held and committed.',
+  data: object({ budget_id: uuid(), cap: amount(), held: amount(), committed: amount(), entry_no: count(), reason: text(1_000) }),
+});
+
+export const FREEZE_SCOPES = ['tenant', 'agent', 'kind', 'tool', 'grant'] as const;
+
+export const FreezeApplied = defineEvent({
+  ...reservations,
+  name: 'FreezeApplied',
+  aggregate: 'freeze',
+  authority: true,
+  summary: 'Fenced: no claim in this scope exists after this epoch.',
+  data: object({ freeze_id: uuid(), scope: oneOf(...FREEZE_SCOPES), value: text(300), reason: text(1_000), fence_epoch: count() }),
+});
+
+export const FreezeQuiesced = defineEvent({
+  ...reservations,
+  name: 'FreezeQuiesced',
+  aggregate: 'freeze',
+  summary: 'Every claim from before the fence has ended or is listed as unknown.',
+  data: object({ freeze_id: uuid(), unknown_reservations: list(uuid(), 10_000) }),
+});
+
+export const FreezeLifted = defineEvent({
+  ...reservations,
+  name: 'FreezeLifted',
+  aggregate: 'freeze',
+  authority: true,
+  summary: 'A person lifted the freeze, with a reason.',
+  data: object({ freeze_id: uuid(), reason: text(1_000), fence_epoch: count() }),
+});
+
+export const PolicyInForce = defineEvent({
+  ...reservations,
+  name: 'PolicyInForce',
+  aggregate: 'policy',
+  authority: true,
+  summary: 'From this epoch on no claim is judged under an older policy version.',
+  data: object({ policy_hash: hash(), policy_version: count(), fence_epoch: count() }),
+});

@@ -1,0 +1,56 @@
+import { defineEvent } from '../event.js';
+import { count, hash, instant, name, object, oneOf, optional, text, uuid } from '../schema.js';
+import { SERVICES } from '../topics.js';
+
+export const StreamHeadsPublished = defineEvent({
+  name: 'StreamHeadsPublished',
+  version: 1,
+  context: 'audit',
+  owner: 'any',
+  aggregate: 'stream-heads',
+  summary: 'How many events a service has published for a tenant, and their Merkle root, so that an omission shows. It counts neither itself nor tree heads.',
+  data: object({
+    service: oneOf(...SERVICES),
+    /** events with ordinal 1..events */
+    events: count(),
+    /** RFC 9162 root of their leaves in ordinal order */
+    root: hash(),
+  }),
+});
+
+export const EventQuarantined = defineEvent({
+  name: 'EventQuarantined',
+  version: 1,
+  context: 'audit',
+  owner: 'any',
+  aggregate: 'dead-letter',
+  summary: 'A message could not be taken for a deterministic reason; its bytes are on the dead-letter topic.',
+  data: object({ service: oneOf(...SERVICES), topic: text(100), offset: text(30), partition: count(), reason: text(300), message_hash: hash(), event_id: optional(text(100)) }),
+});
+
+export const TreeHeadPublished = defineEvent({
+  name: 'TreeHeadPublished',
+  version: 1,
+  context: 'audit',
+  owner: 'audit',
+  aggregate: 'log',
+  summary: 'Signed size and root of a tenant’s log.',
+  data: object({
+    log: name(),
+    size: count(),
+    root: hash(),
+    /** C2SP signed note (tlog-checkpoint) */
+    note: text(10_000),
+    published_at: instant(),
+  }),
+});
+
+export const ExportMade = defineEvent({
+  name: 'ExportMade',
+  version: 1,
+  context: 'audit',
+  owner: 'audit',
+  aggregate: 'export',
+  summary: 'Someone took evidence out.',
+  data: object({ export_id: uuid(), format: oneOf('jsonl'), log_size: count() }),
+});
