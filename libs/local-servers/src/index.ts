@@ -1,1 +1,3 @@
-export {};
+export * from './local-server-errors.js';
+export { startEmbeddedPostgres, type EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres.js';
+export { removePostgresData } from './postgres-home.js';

@@ -1,1 +1,1 @@
-export {};
+export { startTestPostgres, type TestDatabase, type TestPostgres, type TestPostgresOptions } from './test-postgres.js';
