@@ -1,5 +1,5 @@
 import { defineEvent } from './event.js';
-import { count, hash, name, object, text } from './schema.js';
+import { count, hash, list, name, object, text } from './schema.js';
 
 const policies = { context: 'policies', owner: 'policy', version: 1, authority: true } as const;
 
@@ -13,6 +13,10 @@ export const PolicyPublished = defineEvent({
     policy_version: count(),
     /** the YAML text as its author wrote it */
     source: text(262_144),
+    /** canonical JSON (RFC 8785) of the parsed policy: what policy_hash is the hash of, and what reservations evaluates */
+    canonical: text(262_144),
+    /** every kind globs may match in this version, from the policy and from ActionKindClassified */
+    registered_kinds: list(name(), 10_000),
     reason: text(1_000),
   }),
 });
@@ -22,7 +26,7 @@ export const PolicyRolledBack = defineEvent({
   name: 'PolicyRolledBack',
   aggregate: 'policy',
   summary: 'An earlier source is published again, as a new and higher version.',
-  data: object({ policy_hash: hash(), policy_version: count(), to_version: count(), source: text(262_144), reason: text(1_000) }),
+  data: object({ policy_hash: hash(), policy_version: count(), to_version: count(), source: text(262_144), canonical: text(262_144), registered_kinds: list(name(), 10_000), reason: text(1_000) }),
 });
 
 export const ActionKindClassified = defineEvent({
