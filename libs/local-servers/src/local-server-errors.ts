@@ -42,3 +42,11 @@ export class ServerDidNotStart extends LocalServerError {
     super(`${server} did not start: ${detail.trim().split('\n').slice(-5).join(' | ') || 'it gave no reason'}`);
   }
 }
+
+/** Java or Maven is not installed. */
+export class KafkaPrerequisiteMissing extends LocalServerError {
+  override readonly name = 'KafkaPrerequisiteMissing';
+  constructor(readonly missing: string) {
+    super(`A local Kafka needs ${missing}; install it, or set KAFKA_BROKERS to a Kafka 4.1 or newer.`);
+  }
+}
