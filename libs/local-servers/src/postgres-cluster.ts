@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DataDirectoryUnwritable, ServerDidNotStart } from './local-server-errors.js';
 import { runAs, type ServerAccount } from './server-account.js';
 
@@ -61,7 +61,8 @@ const copyTemplate = (template: string, home: string, account: ServerAccount | u
 
 const keepTemplate = (home: string, template: string): void => {
   const unfinished = `${template}.${process.pid}`;
-  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(template), { recursive: true });
+  mkdirSync(unfinished, { mode: 0o700 });
   cpSync(join(home, 'cluster'), join(unfinished, 'cluster'), { recursive: true });
   cpSync(passwordFile(home), passwordFile(unfinished));
   try {

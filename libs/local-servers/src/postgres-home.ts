@@ -55,6 +55,7 @@ export const removePostgresData = (dataDirectory: string): void => {
     if (owner !== undefined) throw new DataDirectoryInUse(home, owner.pid);
   }
   for (const home of homes) {
-    for (const name of ['cluster', 'superuser-password', 'server.log', 'server.log.1']) rmSync(join(home, name), { recursive: true, force: true });
+    const names = home === wanted ? ['cluster', 'superuser-password', 'server.log', 'server.log.1'] : ['.'];
+    for (const name of names) rmSync(join(home, name), { recursive: true, force: true });
   }
 };

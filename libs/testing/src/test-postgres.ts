@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startEmbeddedPostgres } from '@exequatur/local-servers';
+import { removePostgresData, startEmbeddedPostgres } from '@exequatur/local-servers';
 import pg from 'pg';
 
 /** A database of its own for one suite or test. */
@@ -47,7 +47,9 @@ const isAlive = (pid: number): boolean => {
 const sweepLeftovers = (): void => {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
     const pid = Number(name.slice(prefix.length).split('-')[0]);
-    if (Number.isSafeInteger(pid) && !isAlive(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 3 });
+    if (!Number.isSafeInteger(pid) || isAlive(pid)) continue;
+    removePostgresData(join(tmpdir(), name));
+    rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 3 });
   }
 };
 
@@ -93,6 +95,7 @@ export const startTestPostgres = async (options: TestPostgresOptions = {}): Prom
     createDatabase: (name) => createDatabase(url, name),
     stop: async () => {
       await server.stop();
+      removePostgresData(dataDirectory);
       rmSync(dataDirectory, { recursive: true, force: true, maxRetries: 3 });
     },
   };
