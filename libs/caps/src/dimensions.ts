@@ -1,0 +1,23 @@
+import type { Caps } from '@exequatur/contracts';
+import { exactText, hostPattern, recipientPattern } from './pattern.js';
+import type { PatternKind } from './pattern.js';
+
+/** Every field of Caps by how it narrows. The `satisfies` below fails to compile when contracts gains a field unknown here. */
+export const NUMBERS = ['max_runtime_sec', 'row_limit', 'expires_in_ms', 'max_uses'] as const;
+export type NumberDimension = (typeof NUMBERS)[number];
+
+export const LISTS = {
+  network_allowlist: hostPattern,
+  allowed_recipients: recipientPattern,
+  environments: exactText,
+  tools: exactText,
+  models: exactText,
+} as const satisfies Readonly<Partial<Record<keyof Caps, PatternKind>>>;
+export type ListDimension = keyof typeof LISTS;
+export const LIST_NAMES = Object.keys(LISTS) as ListDimension[];
+
+export type CapDimension = NumberDimension | ListDimension | 'max_amount';
+
+/** Compiles only while the dimensions above are exactly the fields of Caps. */
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
+export const everyFieldIsADimension: Same<CapDimension, keyof Caps> = true;
