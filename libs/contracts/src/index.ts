@@ -16,3 +16,5 @@ export * from './flow/7-audit.js';
 export * from './directory.js';
 export * from './policies.js';
 export * from './catalogue.js';
+export * from './upcasters.js';
+export * from './reference.js';

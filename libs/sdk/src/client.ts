@@ -1,0 +1,152 @@
+import type { Caps, Code, Proposal, ReserveRequest, StopReason, Tool, UnitAmount, Verdict } from '@exequatur/contracts';
+import { send } from './http.js';
+import type { Call, HttpOptions } from './http.js';
+
+/** Answer of `POST /v1/actions`. */
+export interface Proposed {
+  readonly action_id: string;
+  readonly status: ActionStatus;
+  readonly verdict: Verdict;
+  readonly tier?: 'AUTO' | 'LOG';
+  readonly code?: Code;
+  readonly stop_reason?: StopReason;
+  readonly rule_id: string;
+  readonly reason: string;
+  readonly instruction?: string;
+  readonly policy_hash: string;
+  readonly policy_version: number;
+  readonly caps?: Caps;
+  /** base64url; with it anyone who knows the arguments can recompute arguments_hash */
+  readonly salt: string;
+  readonly arguments_hash: string;
+  readonly target_hash?: string;
+  readonly action_hash: string;
+  readonly grant_id?: string;
+  readonly grant?: string;
+  readonly approval_id?: string;
+  readonly links: Readonly<Record<string, string>>;
+}
+
+export type ActionStatus = 'proposed' | 'awaiting_approval' | 'allowed' | 'granted' | 'denied' | 'quarantined' | 'rejected' | 'answered' | 'expired' | 'cancelled' | 'withdrawn' | 'reserved' | 'executing' | 'executed' | 'failed' | 'unknown' | 'released';
+
+/** Answer of `GET /v1/actions/{id}` and `…/wait`. */
+export interface ActionView {
+  readonly action_id: string;
+  readonly status: ActionStatus;
+  readonly verdict: Verdict;
+  readonly code?: Code;
+  readonly stop_reason?: StopReason;
+  readonly instruction?: string;
+  readonly approval_id?: string;
+  readonly grant_id?: string;
+  readonly grant?: string;
+  readonly caps?: Caps;
+  /** what may run: as proposed, or as narrowed by the approver */
+  readonly granted_arguments?: unknown;
+  readonly granted_arguments_hash?: string;
+  readonly target_hash?: string;
+  /** the reviewer's text, when a person answered in place of the tool */
+  readonly response?: string;
+  readonly rejection?: { readonly reason_code: string; readonly reason: string; readonly instruction: string };
+}
+
+/** Answer of `POST /v1/reservations`. */
+export interface Reserved {
+  readonly reservation_id: string;
+  readonly status: string;
+  readonly grant_id: string;
+  readonly use_no: number;
+  readonly execution_id: string;
+  /** RFC 3339 UTC by the authority's clock */
+  readonly execute_by: string;
+  /** counted from the first attempt of this request, on the caller's monotonic clock */
+  readonly execute_within_ms: number;
+  readonly expires_at: string;
+  readonly caps: Caps;
+  /** short-lived token a tool or gateway can check */
+  readonly authorization?: string;
+}
+
+export interface ClientOptions extends Omit<HttpOptions, 'credential'> {
+  /** one origin that serves everything (standalone), or one per service */
+  readonly baseUrl: string | { readonly policy: string; readonly approvals: string; readonly reservations: string };
+  /** the agent's key, `exq_agent_…` */
+  readonly apiKey: string;
+}
+
+export interface OutcomeReport {
+  readonly status: 'SUCCEEDED' | 'FAILED' | 'UNKNOWN';
+  readonly actual?: readonly UnitAmount[];
+  readonly provider_request_id?: string;
+}
+
+/** What an agent can ask Exequatur. Every write takes an optional idempotencyKey; without one a fresh one is used per call. */
+export class ExequaturClient {
+  readonly #http: HttpOptions;
+  readonly #urls: { policy: string; approvals: string; reservations: string };
+
+  constructor(options: ClientOptions) {
+    const { baseUrl, apiKey, ...http } = options;
+    this.#http = { ...http, credential: apiKey };
+    this.#urls = typeof baseUrl === 'string' ? { policy: baseUrl, approvals: baseUrl, reservations: baseUrl } : baseUrl;
+  }
+
+  propose(proposal: Proposal, idempotencyKey?: string): Promise<Proposed> {
+    return this.#send({ method: 'POST', url: `${this.#urls.policy}/v1/actions`, body: proposal, ...keyed(idempotencyKey) });
+  }
+
+  action(actionId: string): Promise<ActionView> {
+    return this.#send({ method: 'GET', url: `${this.#urls.policy}/v1/actions/${encodeURIComponent(actionId)}` });
+  }
+
+  /** Returns when the action leaves `awaiting_approval`, or with the current status when `timeoutMs` is up. */
+  wait(actionId: string, timeoutMs = 30_000): Promise<ActionView> {
+    const seconds = Math.max(1, Math.ceil(timeoutMs / 1_000));
+    return this.#send({ method: 'GET', url: `${this.#urls.policy}/v1/actions/${encodeURIComponent(actionId)}/wait?timeout=${seconds}s`, timeoutMs: timeoutMs + 10_000 });
+  }
+
+  withdraw(actionId: string, reason: string, idempotencyKey?: string): Promise<ActionView> {
+    return this.#send({ method: 'POST', url: `${this.#urls.policy}/v1/actions/${encodeURIComponent(actionId)}/withdraw`, body: { reason }, ...keyed(idempotencyKey) });
+  }
+
+  reserve(request: ReserveRequest, idempotencyKey?: string): Promise<Reserved> {
+    return this.#send({ method: 'POST', url: `${this.#urls.reservations}/v1/reservations`, body: request, ...keyed(idempotencyKey) });
+  }
+
+  start(reservationId: string, idempotencyKey?: string): Promise<unknown> {
+    return this.#settle(reservationId, 'start', {}, idempotencyKey);
+  }
+
+  outcome(reservationId: string, report: OutcomeReport, idempotencyKey?: string): Promise<unknown> {
+    return this.#settle(reservationId, 'outcome', report, idempotencyKey);
+  }
+
+  commit(reservationId: string, actual: readonly UnitAmount[], idempotencyKey?: string): Promise<unknown> {
+    return this.#settle(reservationId, 'commit', { actual }, idempotencyKey);
+  }
+
+  release(reservationId: string, reason: string, idempotencyKey?: string): Promise<unknown> {
+    return this.#settle(reservationId, 'release', { reason }, idempotencyKey);
+  }
+
+  extend(reservationId: string, byMs: number, idempotencyKey?: string): Promise<unknown> {
+    return this.#settle(reservationId, 'extend', { by_ms: byMs }, idempotencyKey);
+  }
+
+  /** Where a person decides about an approval. */
+  approvalUrl(approvalId: string): string {
+    return `${this.#urls.approvals}/approvals/${approvalId}`;
+  }
+
+  #settle(reservationId: string, step: string, body: unknown, idempotencyKey: string | undefined): Promise<unknown> {
+    return this.#send({ method: 'POST', url: `${this.#urls.reservations}/v1/reservations/${encodeURIComponent(reservationId)}/${step}`, body, ...keyed(idempotencyKey) });
+  }
+
+  #send<T>(call: Call): Promise<T> {
+    return send<T>(this.#http, call);
+  }
+}
+
+const keyed = (idempotencyKey: string | undefined): { idempotencyKey?: string } => (idempotencyKey === undefined ? {} : { idempotencyKey });
+
+export type { Caps, Proposal, ReserveRequest, Tool, UnitAmount, Verdict };
