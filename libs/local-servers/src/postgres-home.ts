@@ -21,6 +21,17 @@ const elsewhere = (dataDirectory: string): string =>
 /** Lets the borrowed account pass through the directory: what lies in it has its own, narrower modes. */
 const letPass = (directory: string): void => chmodSync(directory, statSync(directory).mode | 0o111);
 
+/** Whether root could make the other place and the account can enter it, whatever root's umask is. */
+const openElsewhere = (account: ServerAccount, home: string): boolean => {
+  try {
+    create(home);
+    for (const directory of [sharedDirectory, home]) letPass(directory);
+    return canEnter(account, home);
+  } catch {
+    return false;
+  }
+};
+
 /**
  * The directory that holds `cluster` (PostgreSQL's own data directory), `superuser-password`, `owner.lock` and `server.log`.
  * It is `dataDirectory`, except for root when the account that must run PostgreSQL cannot get there: then a directory of
@@ -34,8 +45,7 @@ export const prepareHome = (dataDirectory: string, account: ServerAccount | unde
   letPass(wanted);
   if (canEnter(account, wanted)) return wanted;
   const home = elsewhere(wanted);
-  create(home);
-  if (!canEnter(account, home)) {
+  if (!openElsewhere(account, home)) {
     throw new DataDirectoryUnwritable(wanted, `user ${account.name}, who must run PostgreSQL because it refuses root, can enter neither it nor ${home}`);
   }
   log(`user ${account.name}, who runs PostgreSQL because it refuses root, cannot enter ${wanted}: its data is kept in ${home}`);

@@ -62,8 +62,19 @@ export const postgresProcesses = (cluster: string, recordedPid: number | undefin
     return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isPostgresIn(name, cluster)).map(Number).filter(isRunning);
   }
   if (recordedPid === undefined || !isRunning(recordedPid)) return [];
-  const command = ps(recordedPid, 'command');
+  const command = commandLine(recordedPid);
   return command.includes('postgres') && command.includes(cluster) ? [recordedPid] : [];
+};
+
+/** The words a process was started with, joined by spaces; empty when there is no such process or it is not ours to read. */
+export const commandLine = (pid: number): string => {
+  if (!isRunning(pid)) return '';
+  if (!onLinux) return ps(pid, 'command');
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
 };
 
 /** True when `condition` came to hold within `withinMs`. */
