@@ -2,6 +2,7 @@ import { capsShape } from '../caps.js';
 import { defineEvent } from '../event.js';
 import { approvalDemand, ON_SILENCE, policyFacts } from '../facts.js';
 import { count, hash, instant, jws, name, object, oneOf, optional, record, text, truth, uuid } from '../schema.js';
+import type { Shape } from '../schema.js';
 import { sealedProposal } from './1-proposal.js';
 
 /** Under which policy, by which rule: on every verdict. `rule_id` is `class:<name>` or `default:unknown` where no rule matched. */
@@ -49,6 +50,10 @@ export const ActionCapped = defineEvent({
   sealed: sealedProposal,
 });
 
+/** JSON pointers into the arguments that a reviewer may narrow, from the tool table: by unit for amounts, and the recipients */
+export const narrowable = object({ amounts: optional(record(text(200), 20)), recipients: optional(text(200)) });
+export type Narrowable = Shape<typeof narrowable>;
+
 export const ApprovalRequired = defineEvent({
   name: 'ApprovalRequired',
   version: 1,
@@ -65,8 +70,7 @@ export const ApprovalRequired = defineEvent({
     agent_owner: optional(name()),
     arguments_hash: hash(),
     target_hash: optional(hash()),
-    /** JSON pointers into the arguments that a reviewer may narrow, from the tool table: by unit for amounts, and the recipients */
-    narrowable: object({ amounts: optional(record(text(200), 20)), recipients: optional(text(200)) }),
+    narrowable,
     demand: approvalDemand,
     /** caps that a matching rule sets already; the grant never exceeds them */
     caps: optional(capsShape),

@@ -1,11 +1,24 @@
 import { capsShape } from '../caps.js';
 import { defineEvent } from '../event.js';
-import { approvalDemand } from '../facts.js';
+import { approvalDemand, ON_SILENCE, policyFacts } from '../facts.js';
 import { base64url, count, hash, instant, jws, list, name, object, oneOf, optional, text, uuid } from '../schema.js';
 import { sealedProposal } from './1-proposal.js';
+import { narrowable } from './2-verdict.js';
 
 const request = { approval_id: uuid(), action_id: uuid() };
 const approvals = { context: 'approvals', owner: 'approvals', aggregate: 'approval', version: 1 } as const;
+
+const terms = object({
+  facts: policyFacts,
+  reason: text(1_000),
+  action_class: optional(name()),
+  thread_id: optional(name()),
+  arguments_hash: hash(),
+  target_hash: optional(hash()),
+  narrowable,
+  caps: optional(capsShape),
+  on_silence: oneOf(...ON_SILENCE),
+});
 
 export const ApprovalOpened = defineEvent({
   ...approvals,
@@ -23,6 +36,8 @@ export const ApprovalOpened = defineEvent({
     policy_version: count(),
     rule_id: text(200),
     expires_at: instant(),
+    /** the rest of what ApprovalRequired said, so that the grant and the card follow from this stream alone */
+    terms: optional(terms),
   }),
   /** card: canonical JSON, a pure function of the sealed proposal and this event's facts */
   sealed: object({ salt: base64url(32), card: text(524_288), proposal: sealedProposal }),
