@@ -2,13 +2,14 @@
  * Transpiles workspace sources to dist with swc: `node tools/build.mjs [projectDir ...]`, all projects by default.
  * Types are checked by `npm run typecheck`; this only strips them, so building everything takes seconds.
  */
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { transformFileSync } from '@swc/core';
 
 const root = join(import.meta.dirname, '..');
 const named = process.argv.slice(2);
-const projects = named.length > 0 ? named : ['libs', 'apps'].flatMap((group) => readdirSync(join(root, group)).map((name) => join(group, name)));
+const all = ['libs', 'apps'].flatMap((group) => readdirSync(join(root, group)).map((name) => join(group, name))).concat(join('test', 'bench'));
+const projects = (named.length > 0 ? named : all).filter((project) => existsSync(join(root, project, 'src')));
 
 for (const project of projects) {
   const sources = join(root, project, 'src');
