@@ -31,7 +31,15 @@ const copyTree = (target) => {
       if (error.code !== 'ENOENT') throw error;
     }
   }
-  symlinkSync(join(root, 'node_modules'), join(target, 'node_modules'));
+  linkPackages(target);
+};
+
+/** The same packages, but workspace packages are those of the copy, so that processes it spawns run mutated code too. */
+const linkPackages = (target) => {
+  const workspaces = join(target, 'node_modules', '@exequatur');
+  mkdirSync(workspaces, { recursive: true });
+  for (const entry of readdirSync(join(root, 'node_modules'))) if (entry !== '@exequatur') symlinkSync(join(root, 'node_modules', entry), join(target, 'node_modules', entry));
+  for (const group of ['libs', 'apps']) for (const name of readdirSync(join(target, group))) symlinkSync(join(target, group, name), join(workspaces, name));
 };
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -68,6 +76,7 @@ for (const name of named.length > 0 ? named : all) {
     const applied = spawnSync('git', ['apply', '--whitespace=nowarn', join(patches, `${name}.patch`)], { cwd: tree, encoding: 'utf8' });
     if (red.length === 0) wrong = 'names no test';
     else if (applied.status !== 0) wrong = `does not apply: ${applied.stderr.trim()}`;
+    else if (spawnSync(process.execPath, ['tools/build.mjs'], { cwd: tree, stdio: 'ignore' }).status !== 0) wrong = 'does not build';
     else wrong = red.map((test) => [test, turnsRed(tree, test)]).filter(([, why]) => why).map(([test, why]) => `${test.title}: ${why}`).join('; ') || undefined;
   } finally {
     rmSync(tree, { recursive: true, force: true });
