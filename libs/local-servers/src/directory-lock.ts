@@ -73,5 +73,10 @@ export const lockDirectory = (directory: string): (() => void) => {
   } finally {
     rmSync(mine, { force: true });
   }
-  return () => rmSync(lock, { force: true });
+  let held = true;
+  return () => {
+    // Once only: after that the lock may be another process'.
+    if (held) rmSync(lock, { force: true });
+    held = false;
+  };
 };

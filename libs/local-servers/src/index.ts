@@ -3,3 +3,6 @@ export { startEmbeddedPostgres, type EmbeddedPostgres, type EmbeddedPostgresOpti
 export { removePostgresData } from './postgres-home.js';
 export { startLocalKafka, type LocalKafka, type LocalKafkaOptions } from './kafka.js';
 export { defaultKafkaCache, ensureKafkaJars, kafkaPrerequisite } from './kafka-jars.js';
+export { startSmtpSink, type MailBehaviour, type SmtpSink } from './smtp-sink.js';
+export type { ReceivedMail } from './received-mail.js';
+export { startHttpTool, type HttpTool, type ToolBehaviour, type ToolEffect, type ToolRequest } from './http-tool.js';

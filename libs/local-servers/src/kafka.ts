@@ -31,7 +31,7 @@ export type LocalKafka = {
   stop(): Promise<void>;
   /** SIGKILL, as a crash. The directory stays ours; `restart` brings the broker back. */
   kill(): void;
-  /** Ends the broker if it runs and starts it again on the same port and data; 4 s after `kill`. */
+  /** Ends the broker if it runs and starts it again on the same port and data; after `stop` too. 4 s after `kill`. */
   restart(): Promise<void>;
 };
 
@@ -93,7 +93,7 @@ const claimDirectory = (directory: string): (() => void) => {
 export const startLocalKafka = async (options: LocalKafkaOptions): Promise<LocalKafka> => {
   const log = options.log ?? ((): void => undefined);
   const jars = await ensureKafkaJars(options.cacheDirectory ?? defaultKafkaCache, log);
-  const unlock = claimDirectory(options.directory);
+  let unlock = claimDirectory(options.directory);
   try {
     await endOrphanedBroker(options.directory, log);
     const node: KafkaNode = { directory: options.directory, jars, ports: await choosePorts(options) };
@@ -105,10 +105,12 @@ export const startLocalKafka = async (options: LocalKafkaOptions): Promise<Local
       get pid() {
         return child.pid ?? 0;
       },
-      stop: () => endBroker(child, [['SIGTERM', 10_000], ['SIGKILL', 3_000]]).finally(unlock),
+      stop: () => endBroker(child, [['SIGTERM', 10_000], ['SIGKILL', 3_000]]).finally(() => unlock()),
       kill: () => void child.kill('SIGKILL'),
       restart: async () => {
         await endBroker(child, child.killed ? [['SIGKILL', 3_000]] : [['SIGTERM', 10_000], ['SIGKILL', 3_000]]);
+        unlock();
+        unlock = claimDirectory(options.directory);
         child = await startBroker(node);
       },
     };

@@ -1,0 +1,96 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export type ToolRequest = { method: string; /** With the query. */ path: string; headers: IncomingHttpHeaders; body: Buffer; at: Date };
+
+/** One thing the tool really did. `key` is the request's Idempotency-Key, the executor's effect key. */
+export type ToolEffect = { key: string | undefined; request: ToolRequest; at: Date };
+
+/** What the tool does with a request. `{}` has the effect and answers 200 `{"ok":true}` at once. */
+export type ToolBehaviour = {
+  /** 200 when left out. */
+  status?: number;
+  headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON; bytes as they are. */
+  body?: unknown;
+  /** Whether the request has its effect: yes below status 400, no above, when left out. */
+  effect?: boolean;
+  /** Waits before the effect, and between it and the answer. */
+  effectAfterMs?: number;
+  answerAfterMs?: number;
+  /** Closes the connection without an answer, after the effect if there is one: the caller cannot tell. */
+  hangUp?: boolean;
+};
+
+export type HttpTool = {
+  /** `http://127.0.0.1:port`, without a slash at the end. */
+  url: string;
+  /** Every request with its whole body, in order of arrival. */
+  received: ToolRequest[];
+  /** Every effect, in order: the journal that says what happened, whatever anybody believes. Same key twice is here twice. */
+  effects: ToolEffect[];
+  /** Sets what happens to later requests; `nth` counts all of them, from 1. */
+  behave(behaviour: (request: ToolRequest, nth: number) => ToolBehaviour): void;
+  stop(): Promise<void>;
+};
+
+const keyOf = (request: ToolRequest): string | undefined => {
+  const key = request.headers['idempotency-key'];
+  return typeof key === 'string' ? key : undefined;
+};
+
+const readBody = async (incoming: IncomingMessage): Promise<Buffer> => {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+};
+
+const answer = (response: ServerResponse, { status = 200, headers = {}, body = { ok: status < 400 } }: ToolBehaviour): void => {
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length, ...headers }).end(bytes);
+};
+
+/**
+ * A tool over HTTP on 127.0.0.1 that counts what it does and misbehaves as told: for the demo and for fault tests, where its
+ * `effects` are the oracle. It does not honour Idempotency-Key, so that a second execution shows.
+ * Rejects with the system's error when `port` is taken.
+ */
+export const startHttpTool = (options: { port?: number } = {}): Promise<HttpTool> => {
+  const received: ToolRequest[] = [];
+  const effects: ToolEffect[] = [];
+  let behaviour: (request: ToolRequest, nth: number) => ToolBehaviour = () => ({});
+
+  const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await readBody(incoming);
+    const request: ToolRequest = { method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, body, at: new Date() };
+    const reaction = behaviour(request, received.push(request));
+    if (reaction.effectAfterMs !== undefined) await delay(reaction.effectAfterMs);
+    if (reaction.effect ?? (reaction.status ?? 200) < 400) effects.push({ key: keyOf(request), request, at: new Date() });
+    if (reaction.answerAfterMs !== undefined) await delay(reaction.answerAfterMs);
+    if (reaction.hangUp === true) response.destroy();
+    else answer(response, reaction);
+  };
+
+  const server = createServer((incoming, response) => {
+    // A request cut off by its caller has no effect and needs no answer.
+    serve(incoming, response).catch(() => response.destroy());
+  });
+
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, '127.0.0.1', () => {
+      const address = server.address();
+      resolve({
+        url: `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+        received,
+        effects,
+        behave: (next) => (behaviour = next),
+        stop: () =>
+          new Promise((done) => {
+            server.close(() => done());
+            server.closeAllConnections();
+          }),
+      });
+    });
+  });
+};
