@@ -1,1 +1,23 @@
-export {};
+export { pae, signDsse, verifyDsse } from './dsse.js';
+export { appendAllToFrontier, appendToFrontier, emptyFrontier, frontierRoot } from './frontier.js';
+export type { Frontier } from './frontier.js';
+export { generateSigningKey, importSigningKey, importVerifyingKey, KeyFormatError, signBytes, verifyBytes } from './keys.js';
+export type { PrivateJwk, PublicJwk, SigningKey } from './keys.js';
+export {
+  consistencyPath,
+  emptyRoot,
+  HASH_BYTES,
+  inclusionPath,
+  leafHash,
+  merkleRoot,
+  nodeHash,
+  rootOfInclusion,
+  verifyConsistency,
+  verifyInclusion,
+} from './merkle.js';
+export type { ConsistencyProof, InclusionProof } from './merkle.js';
+export { noteKeyId, openNote, signNote } from './note.js';
+export { BATCH_ROOT_TYPE, originVerifier, parsePath, signBatch, verifyOrigin } from './origin.js';
+export type { OriginFault, OriginProof, OriginResult, OriginVerifier, TrustedKeys } from './origin.js';
+export { signTreeHead, verifyTreeHead } from './tree-head.js';
+export type { TreeHead, TreeHeadResult } from './tree-head.js';

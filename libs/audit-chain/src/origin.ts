@@ -1,0 +1,107 @@
+import type { KeyObject } from 'node:crypto';
+import { canonicalBytes } from '@exequatur/kernel';
+import { signDsse, verifyDsse } from './dsse.js';
+import { strictBase64, strictCount } from './encoding.js';
+import { importVerifyingKey } from './keys.js';
+import type { PublicJwk, SigningKey } from './keys.js';
+import { leafHash, levelsOf, pathInLevels, rootOfInclusion } from './merkle.js';
+
+/**
+ * Origin of events (architecture.md, "The database is the arbiter" 2): the owner signs one Merkle root over all events of
+ * a transaction and tenant; each event carries its path to that root, so it proves its origin alone.
+ */
+export const BATCH_ROOT_TYPE = 'application/vnd.exequatur.batch-root+json';
+
+export interface OriginProof {
+  /** `<index>/<size>:<hash>,<hash>…`, hashes base64url from the leaf upwards */
+  readonly path: string;
+  /** DSSE signature over the root, base64url */
+  readonly signature: string;
+  readonly keyId: string;
+}
+
+/** Pinned public keys by service; several while a key is being rotated. */
+export type TrustedKeys = Readonly<Record<string, readonly { readonly kid: string; readonly jwk: PublicJwk }[]>>;
+
+export type OriginFault = 'path_malformed' | 'path_invalid' | 'key_unknown' | 'signature_malformed' | 'signature_invalid';
+export type OriginResult = { readonly ok: true } | { readonly ok: false; readonly reason: OriginFault };
+
+/** Proofs for the events of one transaction and tenant, in their order. One signature, however many events. */
+export const signBatch = (eventBytes: readonly Uint8Array[], by: { readonly tenant: string; readonly service: string; readonly key: SigningKey }): OriginProof[] => {
+  if (eventBytes.length === 0) return [];
+  const levels = levelsOf(eventBytes.map(leafHash));
+  const root = levels.at(-1)?.[0] as Buffer;
+  const signature = signDsse(by.key, BATCH_ROOT_TYPE, batchRoot(root, eventBytes.length, by.tenant, by.service)).toString('base64url');
+  return eventBytes.map((_, index) => ({
+    path: `${index}/${eventBytes.length}:${pathInLevels(levels, index).map((hash) => hash.toString('base64url')).join(',')}`,
+    signature,
+    keyId: by.key.kid,
+  }));
+};
+
+const batchRoot = (root: Buffer, size: number, tenant: string, service: string): Uint8Array => canonicalBytes({ root: `sha256:${root.toString('hex')}`, service, size, tenant });
+
+/** Does `service` vouch for these bytes, in this tenant? For many events use `originVerifier`. */
+export const verifyOrigin = (bytes: Uint8Array, proof: OriginProof, tenant: string, service: string, trustedKeys: TrustedKeys): OriginResult =>
+  originVerifier(trustedKeys, { remember: 0 })(bytes, proof, tenant, service);
+
+export type OriginVerifier = (bytes: Uint8Array, proof: OriginProof, tenant: string, service: string) => OriginResult;
+
+/** Batches whose root stays verified, about 300 bytes each. */
+const REMEMBERED_ROOTS = 4_096;
+
+/**
+ * A verifier that imports keys once and remembers roots it has verified, so that a batch costs one signature check.
+ * Hashing is never skipped: the remembered root must be the one these very bytes lead to.
+ * @throws KeyFormatError here, at start, when a trusted key is none
+ */
+export const originVerifier = (trustedKeys: TrustedKeys, { remember = REMEMBERED_ROOTS }: { readonly remember?: number } = {}): OriginVerifier => {
+  const keys = new Map<string, KeyObject>();
+  for (const [service, trusted] of Object.entries(trustedKeys)) {
+    for (const { kid, jwk } of trusted) keys.set(keyName(service, kid), importVerifyingKey(jwk));
+  }
+  const verified = new Set<string>();
+
+  return (bytes, proof, tenant, service) => {
+    const place = parsePath(proof.path);
+    if (place === undefined) return fault('path_malformed');
+    const root = rootOfInclusion({ leafHash: leafHash(bytes), ...place });
+    if (root === undefined) return fault('path_invalid');
+    const key = keys.get(keyName(service, proof.keyId));
+    if (key === undefined) return fault('key_unknown');
+    const payload = batchRoot(root, place.size, tenant, service);
+    const memory = JSON.stringify([proof.keyId, proof.signature, Buffer.from(payload).toString('utf8')]);
+    if (verified.delete(memory)) {
+      // Added again at the young end: the set drops its oldest.
+      verified.add(memory);
+      return { ok: true };
+    }
+    const signature = strictBase64(proof.signature, 'base64url');
+    if (signature === undefined) return fault('signature_malformed');
+    if (!verifyDsse(key, BATCH_ROOT_TYPE, payload, signature)) return fault('signature_invalid');
+    verified.add(memory);
+    for (const oldest of verified) {
+      if (verified.size <= remember) break;
+      verified.delete(oldest);
+    }
+    return { ok: true };
+  };
+};
+
+const fault = (reason: OriginFault): OriginResult => ({ ok: false, reason });
+const keyName = (service: string, kid: string): string => JSON.stringify([service, kid]);
+
+/** 53 levels hold any tree whose size is a safe integer; a hash is 43 characters. */
+const LONGEST_PATH = 53;
+
+/** Index, size and hashes of a path's text; undefined unless it is exactly as signBatch writes it. */
+export const parsePath = (text: string): { readonly index: number; readonly size: number; readonly path: readonly Buffer[] } | undefined => {
+  if (text.length > LONGEST_PATH * 44 + 34) return undefined;
+  const match = /^(\d+)\/(\d+):([A-Za-z0-9_,-]*)$/.exec(text);
+  if (match === null) return undefined;
+  const [, indexText = '', sizeText = '', hashes = ''] = match;
+  const [index, size] = [strictCount(indexText), strictCount(sizeText)];
+  const path = hashes === '' ? [] : hashes.split(',').map((hash) => strictBase64(hash, 'base64url'));
+  if (index === undefined || size === undefined || !path.every((hash) => hash !== undefined)) return undefined;
+  return { index, size, path };
+};
