@@ -94,7 +94,7 @@ test('names that say nothing do not occur', () => {
 });
 
 test('no unfinished work is left behind', () => {
-  const marks = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', '@ts-' + 'ignore', '@ts-' + 'nocheck', 'eslint-' + 'disable'].map((mark) => `\\b${mark}\\b|${mark}`).join('|'));
+  const marks = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', '@ts-' + 'ignore', '@ts-' + 'nocheck', 'eslint-' + 'disable'].map((mark) => `(?<!\\w)${mark}(?!\\w)`).join('|'));
   const skips = /\b(test|it|describe)\.(skip|only|todo)\b|\bx(it|describe)\(/;
   expect(everything.filter((file) => marks.test(file.text) || skips.test(file.text)).map((file) => file.path).filter((path) => path !== 'test/architecture/rooms.spec.ts')).toEqual([]);
 });
