@@ -1,18 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { transformFileSync } from '@swc/core';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { DataDirectoryInUse, DataDirectoryUnwritable, PortTaken, removePostgresData, startEmbeddedPostgres, type EmbeddedPostgres } from './index.js';
+import { compileSources } from './compiled-sources.js';
 import { isRunning, postgresProcesses, waitUntil } from './process-table.js';
 
-const sources = fileURLToPath(new URL('.', import.meta.url));
-const root = fileURLToPath(new URL('../../../', import.meta.url));
 const asRoot = process.getuid?.() === 0;
 const nobody = 65534;
 const hasSetpriv = spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true']).status === 0;
@@ -25,19 +22,6 @@ const ask = async (url: string, query: string): Promise<unknown> => {
   } finally {
     await client.end();
   }
-};
-
-/** Our sources as plain JavaScript below the repository, for a child process of Node without a build. */
-const compileSources = (): string => {
-  const cache = join(root, '.cache');
-  mkdirSync(cache, { recursive: true });
-  const target = mkdtempSync(join(cache, 'local-servers-'));
-  chmodSync(target, 0o755);
-  writeFileSync(join(target, 'package.json'), '{"type":"module"}');
-  for (const name of readdirSync(sources).filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))) {
-    writeFileSync(join(target, name.replace(/ts$/, 'js')), transformFileSync(join(sources, name), { configFile: join(root, '.swcrc') }).code);
-  }
-  return target;
 };
 
 describe('startEmbeddedPostgres', () => {

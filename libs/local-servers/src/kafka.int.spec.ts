@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataDirectoryInUse, kafkaPrerequisite, startLocalKafka, type LocalKafka } from './index.js';
+import { pathToFileURL } from 'node:url';
+import { compileSources } from './compiled-sources.js';
+import { DataDirectoryInUse, defaultKafkaCache, kafkaPrerequisite, startLocalKafka, type LocalKafka } from './index.js';
 import { askBroker } from './kafka-wire.js';
-import { isRunning } from './process-table.js';
+import { isRunning, waitUntil } from './process-table.js';
 
 const text = (value: string): Buffer => {
   const size = Buffer.alloc(2);
@@ -79,6 +82,37 @@ if (missing !== undefined && !required) {
       kafka = await startLocalKafka({ directory });
       expect(kafka.brokers).toBe(`127.0.0.1:${port}`);
       expect(await topicError(port, 'orders')).toBe(0);
+    }, 60_000);
+
+    test('a broker that outlived a killed parent is ended by the next start', async () => {
+      const compiled = compileSources();
+      const programs = mkdtempSync(join(tmpdir(), 'exequatur-programs-'));
+      try {
+        // Only java on the PATH: without setpriv the broker outlives its parent.
+        symlinkSync(execFileSync('/bin/sh', ['-c', 'command -v java'], { encoding: 'utf8' }).trim(), join(programs, 'java'));
+        await kafka.stop();
+        const script = `
+          import { startLocalKafka } from ${JSON.stringify(pathToFileURL(join(compiled, 'index.js')).href)};
+          const kafka = await startLocalKafka(${JSON.stringify({ directory, cacheDirectory: defaultKafkaCache })});
+          console.log(kafka.pid);
+          setInterval(() => undefined, 1000);`;
+        const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { env: { ...process.env, PATH: programs }, stdio: ['ignore', 'pipe', 'inherit'] });
+        const orphan = await new Promise<number>((resolve, reject) => {
+          parent.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString())));
+          parent.once('exit', (code) => reject(new Error(`the parent ended with ${code}`)));
+        });
+        parent.kill('SIGKILL');
+        expect(await waitUntil(() => parent.signalCode !== null, 5_000)).toBe(true);
+        expect(isRunning(orphan)).toBe(true);
+        const said: string[] = [];
+        kafka = await startLocalKafka({ directory, log: (line) => said.push(line) });
+        expect(said).toEqual([`ending a Kafka left over from an earlier run (process ${orphan})`]);
+        expect(isRunning(orphan)).toBe(false);
+        expect(await topicError(port, 'orders')).toBe(0);
+      } finally {
+        rmSync(compiled, { recursive: true, force: true });
+        rmSync(programs, { recursive: true, force: true });
+      }
     }, 60_000);
   });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { removePostgresData, startEmbeddedPostgres } from '@exequatur/local-servers';
 import pg from 'pg';
+import { isAlive } from './living-process.js';
 
 /** A database of its own for one suite or test. */
 export type TestDatabase = {
@@ -33,15 +34,6 @@ const prefix = 'exequatur-test-postgres-';
 const repositoryRoot = fileURLToPath(new URL('../../../', import.meta.url));
 const template = join(repositoryRoot, '.cache', `postgres-template-${process.getuid?.() ?? 0}`);
 const quick = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' };
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-};
 
 /** Removes directories of test runs that were killed; their servers ended with them. The name holds the owner's pid. */
 const sweepLeftovers = (): void => {
