@@ -68,3 +68,11 @@ export class VersionConflict extends Error {
     super(`stream ${streamKey} is at version ${actual}, expected ${expected}`);
   }
 }
+
+/** An append to a stream that its transaction did not lock first: a mistake in the caller, since such events could be relayed out of order. */
+export class StreamNotLocked extends Error {
+  constructor(readonly streamKey: string) {
+    super(`stream ${streamKey} was not among the locks of its transaction`);
+    this.name = 'StreamNotLocked';
+  }
+}

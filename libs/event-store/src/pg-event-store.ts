@@ -1,0 +1,113 @@
+import { streamKey } from '@exequatur/contracts';
+import type { ServiceName, StreamId } from '@exequatur/contracts';
+import type { SigningKey } from '@exequatur/audit-chain';
+import { systemClock } from '@exequatur/kernel';
+import type { Clock } from '@exequatur/kernel';
+import type pg from 'pg';
+import { insertEvents, selectStream, selectVersions } from './event-rows.js';
+import { lockPlan } from './lock-keys.js';
+import type { LockPlan } from './lock-keys.js';
+import { inTransaction } from './pg-transaction.js';
+import type { PgTransaction } from './pg-transaction.js';
+import { StreamNotLocked, VersionConflict } from './port.js';
+import type { EventStore, Locks, RecordedEvent, StreamWrite } from './port.js';
+import { prepareAppend } from './prepare-append.js';
+import { relayWake } from './relay-wake.js';
+
+export interface PgEventStoreOptions {
+  /** Connections whose search_path names the service's schema. */
+  readonly pool: pg.Pool;
+  readonly service: ServiceName;
+  readonly signingKey: SigningKey;
+  readonly clock?: Clock;
+  /** How long one lock (advisory or row) is waited for before LockTimeout. */
+  readonly lockTimeoutMs?: number;
+}
+
+const LOCK_TIMEOUT_MS = 5_000;
+
+type Held = { readonly streams: ReadonlySet<string>; appended: boolean };
+
+/** Fences, then streams, each set in one statement in the order of the plan; keys are numbers, so they may stand in the text. */
+const lockStatements = ({ fences, streams }: LockPlan): string => {
+  const fenceLocks = `SELECT CASE WHEN exclusive THEN pg_advisory_xact_lock(key)::text ELSE pg_advisory_xact_lock_shared(key)::text END FROM unnest('{${fences.map(({ key }) => key).join()}}'::bigint[], '{${fences.map(({ exclusive }) => exclusive).join()}}'::boolean[]) AS fence(key, exclusive)`;
+  const streamLocks = `SELECT pg_advisory_xact_lock(key) FROM unnest('{${streams.map(({ key }) => key).join()}}'::bigint[]) AS stream(key)`;
+  return [...(fences.length > 0 ? [fenceLocks] : []), ...(streams.length > 0 ? [streamLocks] : [])].map((statement) => `; ${statement}`).join('');
+};
+
+/**
+ * The event store of one service on PostgreSQL. `transact` sends BEGIN and all locks in one round trip, before the work can
+ * draw a transaction id; READ COMMITTED, so the work's first statement sees all that was committed before the locks were had.
+ */
+export class PgEventStore implements EventStore<PgTransaction> {
+  readonly service: ServiceName;
+  private readonly pool: pg.Pool;
+  private readonly signingKey: SigningKey;
+  private readonly clock: Clock;
+  private readonly begin: string;
+  private readonly wakeRelay: () => void;
+  private readonly held = new WeakMap<PgTransaction, Held>();
+
+  constructor({ pool, service, signingKey, clock = systemClock, lockTimeoutMs = LOCK_TIMEOUT_MS }: PgEventStoreOptions) {
+    if (!Number.isSafeInteger(lockTimeoutMs) || lockTimeoutMs < 1) throw new RangeError('lockTimeoutMs is a positive integer');
+    this.service = service;
+    this.pool = pool;
+    this.signingKey = signingKey;
+    this.clock = clock;
+    this.begin = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${lockTimeoutMs}`;
+    this.wakeRelay = relayWake(pool, service);
+  }
+
+  /** @throws LockTimeout when a lock was not had in time; nothing was written. Do not nest: the inner one may wait for the outer. */
+  async transact<T>(locks: Locks, work: (tx: PgTransaction) => Promise<T>): Promise<T> {
+    const held: Held = { streams: new Set(locks.streams.map(streamKey)), appended: false };
+    const opening = this.begin + lockStatements(lockPlan(this.service, locks));
+    const result = await inTransaction(this.pool, opening, async (client) => {
+      this.held.set(client, held);
+      try {
+        return await work(client);
+      } finally {
+        this.held.delete(client);
+      }
+    });
+    if (held.appended) this.wakeRelay();
+    return result;
+  }
+
+  async load(tx: PgTransaction, stream: StreamId): Promise<readonly RecordedEvent[]> {
+    return (await this.loadAll(tx, [stream])).get(streamKey(stream)) ?? [];
+  }
+
+  /** Many streams in one statement, by streamKey; a stream without events is absent. */
+  loadAll(tx: PgTransaction, streams: readonly StreamId[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> {
+    return selectStream(tx, streams);
+  }
+
+  /** Current versions by streamKey, 0 for a stream without events; for those who append without needing the events. */
+  versions(tx: PgTransaction, streams: readonly StreamId[]): Promise<ReadonlyMap<string, number>> {
+    return selectVersions(tx, streams);
+  }
+
+  /** @throws VersionConflict | StreamNotLocked | InvalidEvent, each before anything is written. */
+  async append(tx: PgTransaction, writes: readonly StreamWrite[]): Promise<readonly RecordedEvent[]> {
+    const held = this.held.get(tx);
+    for (const { stream } of writes) {
+      if (!held?.streams.has(streamKey(stream))) throw new StreamNotLocked(streamKey(stream));
+    }
+    const prepared = prepareAppend({ service: this.service, signingKey: this.signingKey, clock: this.clock }, writes);
+    if (prepared.length === 0) return [];
+    const inserted = await insertEvents(tx, writes, prepared);
+    if (!inserted) throw await this.conflictIn(tx, writes);
+    if (held) held.appended = true;
+    return prepared.map(({ recorded }) => recorded);
+  }
+
+  private async conflictIn(tx: PgTransaction, writes: readonly StreamWrite[]): Promise<Error> {
+    const actual = await selectVersions(tx, writes.map(({ stream }) => stream));
+    for (const { stream, expectedVersion } of writes) {
+      const version = actual.get(streamKey(stream)) ?? 0;
+      if (version !== expectedVersion) return new VersionConflict(streamKey(stream), expectedVersion, version);
+    }
+    return new Error('events were not inserted although every stream is at its expected version');
+  }
+}
