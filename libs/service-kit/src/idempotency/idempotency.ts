@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import type { Queryable } from '../database/database.js';
+import { Answer } from '../http/answer.js';
+import { Problem } from '../problem/problem.js';
+
+/** Which request this is. One key may serve different operations, principals and tenants without meeting. */
+export interface IdempotentScope {
+  readonly tenant: string;
+  /** `principalName(principal)` */
+  readonly principal: string;
+  /** A constant per route or command, e.g. `propose-action`. */
+  readonly operation: string;
+  /** Idempotency-Key header, 1 … 255 printable ASCII characters. */
+  readonly key: string;
+  /** SHA-256 of the input, 32 bytes: `inputHash(request)`, or of the signed body for messages. */
+  readonly inputHash: Buffer;
+}
+
+export interface KeptAnswer {
+  readonly answer: Answer;
+  /** The body is sealed under this action's data key and becomes unreadable with its erasure. */
+  readonly actionId?: string;
+  /** When the key may be used anew: 24 h past the action's end as the caller can tell; 24 h from now when left out. */
+  readonly expiresAt?: Date;
+}
+
+/** Encrypts answers under an action's data key; the sealing room implements it. */
+export interface AnswerSeal {
+  seal(tx: Queryable, tenant: string, actionId: string, context: string, plain: Buffer): Promise<Buffer>;
+  /** Undefined when the action was erased. */
+  open(tx: Queryable, tenant: string, actionId: string, context: string, sealed: Buffer): Promise<Buffer | undefined>;
+}
+
+export type Claim = { readonly status: 'new' } | { readonly status: 'replay'; readonly replay: Answer } | { readonly status: 'refused'; readonly problem: Problem };
+
+interface Row {
+  scope: Buffer;
+  input_hash: Buffer;
+  status: number;
+  headers: Record<string, string>;
+  body: Buffer;
+  tenant: string;
+  action_id: string | null;
+}
+
+const KEEP_MS = 24 * 60 * 60 * 1_000;
+const SWEEP_ROWS = 1_000;
+
+const scopeHash = ({ tenant, principal, operation, key }: IdempotentScope): Buffer => createHash('sha256').update(JSON.stringify([tenant, principal, operation, key])).digest();
+
+const NEW: Claim = { status: 'new' };
+const inFlight = (): Claim => ({ status: 'refused', problem: new Problem('IDEMPOTENCY_IN_FLIGHT', undefined, undefined, 1) });
+
+/**
+ * Answers by Idempotency-Key, claimed and kept in the transaction of their effect, so that effect and answer are both there
+ * or neither. `claim` comes right after the stream locks (architecture.md "Lock order"), `keep` before the commit.
+ */
+export class Idempotency {
+  constructor(
+    private readonly schema: string,
+    private readonly seal: AnswerSeal,
+  ) {}
+
+  /** The first answer, or undefined when this is the first request. @throws Problem IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_FLIGHT */
+  async claim(tx: Queryable, scope: IdempotentScope): Promise<{ replay: Answer } | undefined> {
+    const [claim] = await this.claimMany(tx, [scope]);
+    if (claim === undefined || claim.status === 'new') return undefined;
+    if (claim.status === 'refused') throw claim.problem;
+    return { replay: claim.replay };
+  }
+
+  /** One claim a scope, in order. A scope that stands twice in the list is in flight the second time. */
+  async claimMany(tx: Queryable, scopes: readonly IdempotentScope[]): Promise<readonly Claim[]> {
+    if (scopes.length === 0) return [];
+    const hashes = scopes.map(scopeHash);
+    const locked = await this.lock(tx, hashes);
+    // A statement of its own: its snapshot is younger than the locks, so it sees what their last holder committed.
+    const rows = await tx.query<Row>('SELECT scope, input_hash, status, headers, body, tenant, action_id FROM idempotency WHERE scope = ANY($1::bytea[]) AND expires_at > clock_timestamp()', [hashes]);
+    const kept = new Map(rows.rows.map((row) => [row.scope.toString('hex'), row]));
+    const seen = new Set<string>();
+    return Promise.all(
+      scopes.map((scope, index) => {
+        const id = hashes[index]?.toString('hex') ?? '';
+        const row = kept.get(id);
+        const repeated = seen.has(id);
+        seen.add(id);
+        if (row !== undefined) return this.replay(tx, scope, id, row);
+        return Promise.resolve(repeated || locked[index] !== true ? inFlight() : NEW);
+      }),
+    );
+  }
+
+  async keep(tx: Queryable, scope: IdempotentScope, kept: KeptAnswer): Promise<void> {
+    await this.keepMany(tx, [{ scope, kept }]);
+  }
+
+  /** Statuses 429 and 5xx are never kept: leave them out. @throws Error on a scope that was not claimed in this transaction */
+  async keepMany(tx: Queryable, answers: readonly { readonly scope: IdempotentScope; readonly kept: KeptAnswer }[]): Promise<void> {
+    if (answers.length === 0) return;
+    const hashes = answers.map(({ scope }) => scopeHash(scope));
+    const bodies = await Promise.all(
+      answers.map(({ scope, kept }, index) =>
+        kept.actionId === undefined ? kept.answer.body : this.seal.seal(tx, scope.tenant, kept.actionId, sealContext(hashes[index]?.toString('hex') ?? ''), kept.answer.body),
+      ),
+    );
+    const now = Date.now();
+    const result = await tx.query(
+      `INSERT INTO idempotency AS old (scope, input_hash, status, headers, body, tenant, action_id, expires_at)
+       SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::smallint[], $4::jsonb[], $5::bytea[], $6::text[], $7::uuid[], $8::timestamptz[])
+       ON CONFLICT (scope) DO UPDATE SET input_hash = excluded.input_hash, status = excluded.status, headers = excluded.headers, body = excluded.body,
+         action_id = excluded.action_id, kept_at = clock_timestamp(), expires_at = excluded.expires_at
+       WHERE old.expires_at <= clock_timestamp()`,
+      [
+        hashes,
+        answers.map(({ scope }) => scope.inputHash),
+        answers.map(({ kept }) => kept.answer.status),
+        answers.map(({ kept }) => JSON.stringify(kept.answer.headers)),
+        bodies,
+        answers.map(({ scope }) => scope.tenant),
+        answers.map(({ kept }) => kept.actionId ?? null),
+        answers.map(({ kept }) => (kept.expiresAt ?? new Date(now + KEEP_MS)).toISOString()),
+      ],
+    );
+    if (result.rowCount !== answers.length) throw new Error('an idempotent answer was kept twice: claim it first');
+  }
+
+  /** Deletes up to 1,000 expired answers. @returns how many */
+  async sweep(db: Queryable): Promise<number> {
+    const result = await db.query('DELETE FROM idempotency WHERE scope IN (SELECT scope FROM idempotency WHERE expires_at <= clock_timestamp() LIMIT $1 FOR UPDATE SKIP LOCKED)', [SWEEP_ROWS]);
+    return result.rowCount ?? 0;
+  }
+
+  private async lock(tx: Queryable, hashes: readonly Buffer[]): Promise<readonly boolean[]> {
+    const keys = hashes.map((hash) => createHash('sha256').update(`idempotency:${this.schema}:`).update(hash).digest().readBigInt64BE(0).toString());
+    const result = await tx.query<{ got: boolean }>('SELECT pg_try_advisory_xact_lock(key) AS got FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (key, place) ORDER BY place', [keys]);
+    return result.rows.map(({ got }) => got);
+  }
+
+  private async replay(tx: Queryable, scope: IdempotentScope, id: string, row: Row): Promise<Claim> {
+    if (!row.input_hash.equals(scope.inputHash)) return { status: 'refused', problem: new Problem('IDEMPOTENCY_KEY_REUSED') };
+    const body = row.action_id === null ? row.body : await this.seal.open(tx, row.tenant, row.action_id, sealContext(id), row.body);
+    if (body === undefined) return { status: 'refused', problem: new Problem('CONFLICT', 'the first answer was erased together with its action') };
+    return { status: 'replay', replay: new Answer(row.status, body, row.headers) };
+  }
+}
+
+const sealContext = (scope: string): string => `idempotent-answer/${scope}`;

@@ -1,0 +1,18 @@
+import { SetMetadata, type CustomDecorator } from '@nestjs/common';
+import type { Code, Schema } from '@exequatur/contracts';
+
+export interface RouteDescription {
+  /** One sentence. */
+  readonly summary: string;
+  readonly body?: Schema<unknown>;
+  readonly query?: Schema<unknown>;
+  /** By status; `'html'` for a page, `'empty'` for none. */
+  readonly answers: Readonly<Record<number, Schema<unknown> | 'html' | 'empty'>>;
+  /** Problems it may answer with beyond those every route has. */
+  readonly codes?: readonly Code[];
+}
+
+export const DESCRIBE = 'exequatur:describe';
+
+/** What /openapi.json says about a route; every route of /v1 needs it, or the service refuses to start. */
+export const Describe = (description: RouteDescription): CustomDecorator => SetMetadata(DESCRIBE, description);
