@@ -1,1 +1,6 @@
-export {};
+export * from './standalone.js';
+export * from './environment.js';
+export * from './secrets.js';
+export * from './seed.js';
+export * from './topology.js';
+export { readOptions } from './options.js';

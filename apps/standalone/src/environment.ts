@@ -1,0 +1,37 @@
+import { SERVICES } from '@exequatur/contracts';
+import type { ServiceName } from '@exequatur/contracts';
+import type { Secrets } from './secrets.js';
+
+export interface Surroundings {
+  readonly secrets: Secrets;
+  /** host:port/database of PostgreSQL, without credentials */
+  readonly database: { readonly host: string; readonly port: number; readonly name: string };
+  readonly transport: { readonly kind: 'postgres' } | { readonly kind: 'kafka'; readonly brokers: string };
+  readonly logLevel: string;
+  readonly host: string;
+  /** where agents and people reach the service, and the executor reservations */
+  readonly urls: Readonly<Record<ServiceName, string>>;
+}
+
+/** The environment of one service, exactly as it would be given to its process: see ServiceConfig for what each variable means. */
+export const environmentOf = (service: ServiceName, surroundings: Surroundings): Record<string, string> => {
+  const { secrets, database, transport, urls } = surroundings;
+  const role = `exequatur_${service}`;
+  return {
+    EXEQUATUR_TRANSPORT: transport.kind,
+    ...(transport.kind === 'kafka' ? { KAFKA_BROKERS: transport.brokers } : {}),
+    DATABASE_URL: `postgres://${role}:${encodeURIComponent(secrets.databasePasswords[service])}@${database.host}:${database.port}/${database.name}`,
+    EXEQUATUR_SIGNING_KEY_FILE: secrets.signingKeyFile[service],
+    EXEQUATUR_TRUSTED_KEYS_FILE: secrets.trustedKeysFile,
+    EXEQUATUR_KEK_FILE: secrets.keyEncryptionKeyFile,
+    EXEQUATUR_ADMIN_TOKEN_HASH: secrets.adminTokenHash,
+    EXEQUATUR_SESSION_SECRET: secrets.sessionSecret,
+    HOST: surroundings.host,
+    PORT: new URL(urls[service]).port,
+    LOG_LEVEL: surroundings.logLevel,
+    PUBLIC_URL: urls.approvals,
+    RESERVATIONS_URL: urls.reservations,
+  };
+};
+
+export const everyService = <T>(value: (service: ServiceName) => T): Record<ServiceName, T> => Object.fromEntries(SERVICES.map((service) => [service, value(service)])) as Record<ServiceName, T>;
