@@ -1,4 +1,4 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataDirectoryInUse } from './local-server-errors.js';
 import { processStart } from './process-table.js';
@@ -32,15 +32,30 @@ export const liveOwner = (directory: string): Owner | undefined => {
   return owner !== undefined && processStart(owner.pid) === owner.startedAt ? owner : undefined;
 };
 
+/** What file systems without hard links answer (exFAT, some shared folders). */
+const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+const copyNew = (from: string, to: string): boolean => {
+  try {
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+};
+
 /** Links a complete file into place, so no reader ever sees a half-written lock. False when a lock is there already. */
 const link = (from: string, to: string): boolean => {
   try {
     linkSync(from, to);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    if (!noHardLinks.has(code ?? '')) throw error;
   }
+  return copyNew(from, to);
 };
 
 /** Moves a dead owner's lock away; if another process replaced it meanwhile, that one's lock is put back. */

@@ -150,10 +150,14 @@ describe('startEmbeddedPostgres', () => {
     });
   }
 
-  test('a pid file that names a foreign living process is no obstacle, and that process is left alone', async () => {
+  test('a pid file that names a foreign living process of the same user is no obstacle, and that process is left alone', async () => {
     await (await start(directory('reused-pid'))).stop();
-    writeFileSync(join(directory('reused-pid'), 'cluster', 'postmaster.pid'), `${process.pid}\n${directory('reused-pid')}/cluster\n`, { mode: 0o644 });
+    const { uid, gid } = statSync(join(directory('reused-pid'), 'cluster'));
+    const foreign = spawn('sleep', ['60'], { stdio: 'ignore', cwd: '/', ...(asRoot ? { uid, gid } : {}) });
+    children.push(foreign);
+    writeFileSync(join(directory('reused-pid'), 'cluster', 'postmaster.pid'), `${foreign.pid}\n${directory('reused-pid')}/cluster\n`, { mode: 0o644 });
     expect(await ask((await start(directory('reused-pid'))).url(), 'SELECT 1 AS answer')).toBe(1);
+    expect(isRunning(foreign.pid ?? 0)).toBe(true);
   });
 
   test('stops within 5 s while a query runs', async () => {

@@ -39,9 +39,17 @@ const keyOf = (request: ToolRequest): string | undefined => {
   return typeof key === 'string' ? key : undefined;
 };
 
+const largestBodyBytes = 10 * 1024 * 1024;
+
+/** @throws Error when the caller goes away or the body is too large; the connection is then closed */
 const readBody = async (incoming: IncomingMessage): Promise<Buffer> => {
   const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > largestBodyBytes) throw new Error('body too large');
+    chunks.push(chunk);
+  }
   return Buffer.concat(chunks);
 };
 
@@ -60,19 +68,22 @@ export const startHttpTool = (options: { port?: number } = {}): Promise<HttpTool
   const effects: ToolEffect[] = [];
   let behaviour: (request: ToolRequest, nth: number) => ToolBehaviour = () => ({});
 
+  const stopped = new AbortController();
+  const wait = (ms: number): Promise<void> => delay(ms, undefined, { signal: stopped.signal });
+
   const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await readBody(incoming);
     const request: ToolRequest = { method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, body, at: new Date() };
     const reaction = behaviour(request, received.push(request));
-    if (reaction.effectAfterMs !== undefined) await delay(reaction.effectAfterMs);
+    if (reaction.effectAfterMs !== undefined) await wait(reaction.effectAfterMs);
     if (reaction.effect ?? (reaction.status ?? 200) < 400) effects.push({ key: keyOf(request), request, at: new Date() });
-    if (reaction.answerAfterMs !== undefined) await delay(reaction.answerAfterMs);
+    if (reaction.answerAfterMs !== undefined) await wait(reaction.answerAfterMs);
     if (reaction.hangUp === true) response.destroy();
     else answer(response, reaction);
   };
 
   const server = createServer((incoming, response) => {
-    // A request cut off by its caller has no effect and needs no answer.
+    // A request cut off by its caller, or by stop(), needs no answer.
     serve(incoming, response).catch(() => response.destroy());
   });
 
@@ -87,6 +98,7 @@ export const startHttpTool = (options: { port?: number } = {}): Promise<HttpTool
         behave: (next) => (behaviour = next),
         stop: () =>
           new Promise((done) => {
+            stopped.abort();
             server.close(() => done());
             server.closeAllConnections();
           }),
