@@ -19,5 +19,6 @@ export type { ConsistencyProof, InclusionProof } from './merkle.js';
 export { noteKeyId, openNote, signNote } from './note.js';
 export { BATCH_ROOT_TYPE, originVerifier, parsePath, signBatch, verifyOrigin } from './origin.js';
 export type { OriginFault, OriginProof, OriginResult, OriginVerifier, TrustedKeys } from './origin.js';
+export { originHeaders, originProofOf } from './origin-headers.js';
 export { signTreeHead, verifyTreeHead } from './tree-head.js';
 export type { TreeHead, TreeHeadResult } from './tree-head.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { pae, signDsse, verifyDsse } from './dsse.js';
 import { generateSigningKey, importSigningKey, importVerifyingKey, KeyFormatError } from './keys.js';
+import { originHeaders, originProofOf } from './origin-headers.js';
 import { originVerifier, parsePath, signBatch, verifyOrigin } from './origin.js';
 import type { OriginProof, TrustedKeys } from './origin.js';
 
@@ -97,6 +98,12 @@ describe('origin of events', () => {
 
   test.each(['', '/', '0/1', '00/1:', '0/01:', '-0/1:', '0/1:,', '0/2:AA=', '1e1/20:', `0/9007199254740993:`, `0/2:${'A'.repeat(5_000)}`, '0/1:\n'])('path %j is malformed or invalid', (path) => {
     expect(verify(event, { ...proof, path }, 'acme', 'reservations').ok).toBe(false);
+  });
+
+  test('a proof travels in headers, all of them or none', () => {
+    expect(originHeaders(proof)).toEqual({ 'exq-path': proof.path, 'exq-signature': proof.signature, 'exq-keyid': proof.keyId });
+    expect(originProofOf({ ...originHeaders(proof), traceparent: 'x' })).toEqual(proof);
+    for (const name of Object.keys(originHeaders(proof))) expect(originProofOf(Object.fromEntries(Object.entries(originHeaders(proof)).filter(([each]) => each !== name)))).toBeUndefined();
   });
 
   test('a path reads back as it was written', () => {
