@@ -1,1 +1,11 @@
-export {};
+export * from './approval-stages.js';
+export * from './budget.js';
+export * from './decide-reserve.js';
+export * from './freeze.js';
+export * from './limits.js';
+export * from './policy-now.js';
+export { RESERVE_CHECKS } from './reserve-checks.js';
+export * from './reserve-question.js';
+export * from './reservation.js';
+export * from './scope-path.js';
+export * from './settle-reservation.js';

@@ -2,7 +2,7 @@ import { capsShape, unitAmount } from '../caps.js';
 import { CODES } from '../codes.js';
 import type { Code } from '../codes.js';
 import { defineEvent } from '../event.js';
-import { EXECUTION_MODES, tool } from '../facts.js';
+import { EXECUTION_MODES, ON_SILENCE, tool } from '../facts.js';
 import { amount, count, hash, instant, list, name, object, oneOf, optional, scopePath, text, truth, unit, uuid } from '../schema.js';
 import type { Shape } from '../schema.js';
 
@@ -59,6 +59,8 @@ export const ReservationHeld = defineEvent({
     thread_id: optional(name()),
     action_kind: name(),
     execution_mode: oneOf(...EXECUTION_MODES),
+    /** what the sweep does when nothing is heard (self execution); the grant's */
+    on_silence: optional(oneOf(...ON_SILENCE)),
     tool,
     target_hash: optional(hash()),
     granted_arguments_hash: hash(),
