@@ -1,1 +1,10 @@
-export {};
+export * from './amount-argument.js';
+export * from './approval.js';
+export * from './card.js';
+export { decide } from './decide.js';
+export { evolve, initialState } from './evolve.js';
+export * from './narrowing.js';
+export * from './render-card.js';
+export * from './request-facts.js';
+export * from './shown-duration.js';
+export * from './visible-text.js';

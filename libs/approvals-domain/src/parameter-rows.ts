@@ -1,0 +1,62 @@
+import { isJsonObject, pointerText } from '@exequatur/kernel';
+import type { JsonValue } from '@exequatur/kernel';
+import type { ParameterRow } from './card.js';
+import { visibleText } from './visible-text.js';
+import type { Oddity } from './visible-text.js';
+
+/** Bounds of what a card shows, so that a card of the largest arguments stays inside the event's limit. */
+export const MOST_ROWS = 500;
+const FEW_ROWS = 100;
+const TEXT_LIMIT_FEW = 1_500;
+const TEXT_LIMIT_MANY = 300;
+const POINTER_LIMIT = 100;
+
+interface Leaf {
+  readonly pointer: string;
+  readonly value: JsonValue;
+}
+
+export interface ParameterRows {
+  readonly rows: readonly ParameterRow[];
+  readonly not_shown: number;
+  readonly warnings: readonly { readonly where: string; readonly found: Oddity }[];
+}
+
+/** Every leaf of the arguments as one row, in the order of the canonical text. */
+export const parameterRows = (proposed: JsonValue): ParameterRows => {
+  const leaves = leavesOf(proposed, []);
+  const textLimit = leaves.length <= FEW_ROWS ? TEXT_LIMIT_FEW : TEXT_LIMIT_MANY;
+  const warnings: { where: string; found: Oddity }[] = [];
+  const rows = leaves.slice(0, MOST_ROWS).map(({ pointer, value }): ParameterRow => {
+    const place = visibleText(pointer, POINTER_LIMIT);
+    const text = visibleText(leafText(value), textLimit);
+    for (const found of new Set([...place.oddities, ...text.oddities])) warnings.push({ where: place.text, found });
+    return { pointer: place.text, type: leafType(value), value: text.text };
+  });
+  return { rows, not_shown: leaves.length - rows.length, warnings };
+};
+
+const leavesOf = (value: JsonValue, steps: readonly (string | number)[]): readonly Leaf[] => {
+  if (isJsonObject(value) && Object.keys(value).length > 0) return Object.entries(value).flatMap(([key, child]) => leavesOf(child, [...steps, key]));
+  if (Array.isArray(value) && value.length > 0) return (value as readonly JsonValue[]).flatMap((child, index) => leavesOf(child, [...steps, index]));
+  return [{ pointer: pointerText(steps), value }];
+};
+
+const leafType = (value: JsonValue): ParameterRow['type'] => {
+  if (value === null) return 'null';
+  switch (typeof value) {
+    case 'string':
+      return 'text';
+    case 'number':
+      return 'number';
+    case 'boolean':
+      return 'true or false';
+    default:
+      return Array.isArray(value) ? 'empty list' : 'empty object';
+  }
+};
+
+const leafText = (value: JsonValue): string => {
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' && value !== null ? '' : String(value);
+};

@@ -1,0 +1,124 @@
+import type { Caps, SealedProposal } from '@exequatur/contracts';
+import { canonicalBytes, isRefusal, parseStrict, readPointer, saltedHash } from '@exequatur/kernel';
+import type { JsonValue } from '@exequatur/kernel';
+import { shownAmount } from './amount-argument.js';
+import { RENDERER } from './card.js';
+import type { Card, DecisionSummary } from './card.js';
+import { GRANT_LIFETIME_MS, GRANT_USES, narrowArguments } from './narrowing.js';
+import { parameterRows } from './parameter-rows.js';
+import type { RequestFacts } from './request-facts.js';
+import { shownDuration } from './shown-duration.js';
+import { visibleText } from './visible-text.js';
+import type { Oddity } from './visible-text.js';
+
+const LIMITS = { target: 1_000, words: 8_000, impact: 4_000, evidence: 20, evidenceTitle: 200, evidenceUrl: 500, reversal: 1_000, narrowed: 500, warnings: 100 } as const;
+
+/** Shows one text and remembers what was odd about it. */
+type Show = (where: string, text: string | undefined, limit: number) => string;
+type Warnings = { where: string; found: Oddity }[];
+
+/**
+ * The card, renderer "card/1": a pure function of what policy asked (ApprovalRequired, kept in ApprovalOpened) and the
+ * sealed proposal. The same input gives the same bytes for ever, so what was seen can be recomputed (invariant 26).
+ */
+export const renderCard = (request: RequestFacts, proposal: SealedProposal): Card => {
+  const warnings: Warnings = [];
+  const show: Show = (where, text, limit) => {
+    const visible = visibleText(text ?? '', limit);
+    for (const found of visible.oddities) warnings.push({ where, found });
+    return visible.text;
+  };
+  const proposed = parseStrict(proposal.arguments);
+  const parameters = parameterRows(proposed);
+  warnings.push(...parameters.warnings);
+  const { facts } = request;
+  return {
+    renderer: RENDERER,
+    approval_id: request.approval_id,
+    action_id: request.action_id,
+    ...sentences(request),
+    agent: { id: facts.agent, owner: request.agent_owner ?? '', run_id: facts.run_id, thread_id: request.thread_id ?? '', scope_path: facts.scope_path },
+    action: {
+      kind: facts.action_kind,
+      class: request.action_class ?? '',
+      tool: { name: facts.tool.name, version: facts.tool.version },
+      execution_mode: facts.execution_mode,
+      environment: facts.environment ?? '',
+      target: show('target', proposal.target, LIMITS.target),
+      risk_tags: facts.risk_tags,
+      risk_points: facts.risk_points,
+      confidence: facts.confidence ?? '',
+    },
+    amounts: facts.amounts.map(({ unit, amount }) => ({ unit, amount, shown: shownAmount(unit, BigInt(amount)) })),
+    parameters: parameters.rows,
+    parameters_not_shown: parameters.not_shown,
+    narrowed_by_policy: narrowedByPolicy(request, proposed, show),
+    limits: limitRows(request.caps ?? {}),
+    agent_words: show('reasoning', proposal.reasoning, LIMITS.words),
+    business_impact: show('business impact', proposal.business_impact, LIMITS.impact),
+    evidence: (proposal.evidence ?? []).slice(0, LIMITS.evidence).map(({ title, url }) => ({ title: show('evidence title', title, LIMITS.evidenceTitle), url: show('evidence link', url, LIMITS.evidenceUrl) })),
+    evidence_not_shown: Math.max(0, (proposal.evidence?.length ?? 0) - LIMITS.evidence),
+    reversal: { possible: (proposal.reversal?.handle ?? '') !== '', words: show('reversal', proposal.reversal?.handle ?? proposal.reversal?.reason, LIMITS.reversal) },
+    why_approval: { rule_id: request.rule_id, reason: request.reason },
+    who_decides: { stages: request.demand.stages, distinct: request.demand.distinct },
+    window: { decide_by: request.expires_at, grant_valid_ms: grantLifetimeMs(request), uses: grantUses(request) },
+    policy: { version: request.policy_version, hash: request.policy_hash },
+    arguments_hash: request.arguments_hash,
+    warnings: warnings.slice(0, LIMITS.warnings),
+  };
+};
+
+/** The bytes that are hashed, sealed and shown. */
+export const cardBytes = (card: Card): Uint8Array => canonicalBytes(card as unknown as JsonValue);
+
+/** `view_hash`: SHA-256(salt ‖ canonical card). */
+export const viewHash = (salt: Uint8Array, card: Card): string => saltedHash(salt, cardBytes(card));
+
+/** Title, why and next effect, from facts alone: they hold nothing personal, so a queue keeps them in the open. */
+export const decisionSummary = (request: RequestFacts): DecisionSummary => ({ title: titleOf(request), why: request.reason, next_effect: nextEffect(request) });
+
+const titleOf = ({ facts }: RequestFacts): string => {
+  const amounts = facts.amounts.map(({ unit, amount }) => shownAmount(unit, BigInt(amount))).join(', ');
+  return `${facts.action_kind} by ${facts.agent}${amounts === '' ? '' : ` for ${amounts}`}`;
+};
+
+const nextEffect = ({ facts }: RequestFacts): string => {
+  const what = `${facts.tool.name} ${facts.tool.version}`;
+  return facts.execution_mode === 'managed'
+    ? `Exequatur runs ${what} with exactly the granted arguments, after budgets, freezes and policy are checked again.`
+    : `The agent may run ${what} itself with exactly the granted arguments, once it has reserved authority.`;
+};
+
+const sentences = (request: RequestFacts): Pick<Card, 'title' | 'next_effect' | 'if_approved' | 'if_rejected' | 'if_nobody_answers'> => {
+  const people = request.demand.stages.reduce((sum, stage) => sum + stage.quorum, 0);
+  const uses = grantUses(request);
+  return {
+    title: titleOf(request),
+    next_effect: nextEffect(request),
+    if_approved: `${people > 1 ? `After ${people} approvals a` : 'A'} signed grant for this action alone is issued: ${uses === 1 ? 'one use' : `${uses} uses`}, within ${shownDuration(grantLifetimeMs(request))}.`,
+    if_rejected: 'Nothing runs. The agent is told your reason code and words.',
+    if_nobody_answers: `Nothing runs. At ${request.expires_at} the request expires; that is recorded as silence, not as a refusal by a person.`,
+  };
+};
+
+const grantLifetimeMs = (request: RequestFacts): number => request.caps?.expires_in_ms ?? GRANT_LIFETIME_MS;
+const grantUses = (request: RequestFacts): number => request.caps?.max_uses ?? GRANT_USES;
+
+const narrowedByPolicy = (request: RequestFacts, proposed: JsonValue, show: Show): Card['narrowed_by_policy'] => {
+  const narrowing = narrowArguments(proposed, request.narrowable, request.caps ?? {});
+  if (isRefusal(narrowing)) return [{ pointer: narrowing.pointer ?? '', value: `cannot be granted: ${narrowing.detail ?? 'outside the caps of policy'}` }];
+  return narrowing.narrowed.map((pointer) => ({ pointer, value: show(pointer, JSON.stringify(readPointer(narrowing.granted_arguments, pointer)), LIMITS.narrowed) }));
+};
+
+const limitRows = (caps: Caps): Card['limits'] => {
+  const rows: { limit: string; value: string }[] = [];
+  for (const [unit, amount] of Object.entries(caps.max_amount ?? {})) rows.push({ limit: `at most, ${unit}`, value: shownAmount(unit, BigInt(amount)) });
+  const lists = { network_allowlist: 'hosts', allowed_recipients: 'recipients', environments: 'environments', tools: 'tools', models: 'models' } as const;
+  for (const [field, name] of Object.entries(lists) as [keyof typeof lists, string][]) {
+    const entries = caps[field];
+    if (entries !== undefined) rows.push({ limit: `only these ${name}`, value: entries.join(', ') });
+  }
+  if (caps.max_runtime_sec !== undefined) rows.push({ limit: 'runs at most', value: shownDuration(caps.max_runtime_sec * 1_000) });
+  if (caps.row_limit !== undefined) rows.push({ limit: 'rows at most', value: String(caps.row_limit) });
+  return rows;
+};
