@@ -1,0 +1,87 @@
+import type { ApprovalDemand, ApprovalStage, Caps } from '@exequatur/contracts';
+import { normalCaps } from '@exequatur/caps';
+import { below, closedMapping, entriesOf, fault, isPresent } from './findings.js';
+import type { Place } from './findings.js';
+import type { Consequence, PolicyDecision } from './policy.js';
+import { compact, maybe, readAmounts, readChoice, readDuration, readMany, readName, readShare, readText, readTruth, readWhole } from './values.js';
+
+export const CONSEQUENCE_KEYS = ['caps', 'approval', 'tier', 'sample', 'reason'] as const;
+
+/** How long a request waits for people where its rule does not say: one day. */
+const DEFAULT_TTL_MS = 86_400_000;
+/** Who decides where a rule asks for approval and does not say. */
+export const DEFAULT_DEMAND: ApprovalDemand = { stages: [{ roles: ['approver'], quorum: 1 }], distinct: true, ttl_ms: DEFAULT_TTL_MS, on_timeout: 'deny' };
+
+/** Where each part may stand; elsewhere it would look as if it did something. */
+const ALLOWED_FOR: Readonly<Record<string, readonly PolicyDecision[]>> = {
+  caps: ['allow_with_caps', 'require_approval'],
+  approval: ['require_approval'],
+  tier: ['allow', 'allow_with_caps'],
+  sample: ['allow', 'allow_with_caps'],
+};
+
+export const readConsequence = (place: Place, decision: PolicyDecision | undefined): Consequence => {
+  for (const [key, decisions] of Object.entries(ALLOWED_FOR)) {
+    if (decision !== undefined && isPresent(below(place, key)) && !decisions.includes(decision)) fault(below(place, key), `"${key}" does nothing with ${decision}; it goes with ${decisions.join(' or ')}`);
+  }
+  if (decision === 'allow_with_caps' && !isPresent(below(place, 'caps'))) fault(place, 'allow_with_caps needs caps');
+  const tier = maybe(place, 'tier', (inner) => readChoice(inner, ['auto', 'log']));
+  return compact({
+    caps: maybe(place, 'caps', readCaps),
+    approval: decision === 'require_approval' ? (maybe(place, 'approval', readDemand) ?? DEFAULT_DEMAND) : undefined,
+    tier: tier === undefined ? undefined : tier === 'log' ? ('LOG' as const) : ('AUTO' as const),
+    sample_ppm: maybe(place, 'sample', readShare),
+    reason: maybe(place, 'reason', (inner) => readText(inner, 500)),
+  });
+};
+
+const CAP_KEYS = ['max_runtime_sec', 'network_allowlist', 'max_amount', 'allowed_recipients', 'environments', 'tools', 'models', 'row_limit', 'expires_in', 'max_uses'] as const;
+
+const readCaps = (place: Place): Caps | undefined => {
+  if (!closedMapping(place, CAP_KEYS)) return undefined;
+  const texts = (key: string, maxLength: number) => maybe(place, key, (inner) => readMany(inner, (one) => readText(one, maxLength)));
+  return normalCaps(
+    compact({
+      max_runtime_sec: maybe(place, 'max_runtime_sec', (inner) => readWhole(inner, 86_400, 1)),
+      network_allowlist: texts('network_allowlist', 253),
+      max_amount: maybe(place, 'max_amount', readAmounts),
+      allowed_recipients: texts('allowed_recipients', 320),
+      environments: texts('environments', 64),
+      tools: texts('tools', 128),
+      models: texts('models', 128),
+      row_limit: maybe(place, 'row_limit', (inner) => readWhole(inner, Number.MAX_SAFE_INTEGER)),
+      expires_in_ms: maybe(place, 'expires_in', readDuration),
+      max_uses: maybe(place, 'max_uses', (inner) => readWhole(inner, 10_000, 1)),
+    }),
+  );
+};
+
+const MAX_STAGES = 10;
+
+const readDemand = (place: Place): ApprovalDemand | undefined => {
+  if (!closedMapping(place, ['stages', 'roles', 'quorum', 'distinct', 'sla', 'ttl', 'on_timeout'])) return undefined;
+  const stages = isPresent(below(place, 'stages')) ? readStages(below(place, 'stages')) : [readStage(place)];
+  if (isPresent(below(place, 'stages')) && isPresent(below(place, 'roles'))) fault(below(place, 'roles'), 'say either stages, or roles and quorum');
+  const timeout = below(place, 'on_timeout');
+  if (isPresent(timeout) && timeout.value !== 'deny') fault(timeout, 'only "deny" is known here; escalation is not supported by this version');
+  const known = stages.filter((stage) => stage !== undefined);
+  return compact({
+    stages: known,
+    distinct: maybe(place, 'distinct', readTruth) ?? true,
+    sla_ms: maybe(place, 'sla', readDuration),
+    ttl_ms: maybe(place, 'ttl', readDuration) ?? DEFAULT_TTL_MS,
+    on_timeout: 'deny' as const,
+  });
+};
+
+const readStages = (place: Place): readonly (ApprovalStage | undefined)[] => {
+  const entries = entriesOf(place);
+  if (entries.length < 1 || entries.length > MAX_STAGES) fault(place, `must have 1 to ${MAX_STAGES} stages`);
+  return entries.map((entry) => (closedMapping(entry, ['roles', 'quorum']) ? readStage(entry) : undefined));
+};
+
+const readStage = (place: Place): ApprovalStage | undefined => {
+  const roles = readMany(below(place, 'roles'), readName);
+  const quorum = isPresent(below(place, 'quorum')) ? readWhole(below(place, 'quorum'), 20, 1) : 1;
+  return roles === undefined || quorum === undefined ? undefined : { roles, quorum };
+};

@@ -1,0 +1,63 @@
+import { describe, expect, test } from '@jest/globals';
+import type { JsonValue } from '@exequatur/kernel';
+import { policyFrom } from './fixtures.js';
+import { parsePolicy, policyHash, policyText, readPolicy } from './index.js';
+
+const findings = (document: JsonValue): readonly string[] => {
+  const parsed = parsePolicy(document);
+  return parsed.ok ? [] : parsed.findings.map(({ path, message }) => `${path}: ${message}`);
+};
+
+const whole = {
+  version: 1,
+  classes: { read_only: { kinds: ['*.read', 'research.*'], default: 'allow', retention: '180d', on_silence: 'expire' }, write: { kinds: ['draft.email'], default: 'allow', tier: 'log', sample: 0.05 } },
+  tools: { 'billing.refund': { kind: 'payment.refund', risk_points: 20, target: '/account', extract: { 'amount.USD': '/amount' }, bounded: ['/amount'] } },
+  rules: [
+    { id: 'small', match: { kind: 'payment.refund', env: ['prod'] }, decision: 'allow_with_caps', caps: { max_amount: { USD: '42.00' }, expires_in: '10m' } },
+    { id: 'dual', match: { risk_tags: ['payment'] }, unless: { rule: 'small' }, decision: 'require_approval', approval: { stages: [{ roles: ['finance'], quorum: 2 }], sla: '1h', ttl: '4h' }, reason: 'Two people' },
+  ],
+};
+
+describe('a policy file', () => {
+  test('comes out in normal form: milliseconds, micro-cents, lists', () => {
+    const { rules, classes, tools } = policyFrom(whole);
+    expect(rules[0]).toEqual({ id: 'small', match: { kind: ['payment.refund'], env: ['prod'] }, decision: 'allow_with_caps', caps: { max_amount: { USD_MICROCENTS: '4200000000' }, expires_in_ms: 600_000 } });
+    expect(rules[1]?.approval).toEqual({ stages: [{ roles: ['finance'], quorum: 2 }], distinct: true, sla_ms: 3_600_000, ttl_ms: 14_400_000, on_timeout: 'deny' });
+    expect(rules[1]?.unless).toBe('small');
+    expect(classes.read_only?.retention_ms).toBe(15_552_000_000);
+    expect(classes.write).toMatchObject({ tier: 'LOG', sample_ppm: 50_000, on_silence: 'unknown' });
+    expect(tools['billing.refund']).toEqual({ kind: 'payment.refund', risk_points: 20, target: '/account', amounts: { USD: '/amount' }, bounded: ['/amount'] });
+  });
+
+  test('has one hash, also after its canonical text was read back', () => {
+    const policy = policyFrom(whole);
+    expect(policyHash(readPolicy(policyText(policy)))).toBe(policyHash(policy));
+    expect(policyHash(policyFrom({ ...whole, rules: [] }))).not.toBe(policyHash(policy));
+  });
+
+  test.each<[string, JsonValue, string]>([
+    ['a typo in a field name', { ...whole, clases: {} }, '/clases: unknown key "clases"; did you mean "classes"?'],
+    ['a typo inside a rule', { ...whole, rules: [{ id: 'a', match: { knid: 'x' }, decision: 'deny' }] }, '/rules/0/match/knid: unknown key "knid"; did you mean "kind"?'],
+    ['a when condition', { ...whole, rules: [{ id: 'a', match: {}, when: 'true', decision: 'deny' }] }, '/rules/0/when: "when" conditions (CEL) are not supported by this version; use match, unless, caps, or requires on a class'],
+    ['run limits', { ...whole, limits: {} }, '/limits: run limits are not supported by this version'],
+    ['another version', { ...whole, version: '1' }, '/version: must be 1'],
+    ['an unknown decision', { ...whole, rules: [{ id: 'a', match: {}, decision: 'permit' }] }, '/rules/0/decision: must be one of allow, allow_with_caps, require_approval, quarantine, deny'],
+    ['caps that do nothing', { ...whole, rules: [{ id: 'a', match: {}, decision: 'deny', caps: {} }] }, '/rules/0/caps: "caps" does nothing with deny; it goes with allow_with_caps or require_approval'],
+    ['money as a fraction', { ...whole, rules: [{ id: 'a', match: {}, decision: 'allow_with_caps', caps: { max_amount: { USD: 42.5 } } }] }, '/rules/0/caps/max_amount/USD: must be an amount as text, such as "42.00"'],
+    ['a duration without unit', { ...whole, rules: [{ id: 'a', match: {}, decision: 'allow_with_caps', caps: { expires_in: 10 } }] }, '/rules/0/caps/expires_in: must be a duration such as 90s, 10m, 4h, 180d or 7y'],
+    ['a rule id twice', { ...whole, rules: [whole.rules[0] ?? {}, whole.rules[0] ?? {}] as JsonValue }, '/rules/1/id: there is another rule small'],
+    ['unless a rule that is not there', { ...whole, rules: [{ id: 'a', match: {}, unless: { rule: 'b' }, decision: 'deny' }] }, '/rules/0/unless: there is no other rule b'],
+    ['a class that is not there', { ...whole, rules: [{ id: 'a', match: { class: 'gone' }, decision: 'deny' }] }, '/rules/0/match/class: there is no class gone'],
+    ['narrowing what is not extracted', { ...whole, tools: { t: { kind: 'k', bounded: ['/x'] } } }, '/tools/t/bounded/0: only a pointer that extract names can be narrowed'],
+    ['escalation', { ...whole, rules: [{ id: 'a', match: {}, decision: 'require_approval', approval: { roles: 'x', on_timeout: { escalate: 'cfo' } } }] }, '/rules/0/approval/on_timeout: only "deny" is known here; escalation is not supported by this version'],
+    ['a kind in two classes', { version: 1, classes: { a: { kinds: ['k.x'], default: 'allow' }, b: { kinds: ['k.x'], default: 'deny' } } }, '/classes/b/kinds: k.x is in class a already'],
+    ['nothing at all', { version: 1 }, ': a policy has classes or rules'],
+    ['no mapping', 'version: 1', ': must be a mapping'],
+  ])('with %s is refused, with its place', (_, document, finding) => {
+    expect(findings(document)).toContain(finding);
+  });
+
+  test('every fault is told at once', () => {
+    expect(findings({ version: 2, clases: {}, rules: [{ id: '', match: { knid: 'x' }, decision: 'permit' }] })).toHaveLength(5);
+  });
+});

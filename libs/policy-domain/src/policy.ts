@@ -1,0 +1,91 @@
+import type { ApprovalDemand, Caps } from '@exequatur/contracts';
+import { canonicalBytes, canonicalText, parseStrict, sha256Text } from '@exequatur/kernel';
+
+/** From loosest to strictest; the strictest of the matching rules wins. */
+export const DECISIONS = ['allow', 'allow_with_caps', 'require_approval', 'quarantine', 'deny'] as const;
+export type PolicyDecision = (typeof DECISIONS)[number];
+
+/** Thresholds inside which a class that allows by default really allows; outside them a person is asked. */
+export type ClassRequirements = {
+  readonly evidence?: boolean;
+  readonly reversal?: boolean;
+  readonly max_risk_points?: number;
+  /** by unit */
+  readonly max_amount?: Readonly<Record<string, string>>;
+};
+
+/** What a decision brings along, on rules and on class defaults alike. */
+export type Consequence = {
+  readonly caps?: Caps;
+  readonly approval?: ApprovalDemand;
+  readonly tier?: 'AUTO' | 'LOG';
+  /** share of LOG actions drawn for review, in parts per million: our own fields hold no floats */
+  readonly sample_ppm?: number;
+  readonly reason?: string;
+};
+
+export type PolicyClass = Consequence & {
+  /** globs over registered kinds; one without `*` registers its kind */
+  readonly kinds: readonly string[];
+  readonly default: PolicyDecision;
+  readonly requires?: ClassRequirements;
+  readonly retention_ms?: number;
+  readonly on_silence: 'unknown' | 'expire';
+};
+
+/** What the server knows of a tool. Pointers are RFC 6901, into the arguments. */
+export type PolicyTool = {
+  readonly kind: string;
+  /** allowed versions; any when absent */
+  readonly versions?: readonly string[];
+  readonly risk_points: number;
+  readonly target?: string;
+  readonly recipients?: string;
+  /** pointer by currency or unit as written in arguments: USD is read as dollars, other units as integers */
+  readonly amounts: Readonly<Record<string, string>>;
+  /** which of the extracted pointers a reviewer may narrow */
+  readonly bounded: readonly string[];
+};
+
+/** Every named condition must hold; within one, any entry. */
+export type PolicyMatch = {
+  readonly kind?: readonly string[];
+  readonly class?: readonly string[];
+  readonly risk_tags?: readonly string[];
+  readonly tenant?: readonly string[];
+  readonly env?: readonly string[];
+  /** `name`, or `name@version` */
+  readonly tool?: readonly string[];
+  readonly agent?: readonly string[];
+  /** scope paths: these and everything below them */
+  readonly scope?: readonly string[];
+};
+
+export type PolicyRule = Consequence & {
+  readonly id: string;
+  readonly match: PolicyMatch;
+  /** The rule does not apply where the named rule does. */
+  readonly unless?: string;
+  readonly decision: PolicyDecision;
+};
+
+/** A parsed policy file in normal form: durations in ms, money in micro-cents, one-or-many as lists. */
+export type Policy = {
+  readonly version: 1;
+  readonly classes: Readonly<Record<string, PolicyClass>>;
+  readonly tools: Readonly<Record<string, PolicyTool>>;
+  readonly rules: readonly PolicyRule[];
+};
+
+/** A tenant that has published nothing: nothing is registered, so everything is set aside. Has version 0. */
+export const EMPTY_POLICY: Policy = { version: 1, classes: {}, tools: {}, rules: [] };
+
+/** The text that events carry as `canonical`, and that policy_hash is the hash of. */
+export const policyText = (policy: Policy): string => canonicalText(policy);
+
+export const policyHash = (policy: Policy): string => sha256Text(canonicalBytes(policy));
+
+/** A policy from its canonical text. The caller has checked that `policy_hash` is the text's hash, and who signed it. @throws StrictJsonError */
+export const readPolicy = (canonical: string): Policy => parseStrict(canonical, { maxBytes: MAX_POLICY_BYTES }) as unknown as Policy;
+
+export const MAX_POLICY_BYTES = 256 * 1024;

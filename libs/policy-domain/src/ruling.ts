@@ -1,0 +1,84 @@
+import type { ApprovalDemand, ApprovalStage, Caps, Code, Verdict } from '@exequatur/contracts';
+import { intersectCaps } from '@exequatur/caps';
+import type { Consequence, PolicyDecision } from './policy.js';
+
+export type QuarantineCode = Extract<Code, `QUARANTINED_${string}`>;
+export type DenyCode = Extract<Code, 'POLICY_DENIED' | 'TOOL_NOT_ALLOWED'>;
+
+/** Policy's answer, with everything that follows from it. */
+export interface Ruling {
+  readonly verdict: Verdict;
+  /** on ALLOW and ALLOW_WITH_CAPS */
+  readonly tier?: 'AUTO' | 'LOG';
+  /** the matching rules, joined by `+`; `class:<name>`, `tool:<name>` or `default:unknown` where no rule matched */
+  readonly rule_id: string;
+  readonly reason: string;
+  /** on QUARANTINE and DENY */
+  readonly code?: QuarantineCode | DenyCode;
+  readonly caps: Caps;
+  /** on REQUIRE_APPROVAL */
+  readonly demand?: ApprovalDemand;
+  readonly action_class?: string;
+  readonly on_silence: 'unknown' | 'expire';
+  /** share of LOG actions drawn for review, parts per million */
+  readonly sample_ppm: number;
+}
+
+/** One rule, or a class default, that applies. */
+export interface Candidate extends Consequence {
+  readonly decision: PolicyDecision;
+  readonly id: string;
+  readonly code?: QuarantineCode | DenyCode;
+}
+
+const VERDICT_OF: Readonly<Record<PolicyDecision, Verdict>> = { allow: 'ALLOW', allow_with_caps: 'ALLOW_WITH_CAPS', require_approval: 'REQUIRE_APPROVAL', quarantine: 'QUARANTINE', deny: 'DENY' };
+
+/** Longest rule_id and reason of the contract. */
+const MAX_RULE_ID = 200;
+const MAX_REASON = 1_000;
+
+/** Candidates of one decision as one ruling: caps intersect, approvals stack. Their order does not matter. */
+export const combine = (candidates: readonly Candidate[], decision: PolicyDecision, fallbackReason: string): Omit<Ruling, 'on_silence' | 'action_class'> => {
+  const sorted = [...candidates].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const reasons = [...new Set(sorted.flatMap(({ reason }) => reason ?? []))];
+  const ruling = {
+    verdict: VERDICT_OF[decision],
+    rule_id: shortened(sorted.map(({ id }) => id)),
+    reason: (reasons.length === 0 ? fallbackReason : reasons.join('; ')).slice(0, MAX_REASON),
+    caps: sorted.reduce<Caps>((caps, candidate) => intersectCaps(caps, candidate.caps ?? {}), {}),
+    sample_ppm: Math.max(0, ...sorted.map(({ sample_ppm }) => sample_ppm ?? 0)),
+  };
+  switch (decision) {
+    case 'allow':
+    case 'allow_with_caps':
+      return { ...ruling, tier: sorted.some(({ tier }) => tier === 'LOG') ? 'LOG' : 'AUTO' };
+    case 'require_approval':
+      return { ...ruling, demand: stackDemands(sorted.flatMap(({ approval }) => approval ?? [])) };
+    case 'quarantine':
+      return { ...ruling, code: sorted.find(({ code }) => code !== undefined)?.code ?? 'QUARANTINED_OUT_OF_BOUNDS' };
+    case 'deny':
+      return { ...ruling, code: sorted.find(({ code }) => code !== undefined)?.code ?? 'POLICY_DENIED' };
+  }
+};
+
+const shortened = (ids: readonly string[]): string => {
+  const all = ids.join('+');
+  return all.length <= MAX_RULE_ID ? all : `${(ids[0] ?? '').slice(0, 150)}+${ids.length - 1} more`;
+};
+
+/** Every stage of every demand; stages that ask the same roles are one, with the larger quorum. The shortest time holds. */
+const stackDemands = (demands: readonly ApprovalDemand[]): ApprovalDemand => {
+  const stages = new Map<string, ApprovalStage>();
+  for (const stage of demands.flatMap((demand) => demand.stages)) {
+    const key = [...stage.roles].sort().join(' ');
+    stages.set(key, { roles: stage.roles, quorum: Math.max(stage.quorum, stages.get(key)?.quorum ?? 1) });
+  }
+  const slas = demands.flatMap(({ sla_ms }) => sla_ms ?? []);
+  return {
+    stages: [...stages.values()],
+    distinct: demands.some(({ distinct }) => distinct),
+    ...(slas.length === 0 ? {} : { sla_ms: Math.min(...slas) }),
+    ttl_ms: Math.min(...demands.map(({ ttl_ms }) => ttl_ms)),
+    on_timeout: 'deny',
+  };
+};
