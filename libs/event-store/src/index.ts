@@ -5,3 +5,7 @@ export { eventStoreDdl } from './ddl.js';
 export { PgEventStore, type PgEventStoreOptions } from './pg-event-store.js';
 export { LockTimeout, TransactionWasAborted, type PgTransaction } from './pg-transaction.js';
 export { InMemoryEventStore, type InMemoryTransaction } from './in-memory-event-store.js';
+export type { EventPublisher } from './relay/shift.js';
+export { startRelay, type Relay, type RelayHealth, type RelayLogger, type RelayOptions } from './relay/relay.js';
+export { foldStream, readAll, type LoggedEvent } from './read-all.js';
+export { LOG_START, type LogPosition } from './log-position.js';

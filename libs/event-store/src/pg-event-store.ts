@@ -12,7 +12,7 @@ import type { PgTransaction } from './pg-transaction.js';
 import { StreamNotLocked, VersionConflict } from './port.js';
 import type { EventStore, Locks, RecordedEvent, StreamWrite } from './port.js';
 import { prepareAppend } from './prepare-append.js';
-import { relayWake } from './relay-wake.js';
+import { relayWake } from './relay/relay-wake.js';
 
 export interface PgEventStoreOptions {
   /** Connections whose search_path names the service's schema. */

@@ -1,0 +1,110 @@
+import type { Frontier } from '@exequatur/audit-chain';
+import { LOG_START } from '../log-position.js';
+import type { LogPosition } from '../log-position.js';
+import type { PgTransaction } from '../pg-transaction.js';
+
+/** One event as the relay reads it. */
+export interface OutgoingRow extends LogPosition {
+  readonly tenant: string;
+  readonly aggregate: string;
+  readonly subject: string;
+  readonly type: string;
+  readonly traceparent: string | null;
+  readonly bytes: Buffer;
+  readonly path: string;
+  readonly signature: string;
+  readonly key_id: string;
+}
+
+/** Events of one tenant that were published so far, StreamHeadsPublished and tree heads not counted, and their Merkle tree. */
+export interface StreamHead {
+  readonly tenant: string;
+  readonly frontier: Frontier;
+}
+
+export interface Leadership {
+  /** Rises with every relay that takes over; only the newest moves the cursor. */
+  readonly epoch: string;
+  readonly cursor: LogPosition;
+}
+
+/** Another relay took over while this one was away; what it published meanwhile was at worst a duplicate. */
+export class RelaySuperseded extends Error {
+  constructor() {
+    super('another relay has taken over');
+    this.name = 'RelaySuperseded';
+  }
+}
+
+/** Call it with the relay's session lock held. */
+export const takeEpoch = async (db: PgTransaction): Promise<Leadership> => {
+  const { rows } = await db.query<{ epoch: string } & LogPosition>('UPDATE relay_cursor SET epoch = epoch + 1 RETURNING epoch::text, xid::text, position::text');
+  const [row] = rows;
+  if (!row) throw new Error('relay_cursor has no row; eventStoreDdl writes it');
+  return { epoch: row.epoch, cursor: { xid: row.xid, position: row.position } };
+};
+
+export interface BatchBounds {
+  readonly maxEvents: number;
+  /** Of events and headers; one event alone may be larger. */
+  readonly maxBytes: number;
+}
+
+/** About what path, signature, key id and the other headers of a message take. */
+const HEADER_BYTES = 600;
+
+/**
+ * Numbers are drawn before commit, so an event with a lower one may still be in flight. Below the horizon, the lowest
+ * transaction id still running, none is: what is read there is complete and stays in this order (reliability.md section 2).
+ */
+const SELECT_BATCH = `
+SELECT xid::text, position::text, tenant, aggregate, subject, type, traceparent, bytes, path, signature, key_id
+FROM (
+  SELECT *, sum(octet_length(bytes) + ${HEADER_BYTES}) OVER (ORDER BY xid, position) AS bytes_so_far, row_number() OVER (ORDER BY xid, position) AS place
+  FROM (
+    SELECT * FROM event
+    WHERE (xid, position) > ($1::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY xid, position LIMIT $3
+  ) AS settled
+) AS batch
+WHERE place = 1 OR bytes_so_far <= $4
+ORDER BY batch.xid, batch.position`;
+
+export const readBatch = async (db: PgTransaction, { xid, position }: LogPosition, { maxEvents, maxBytes }: BatchBounds): Promise<readonly OutgoingRow[]> =>
+  (await db.query<OutgoingRow>({ name: 'relay-read', text: SELECT_BATCH, values: [xid, position, maxEvents, maxBytes] })).rows;
+
+/** Counting stops here: beyond it a relay is simply far behind. */
+export const LARGEST_LAG = 10_000;
+
+/** Committed events after the cursor, those above the horizon included. */
+export const countBehind = async (db: PgTransaction, { xid, position }: LogPosition): Promise<number> => {
+  const text = 'SELECT count(*)::integer AS behind FROM (SELECT FROM event WHERE (xid, position) > ($1::xid8, $2::bigint) LIMIT $3) AS later';
+  const { rows } = await db.query<{ behind: number }>({ name: 'relay-lag', text, values: [xid, position, LARGEST_LAG] });
+  return rows[0]?.behind ?? 0;
+};
+
+export const readCursor = async (db: PgTransaction): Promise<LogPosition> => {
+  const { rows } = await db.query<LogPosition>('SELECT xid::text, position::text FROM relay_cursor');
+  return rows[0] ?? LOG_START;
+};
+
+export const readHeads = async (db: PgTransaction, tenants: readonly string[]): Promise<readonly StreamHead[]> =>
+  (await db.query<StreamHead>('SELECT tenant, frontier FROM stream_heads WHERE tenant = ANY ($1::text[])', [tenants])).rows;
+
+/** One statement, so one transaction: the cursor moves together with the counts of what it passed, or neither does. */
+const MOVE = `
+WITH moved AS (
+  UPDATE relay_cursor SET xid = $2::xid8, position = $3::bigint, moved_at = clock_timestamp() WHERE epoch = $1::bigint RETURNING epoch
+), counted AS (
+  INSERT INTO stream_heads (tenant, events, frontier)
+  SELECT tenant, events, frontier FROM unnest($4::text[], $5::bigint[], $6::jsonb[]) AS head (tenant, events, frontier) WHERE EXISTS (SELECT FROM moved)
+  ON CONFLICT (tenant) DO UPDATE SET events = EXCLUDED.events, frontier = EXCLUDED.frontier
+)
+SELECT count(*)::integer AS moved FROM moved`;
+
+/** @throws RelaySuperseded when the epoch is no longer ours; nothing was moved. */
+export const moveCursor = async (db: PgTransaction, epoch: string, to: LogPosition, heads: readonly StreamHead[]): Promise<void> => {
+  const values = [epoch, to.xid, to.position, heads.map(({ tenant }) => tenant), heads.map(({ frontier }) => frontier.size), heads.map(({ frontier }) => JSON.stringify(frontier))];
+  const { rows } = await db.query<{ moved: number }>({ name: 'relay-move', text: MOVE, values });
+  if (rows[0]?.moved !== 1) throw new RelaySuperseded();
+};
