@@ -12,8 +12,8 @@ const MOST_CHARACTERS = 65_536;
 /** Not empty, no white space, no plus. */
 const KEY_NAME = /^[^\s+\p{White_Space}\p{Cc}]+$/u;
 const SIGNATURE_LINE = /^\u2014 (\S+) (\S+)$/u;
-/** Control characters other than newline. */
-const CONTROL = /[\0-\x09\x0b-\x1f]/;
+/** Control characters other than newline; the specification names those below U+0020, here U+007F to U+009F too. */
+const CONTROL = /[^\P{Cc}\n]/u;
 
 /** First four bytes of SHA-256(name ‖ newline ‖ 0x01 ‖ public key). */
 export const noteKeyId = (name: string, publicKey: KeyObject): Buffer => {

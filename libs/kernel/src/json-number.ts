@@ -15,6 +15,8 @@ const EXPONENT_FROM = 1e21;
  * @param value Number(text)
  */
 export const numberFault = (text: string, value: number): NumberFault | undefined => {
+  // Small counts, nearly all numbers there are. 0 itself goes on: -0 must be told from it.
+  if (Number.isSafeInteger(value) && value !== 0 && String(value) === text) return undefined;
   const digits = significantDigits(text);
   if (digits === '') return text.startsWith('-') ? 'negative_zero' : undefined;
   if (!Number.isFinite(value)) return 'unsafe_number';

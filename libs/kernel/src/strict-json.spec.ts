@@ -97,6 +97,8 @@ describe('what is accepted', () => {
     ['-9007199254740991', Number.MIN_SAFE_INTEGER],
     ['"\\ud83d\\ude02\\u0000\\/"', '😂\0/'],
     ['{"constructor":1,"toString":2,"":3}', { constructor: 1, toString: 2, '': 3 }],
+    ['"\u007f a\u0085\\n\u009f"', '\u007f a\u0085\n\u009f'],
+    ['"😂\\\\😂"', '😂\\😂'],
     [' [ true , false , null ] ', [true, false, null]],
   ])('%s', (text, value) => {
     expect(parseStrict(text)).toEqual(value);
@@ -116,6 +118,17 @@ describe('what is accepted', () => {
         expect(canonicalText(parseStrict(canonicalText(value)))).toBe(canonicalText(value));
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  test('every well-formed string reads back from JSON.stringify, and from all its characters escaped', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (string) => {
+        const escaped = Array.from({ length: string.length }, (_, at) => `\\u${string.charCodeAt(at).toString(16).padStart(4, '0')}`).join('');
+        expect(parseStrict(JSON.stringify(string))).toBe(string);
+        expect(parseStrict(`"${escaped}"`)).toBe(string);
+      }),
+      { numRuns: 3_000 },
     );
   });
 

@@ -70,6 +70,8 @@ const CLOSE_BRACE = 0x7d;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 /** With the u flag a paired surrogate is part of its character, so only lone ones match. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
+/** Characters that stand for themselves, surrogate pairs among them; a few more (U+007F to U+009F) are taken one by one. */
+const PLAIN = /[^"\\\p{Cc}\p{Surrogate}]*/uy;
 const HEX4 = /[0-9a-fA-F]{4}/y;
 const ESCAPES: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 
@@ -160,27 +162,39 @@ class Scanner {
 
   private string(): string {
     const startAt = this.at;
+    const end = this.plainTo(startAt + 1);
+    // Nearly every string is one plain run; it cannot hold a lone surrogate.
+    if (this.text.charCodeAt(end) === QUOTE) {
+      this.at = end + 1;
+      return this.text.slice(startAt + 1, end);
+    }
     let result = '';
-    let from = startAt + 1;
-    let wide = false;
-    for (this.at = from; ; ) {
-      const code = this.text.charCodeAt(this.at);
+    for (this.at = startAt + 1; ; ) {
+      const runEnd = this.plainTo(this.at);
+      result += this.text.slice(this.at, runEnd);
+      this.at = runEnd;
+      const code = this.text.charCodeAt(runEnd);
       if (code === QUOTE) break;
-      // NaN (end of the text) fails this comparison, as control characters do.
-      if (!(code >= 0x20)) this.fail('syntax');
       if (code === BACKSLASH) {
-        result += this.text.slice(from, this.at) + this.escape();
-        from = this.at;
-        wide = true;
-      } else {
-        if (code >= 0xd800 && code <= 0xdfff) wide = true;
+        result += this.escape();
+      } else if (code >= 0x20) {
+        result += this.text.charAt(runEnd);
         this.at += 1;
+      } else {
+        // A control character, or the end of the text.
+        this.fail('syntax');
       }
     }
-    result += this.text.slice(from, this.at);
     this.at += 1;
-    if (wide && LONE_SURROGATE.test(result)) this.fail('lone_surrogate', startAt);
+    if (LONE_SURROGATE.test(result)) this.fail('lone_surrogate', startAt);
     return result;
+  }
+
+  /** Where the run of plain characters from `from` ends. */
+  private plainTo(from: number): number {
+    PLAIN.lastIndex = from;
+    PLAIN.test(this.text);
+    return PLAIN.lastIndex;
   }
 
   /** Reads one escape and leaves `at` behind it. */
