@@ -1,1 +1,16 @@
 export * from './port.js';
+export type { MessagingLogger } from './logger.js';
+export { partitionOf } from './partition.js';
+export { busDdl, busOwners, type BusOwner } from './postgres/bus-ddl.js';
+export { postgresTransport, POSTGRES_TRANSPORT_DEFAULTS, type PostgresTransportOptions } from './postgres/postgres-transport.js';
+export { inboxDdl } from './inbox/inbox-ddl.js';
+export { Inbox } from './inbox/inbox.js';
+export { type InboxLocks, type InboxStore, type SqlTransaction } from './inbox/inbox-store.js';
+export { type Quarantine, type QuarantineRecorder } from './inbox/dead-letters.js';
+export { MAX_PARKED_PER_STREAM, ParkingFull } from './inbox/stream-positions.js';
+export type { Delivery } from './nest/delivery.js';
+export { DEAD_LETTER_HEADER } from './nest/dead-letter-office.js';
+export { DeterministicFailure } from './nest/deterministic-failure.js';
+export { MAX_EVENT_BYTES, type OriginProof, type VerifyOrigin } from './nest/event-reader.js';
+export type { RedriveReport } from './nest/event-taker.js';
+export { ExequaturStrategy, type ExequaturStrategyOptions } from './nest/exequatur-strategy.js';

@@ -1,0 +1,117 @@
+import { ALL_TOPICS } from '@exequatur/contracts';
+import type { ServiceName, Topic } from '@exequatur/contracts';
+
+/** A database role that publishes and consumes: the topics it alone may write, the consumer group it alone may move. */
+export interface BusOwner {
+  readonly role: string;
+  /** The role may use the group of this name, and groups named `<group>.<anything>`. */
+  readonly group: string;
+  readonly topics: readonly Topic[];
+}
+
+/** The owners of every topic in contracts; `roleOf('policy')` is the role that the policy service connects as. */
+export const busOwners = (roleOf: (service: ServiceName) => string): readonly BusOwner[] => {
+  const services = [...new Set(ALL_TOPICS.map((topic) => topic.owner))];
+  return services.map((service) => ({ role: roleOf(service), group: service, topics: ALL_TOPICS.filter((topic) => topic.owner === service) }));
+};
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+const identifier = (text: string): string => `"${text.replaceAll('"', '""')}"`;
+
+const tables = `
+CREATE SCHEMA IF NOT EXISTS bus;
+
+CREATE TABLE IF NOT EXISTS bus.topic (
+  name text PRIMARY KEY,
+  owner_role text NOT NULL,
+  partitions integer NOT NULL CHECK (partitions > 0)
+);
+CREATE TABLE IF NOT EXISTS bus.consumer_group (
+  name text PRIMARY KEY,
+  owner_role text NOT NULL
+);
+-- One row a partition holds the next offset. Publishing updates it, so that offsets have no gap and appear in order.
+CREATE TABLE IF NOT EXISTS bus.partition (
+  topic text NOT NULL REFERENCES bus.topic (name),
+  partition integer NOT NULL,
+  next_offset bigint NOT NULL DEFAULT 0 CHECK (next_offset >= 0),
+  PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 50);
+CREATE TABLE IF NOT EXISTS bus.message (
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  "offset" bigint NOT NULL,
+  key text NOT NULL,
+  value bytea NOT NULL,
+  headers jsonb NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (topic, partition, "offset"),
+  FOREIGN KEY (topic, partition) REFERENCES bus.partition (topic, partition)
+);
+CREATE TABLE IF NOT EXISTS bus.consumer_offset (
+  consumer_group text NOT NULL,
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  next_offset bigint NOT NULL,
+  PRIMARY KEY (consumer_group, topic, partition)
+) WITH (fillfactor = 50);
+CREATE TABLE IF NOT EXISTS bus.lease (
+  consumer_group text NOT NULL,
+  topic text NOT NULL,
+  member text NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (consumer_group, topic)
+) WITH (fillfactor = 50);
+
+CREATE OR REPLACE FUNCTION bus.owns_topic(wanted text) RETURNS boolean STABLE LANGUAGE sql
+  AS $$ SELECT EXISTS (SELECT 1 FROM bus.topic WHERE name = wanted AND owner_role = current_user) $$;
+CREATE OR REPLACE FUNCTION bus.owns_group(wanted text) RETURNS boolean STABLE LANGUAGE sql
+  AS $$ SELECT EXISTS (SELECT 1 FROM bus.consumer_group WHERE name = split_part(wanted, '.', 1) AND owner_role = current_user) $$;
+`;
+
+/** Policies are dropped and made again, so that a re-run brings an older schema to the present rules. */
+const policy = (table: string, name: string, rule: string): string => `DROP POLICY IF EXISTS ${name} ON bus.${table};\nCREATE POLICY ${name} ON bus.${table} ${rule};\n`;
+
+const rowSecurity = [
+  ...['partition', 'message', 'consumer_offset', 'lease'].map((table) => `ALTER TABLE bus.${table} ENABLE ROW LEVEL SECURITY;\n`),
+  policy('message', 'read_all', 'FOR SELECT USING (true)'),
+  policy('message', 'append_own', 'FOR INSERT WITH CHECK (bus.owns_topic(topic))'),
+  policy('partition', 'read_all', 'FOR SELECT USING (true)'),
+  policy('partition', 'move_own', 'FOR UPDATE USING (bus.owns_topic(topic)) WITH CHECK (bus.owns_topic(topic))'),
+  policy('consumer_offset', 'read_all', 'FOR SELECT USING (true)'),
+  policy('consumer_offset', 'insert_own', 'FOR INSERT WITH CHECK (bus.owns_group(consumer_group))'),
+  policy('consumer_offset', 'update_own', 'FOR UPDATE USING (bus.owns_group(consumer_group)) WITH CHECK (bus.owns_group(consumer_group))'),
+  policy('lease', 'read_all', 'FOR SELECT USING (true)'),
+  policy('lease', 'insert_own', 'FOR INSERT WITH CHECK (bus.owns_group(consumer_group))'),
+  policy('lease', 'update_own', 'FOR UPDATE USING (bus.owns_group(consumer_group)) WITH CHECK (bus.owns_group(consumer_group))'),
+  policy('lease', 'delete_own', 'FOR DELETE USING (bus.owns_group(consumer_group))'),
+].join('');
+
+const topicRows = ({ role, topics }: BusOwner): string =>
+  topics
+    .map(
+      ({ name, partitions }) =>
+        `INSERT INTO bus.topic (name, owner_role, partitions) VALUES (${literal(name)}, ${literal(role)}, ${partitions}) ON CONFLICT (name) DO UPDATE SET owner_role = excluded.owner_role;\n` +
+        `INSERT INTO bus.partition (topic, partition) SELECT name, generate_series(0, partitions - 1) FROM bus.topic WHERE name = ${literal(name)} ON CONFLICT DO NOTHING;\n`,
+    )
+    .join('');
+
+const grants = ({ role, group }: BusOwner): string => `
+INSERT INTO bus.consumer_group (name, owner_role) VALUES (${literal(group)}, ${literal(role)}) ON CONFLICT (name) DO UPDATE SET owner_role = excluded.owner_role;
+GRANT USAGE ON SCHEMA bus TO ${identifier(role)};
+GRANT SELECT ON bus.topic, bus.consumer_group, bus.partition, bus.message, bus.consumer_offset, bus.lease TO ${identifier(role)};
+GRANT INSERT ON bus.message, bus.consumer_offset, bus.lease TO ${identifier(role)};
+GRANT UPDATE (next_offset) ON bus.partition, bus.consumer_offset TO ${identifier(role)};
+GRANT UPDATE (member, expires_at) ON bus.lease TO ${identifier(role)};
+GRANT DELETE ON bus.lease TO ${identifier(role)};
+`;
+
+/**
+ * Schema `bus` of the PostgreSQL transport, its topics and who may write them. Run by the database's administrator (the
+ * roles must exist); safe to run again, which adds what is missing. A topic's number of partitions never changes, since
+ * that would re-key its streams. Messages are immutable to every role named here.
+ *
+ * Messages are kept for ever: a group that starts later needs each stream from its first event. They take the place of
+ * the topic's retention in Kafka and cost one copy of the event's bytes.
+ */
+export const busDdl = ({ owners }: { readonly owners: readonly BusOwner[] }): string => [tables, rowSecurity, ...owners.map((owner) => topicRows(owner) + grants(owner))].join('\n');
