@@ -6,6 +6,7 @@ import { actionStream, proposed, tenantCreated, tenantStream, trustedKeys, withd
 import { StreamNotLocked, VersionConflict } from '../port.js';
 import type { EventStore, Locks, NewEvent, RecordedEvent, StreamWrite } from '../port.js';
 import { InvalidEvent } from '../validation.js';
+import { gate, pauseMs } from './waiting.js';
 
 export interface StoreUnderTest<Tx> {
   /** Of service `policy`, signing with `signingKey` of fixtures.ts. */
@@ -17,15 +18,7 @@ const verify = originVerifier(trustedKeys);
 const proves = ({ bytes, path, signature, keyId, envelope }: RecordedEvent): boolean => verify(bytes, { path, signature, keyId }, envelope.tenant, 'policy').ok;
 
 /** Long enough that what could have run would have; short enough to wait for. */
-const SETTLE_MS = 100;
-const settle = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, SETTLE_MS));
-
-/** A point that one transaction waits at until the test opens it. */
-const gate = (): { opened: Promise<void>; open: () => void } => {
-  let open: () => void = () => undefined;
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  return { opened, open };
-};
+const settle = (): Promise<void> => pauseMs(100);
 
 /** Every store behind the port behaves like this. */
 export const runEventStoreContract = <Tx>(name: string, makeStore: () => Promise<StoreUnderTest<Tx>>): void => {

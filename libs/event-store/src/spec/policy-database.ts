@@ -1,4 +1,3 @@
-import { startTestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { eventStoreDdl } from '../ddl.js';
 
@@ -12,8 +11,15 @@ export interface PolicyDatabase {
   close(): Promise<void>;
 }
 
-export const startPolicyDatabase = async (options: Parameters<typeof startTestPostgres>[0] = {}): Promise<PolicyDatabase> => {
-  const server = await startTestPostgres(options);
+/** What libs/testing's startTestPostgres gives. */
+interface PostgresServer {
+  readonly url: string;
+  createDatabase(): Promise<{ url: string; drop(): Promise<void> }>;
+  stop(): Promise<void>;
+}
+
+/** Takes the server over: close() stops it. */
+export const onPolicyDatabase = async (server: PostgresServer): Promise<PolicyDatabase> => {
   const database = await server.createDatabase();
   const role = `policy_${new URL(database.url).pathname.slice(1)}`;
   const admin = new pg.Client({ connectionString: database.url });

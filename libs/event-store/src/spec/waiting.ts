@@ -1,0 +1,17 @@
+/** Resolves when `held` becomes true. @throws Error naming `what` after `withinMs`. */
+export const eventually = async (what: string, held: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> => {
+  const until = performance.now() + withinMs;
+  while (!(await held())) {
+    if (performance.now() > until) throw new Error(`did not happen within ${withinMs} ms: ${what}`);
+    await pauseMs(10);
+  }
+};
+
+export const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
+
+/** A point that others wait at until it is opened. */
+export const gate = (): { readonly opened: Promise<void>; readonly open: () => void } => {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+};
