@@ -14,3 +14,4 @@ export { DeterministicFailure } from './nest/deterministic-failure.js';
 export { MAX_EVENT_BYTES, type OriginProof, type VerifyOrigin } from './nest/event-reader.js';
 export type { RedriveReport } from './nest/event-taker.js';
 export { ExequaturStrategy, type ExequaturStrategyOptions } from './nest/exequatur-strategy.js';
+export { kafkaTransport, KAFKA_TRANSPORT_DEFAULTS, type KafkaTransportOptions } from './kafka/kafka-transport.js';
