@@ -45,9 +45,9 @@ describe('relay', () => {
     store.transact({ streams: [stream] }, (tx) => store.append(tx, [{ stream, expectedVersion, events: reasons.map((reason) => withdrawn(reason)) }]));
   const arrivedIn = (tenant: string): typeof broker.facts => broker.facts.filter(({ envelope }) => envelope.tenant === tenant);
   const newTenant = (): string => `t-${newId()}`;
-  /** Ends the relay's connection from the server's side, as a network or a failover would. */
+  /** Ends the relay's connection from the server's side, as a network or a failover would; resolves when it has ended. */
   const cutRelay = async (): Promise<void> => {
-    await pool.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()");
+    await pool.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()");
   };
 
   test('publishes the stored bytes with their proof, by topic, in order', async () => {
@@ -150,15 +150,14 @@ describe('relay', () => {
         const version = (await store.load(tx, stream)).length;
         await store.append(tx, [{ stream, expectedVersion: version, events: [withdrawn(`version ${version + 1}`)] }]);
       });
-    const entered = gate();
-    let second: Promise<void> | undefined;
+    const [entered, overtaken] = [gate(), gate()];
     const first = appendNext(async () => {
       entered.open();
       // Time enough for the second to finish, if nothing makes it wait.
-      await Promise.race([second, pauseMs(500)]);
+      await Promise.race([overtaken.opened, pauseMs(500)]);
     });
     await entered.opened;
-    second = appendNext(() => Promise.resolve());
+    const second = appendNext(() => Promise.resolve()).then(overtaken.open);
     await Promise.all([first, second]);
     relay();
     await eventually('both arrive', () => arrivedIn(tenant).length === 2);
