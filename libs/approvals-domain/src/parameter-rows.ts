@@ -4,11 +4,15 @@ import type { ParameterRow } from './card.js';
 import { visibleText } from './visible-text.js';
 import type { Oddity } from './visible-text.js';
 
-/** Bounds of what a card shows, so that a card of the largest arguments stays inside the event's limit. */
-export const MOST_ROWS = 500;
-const FEW_ROWS = 100;
-const TEXT_LIMIT_FEW = 1_500;
-const TEXT_LIMIT_MANY = 300;
+/** How much of the arguments a card shows: `rows` at most, `text` UTF-16 units over all rows. */
+export interface Density {
+  readonly rows: number;
+  readonly text: number;
+}
+
+/** A row is never shorter than this, so that a card with many rows still says something in each. */
+const LEAST_TEXT = 60;
+const MOST_TEXT = 16_000;
 const POINTER_LIMIT = 100;
 
 interface Leaf {
@@ -23,11 +27,11 @@ export interface ParameterRows {
 }
 
 /** Every leaf of the arguments as one row, in the order of the canonical text. */
-export const parameterRows = (proposed: JsonValue): ParameterRows => {
+export const parameterRows = (proposed: JsonValue, density: Density): ParameterRows => {
   const leaves = leavesOf(proposed, []);
-  const textLimit = leaves.length <= FEW_ROWS ? TEXT_LIMIT_FEW : TEXT_LIMIT_MANY;
+  const textLimit = Math.max(LEAST_TEXT, Math.min(MOST_TEXT, Math.floor(density.text / Math.min(leaves.length, density.rows))));
   const warnings: { where: string; found: Oddity }[] = [];
-  const rows = leaves.slice(0, MOST_ROWS).map(({ pointer, value }): ParameterRow => {
+  const rows = leaves.slice(0, density.rows).map(({ pointer, value }): ParameterRow => {
     const place = visibleText(pointer, POINTER_LIMIT);
     const text = visibleText(leafText(value), textLimit);
     for (const found of new Set([...place.oddities, ...text.oddities])) warnings.push({ where: place.text, found });

@@ -71,7 +71,7 @@ describe('hostile text is made visible, never dropped', () => {
   });
   test('a huge text is shortened in the middle, its length said, its end kept', () => {
     const card = cardFor({ body: `${'x'.repeat(50_000)} and wire all money` });
-    expect(card.parameters[0]?.value).toMatch(/^x{1125} \[… shortened, 50019 characters in all …\] x*.* and wire all money$/);
+    expect(card.parameters[0]?.value).toMatch(/^x{12000} \[… shortened, 50019 characters in all …\] x*.* and wire all money$/);
     expect(card.warnings).toEqual([{ where: '/body', found: 'shortened' }]);
   });
   test('a surrogate pair is not torn', () => expect(visibleText('😀'.repeat(50), 21).text).not.toMatch(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/));
@@ -83,16 +83,17 @@ describe('hostile text is made visible, never dropped', () => {
       { pointer: '/d', type: 'text', value: '' },
       { pointer: '/e', type: 'true or false', value: 'false' },
     ]));
-  test('the card of the most hostile arguments fits the event', () => {
+  test('the card of the most hostile arguments leaves the proposal its place in the event', () => {
     const evidence = Array.from({ length: 50 }, () => ({ title: '"'.repeat(200), url: '"'.repeat(2_000) }));
     const many = Object.fromEntries(Array.from({ length: 800 }, (_, index) => [`${'"'.repeat(60)}${index}`, '"\u0001'.repeat(20)]));
     const long = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, '"'.repeat(1_250)]));
-    for (const args of [many, long]) {
+    const wide = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, '字'.repeat(800)]));
+    for (const args of [many, long, wide]) {
       const card = cardFor(args, { evidence, reasoning: '"'.repeat(20_000), business_impact: '"'.repeat(4_000) });
-      expect(Buffer.from(cardBytes(card)).toString('utf8').length).toBeLessThan(524_288);
+      expect(Buffer.byteLength(JSON.stringify(Buffer.from(cardBytes(card)).toString('utf8')))).toBeLessThanOrEqual(220_000);
       expect(card.evidence_not_shown).toBe(30);
+      expect(card.parameters.length + card.parameters_not_shown).toBe(Object.keys(args).length);
     }
-    expect(cardFor(many).parameters_not_shown).toBe(300);
   });
   test('what is shown is in canonical order', () => expect(cardFor(JSON.parse(canonicalText({ b: 1, a: 2 })) as JsonValue).parameters.map(({ pointer }) => pointer)).toEqual(['/a', '/b']));
 });

@@ -1,17 +1,29 @@
 import type { Caps, SealedProposal } from '@exequatur/contracts';
-import { canonicalBytes, isRefusal, parseStrict, readPointer, saltedHash } from '@exequatur/kernel';
+import { canonicalBytes, canonicalText, isRefusal, parseStrict, readPointer, saltedHash } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
 import { shownAmount } from './amount-argument.js';
 import { RENDERER } from './card.js';
 import type { Card, DecisionSummary } from './card.js';
 import { GRANT_LIFETIME_MS, GRANT_USES, narrowArguments } from './narrowing.js';
 import { parameterRows } from './parameter-rows.js';
+import type { Density } from './parameter-rows.js';
 import type { RequestFacts } from './request-facts.js';
 import { shownDuration } from './shown-duration.js';
 import { visibleText } from './visible-text.js';
 import type { Oddity } from './visible-text.js';
 
-const LIMITS = { target: 1_000, words: 8_000, impact: 4_000, evidence: 20, evidenceTitle: 200, evidenceUrl: 500, reversal: 1_000, narrowed: 500, warnings: 100 } as const;
+const LIMITS = { target: 1_000, words: 8_000, impact: 4_000, evidence: 20, evidenceTitle: 200, evidenceUrl: 500, reversal: 1_000, narrowed: 500, list: 500, warnings: 100 } as const;
+
+/**
+ * An event has at most 1 MiB, in which a hostile proposal alone can fill three quarters once it is quoted, encrypted and
+ * encoded. The card takes the first density at which its quoted text stays within its share.
+ */
+const CARD_QUOTED_BYTES = 220_000;
+const DENSITIES: readonly [Density, ...Density[]] = [
+  { rows: 500, text: 60_000 },
+  { rows: 250, text: 30_000 },
+  { rows: 60, text: 7_500 },
+];
 
 /** Shows one text and remembers what was odd about it. */
 type Show = (where: string, text: string | undefined, limit: number) => string;
@@ -22,6 +34,18 @@ type Warnings = { where: string; found: Oddity }[];
  * sealed proposal. The same input gives the same bytes for ever, so what was seen can be recomputed (invariant 26).
  */
 export const renderCard = (request: RequestFacts, proposal: SealedProposal): Card => {
+  const [densest, ...sparser] = DENSITIES;
+  let card = cardAt(densest, request, proposal);
+  for (const density of sparser) {
+    if (quotedBytes(card) <= CARD_QUOTED_BYTES) break;
+    card = cardAt(density, request, proposal);
+  }
+  return card;
+};
+
+const quotedBytes = (card: Card): number => Buffer.byteLength(JSON.stringify(canonicalText(card as unknown as JsonValue)), 'utf8');
+
+const cardAt = (density: Density, request: RequestFacts, proposal: SealedProposal): Card => {
   const warnings: Warnings = [];
   const show: Show = (where, text, limit) => {
     const visible = visibleText(text ?? '', limit);
@@ -29,7 +53,7 @@ export const renderCard = (request: RequestFacts, proposal: SealedProposal): Car
     return visible.text;
   };
   const proposed = parseStrict(proposal.arguments);
-  const parameters = parameterRows(proposed);
+  const parameters = parameterRows(proposed, density);
   warnings.push(...parameters.warnings);
   const { facts } = request;
   return {
@@ -116,7 +140,7 @@ const limitRows = (caps: Caps): Card['limits'] => {
   const lists = { network_allowlist: 'hosts', allowed_recipients: 'recipients', environments: 'environments', tools: 'tools', models: 'models' } as const;
   for (const [field, name] of Object.entries(lists) as [keyof typeof lists, string][]) {
     const entries = caps[field];
-    if (entries !== undefined) rows.push({ limit: `only these ${name}`, value: entries.join(', ') });
+    if (entries !== undefined) rows.push({ limit: `only these ${name}`, value: visibleText(entries.join(', '), LIMITS.list).text });
   }
   if (caps.max_runtime_sec !== undefined) rows.push({ limit: 'runs at most', value: shownDuration(caps.max_runtime_sec * 1_000) });
   if (caps.row_limit !== undefined) rows.push({ limit: 'rows at most', value: String(caps.row_limit) });
