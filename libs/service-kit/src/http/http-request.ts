@@ -7,6 +7,10 @@ export interface HttpRequest extends FastifyRequest {
   rawBody?: Buffer;
   /** Set by the guard; absent on public routes called without a credential. */
   principal?: Principal;
+  /** W3C trace context: the caller's, or one that begins here. Hand it to the events the request causes. */
+  traceparent?: string;
+  /** Set by the guard on routes marked with @Page. */
+  isPage?: true;
 }
 export type HttpReply = FastifyReply;
 

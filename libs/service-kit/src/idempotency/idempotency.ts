@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { openBytes, sealBytes, type KeyStore } from '@exequatur/sealing';
 import type { Queryable } from '../database/database.js';
 import { Answer } from '../http/answer.js';
+import { NO_BYTES } from '../http/http-request.js';
 import { Problem } from '../problem/problem.js';
 
 /** Which request this is. One key may serve different operations, principals and tenants without meeting. */
@@ -22,13 +24,6 @@ export interface KeptAnswer {
   readonly actionId?: string;
   /** When the key may be used anew: 24 h past the action's end as the caller can tell; 24 h from now when left out. */
   readonly expiresAt?: Date;
-}
-
-/** Encrypts answers under an action's data key; the sealing room implements it. */
-export interface AnswerSeal {
-  seal(tx: Queryable, tenant: string, actionId: string, context: string, plain: Buffer): Promise<Buffer>;
-  /** Undefined when the action was erased. */
-  open(tx: Queryable, tenant: string, actionId: string, context: string, sealed: Buffer): Promise<Buffer | undefined>;
 }
 
 export type Claim = { readonly status: 'new' } | { readonly status: 'replay'; readonly replay: Answer } | { readonly status: 'refused'; readonly problem: Problem };
@@ -58,7 +53,7 @@ const inFlight = (): Claim => ({ status: 'refused', problem: new Problem('IDEMPO
 export class Idempotency {
   constructor(
     private readonly schema: string,
-    private readonly seal: AnswerSeal,
+    private readonly keys: KeyStore,
   ) {}
 
   /** The first answer, or undefined when this is the first request. @throws Problem IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_FLIGHT */
@@ -76,18 +71,17 @@ export class Idempotency {
     const locked = await this.lock(tx, hashes);
     // A statement of its own: its snapshot is younger than the locks, so it sees what their last holder committed.
     const rows = await tx.query<Row>('SELECT scope, input_hash, status, headers, body, tenant, action_id FROM idempotency WHERE scope = ANY($1::bytea[]) AND expires_at > clock_timestamp()', [hashes]);
-    const kept = new Map(rows.rows.map((row) => [row.scope.toString('hex'), row]));
+    const kept = new Map(rows.rows.map((row) => [nameOf(row.scope), row]));
+    const keys = await this.keysOf(rows.rows, (tenant, actions) => this.keys.actionKeys(tenant, actions, tx));
     const seen = new Set<string>();
-    return Promise.all(
-      scopes.map((scope, index) => {
-        const id = hashes[index]?.toString('hex') ?? '';
-        const row = kept.get(id);
-        const repeated = seen.has(id);
-        seen.add(id);
-        if (row !== undefined) return this.replay(tx, scope, id, row);
-        return Promise.resolve(repeated || locked[index] !== true ? inFlight() : NEW);
-      }),
-    );
+    return scopes.map((scope, index) => {
+      const name = nameOf(hashes[index] ?? NO_BYTES);
+      const row = kept.get(name);
+      const repeated = seen.has(name);
+      seen.add(name);
+      if (row !== undefined) return replayOf(scope, row, keys);
+      return repeated || locked[index] !== true ? inFlight() : NEW;
+    });
   }
 
   async keep(tx: Queryable, scope: IdempotentScope, kept: KeptAnswer): Promise<void> {
@@ -98,11 +92,11 @@ export class Idempotency {
   async keepMany(tx: Queryable, answers: readonly { readonly scope: IdempotentScope; readonly kept: KeptAnswer }[]): Promise<void> {
     if (answers.length === 0) return;
     const hashes = answers.map(({ scope }) => scopeHash(scope));
-    const bodies = await Promise.all(
-      answers.map(({ scope, kept }, index) =>
-        kept.actionId === undefined ? kept.answer.body : this.seal.seal(tx, scope.tenant, kept.actionId, sealContext(hashes[index]?.toString('hex') ?? ''), kept.answer.body),
-      ),
-    );
+    const keys = await this.keysOf(answers.map(({ scope, kept }) => ({ tenant: scope.tenant, action_id: kept.actionId ?? null })), (tenant, actions) => this.keys.createActionKeys(tenant, actions, tx));
+    const bodies = answers.map(({ scope, kept }, index) => {
+      const key = kept.actionId === undefined ? undefined : keys.get(actionName(scope.tenant, kept.actionId));
+      return key === undefined ? kept.answer.body : sealBytes(key, placeOf(hashes[index] ?? NO_BYTES), kept.answer.body);
+    });
     const now = Date.now();
     const result = await tx.query(
       `INSERT INTO idempotency AS old (scope, input_hash, status, headers, body, tenant, action_id, expires_at)
@@ -136,12 +130,27 @@ export class Idempotency {
     return result.rows.map(({ got }) => got);
   }
 
-  private async replay(tx: Queryable, scope: IdempotentScope, id: string, row: Row): Promise<Claim> {
-    if (!row.input_hash.equals(scope.inputHash)) return { status: 'refused', problem: new Problem('IDEMPOTENCY_KEY_REUSED') };
-    const body = row.action_id === null ? row.body : await this.seal.open(tx, row.tenant, row.action_id, sealContext(id), row.body);
-    if (body === undefined) return { status: 'refused', problem: new Problem('CONFLICT', 'the first answer was erased together with its action') };
-    return { status: 'replay', replay: new Answer(row.status, body, row.headers) };
+  /** Data keys of the actions named in the rows, a round trip a tenant. */
+  private async keysOf(
+    rows: readonly { readonly tenant: string; readonly action_id: string | null }[],
+    ask: (tenant: string, actions: readonly string[]) => Promise<ReadonlyMap<string, Buffer>>,
+  ): Promise<ReadonlyMap<string, Buffer>> {
+    const actions = new Map<string, string[]>();
+    for (const { tenant, action_id } of rows) if (action_id !== null) actions.set(tenant, [...(actions.get(tenant) ?? []), action_id]);
+    const keys = new Map<string, Buffer>();
+    for (const [tenant, ids] of actions) for (const [id, key] of await ask(tenant, ids)) keys.set(actionName(tenant, id), key);
+    return keys;
   }
 }
 
-const sealContext = (scope: string): string => `idempotent-answer/${scope}`;
+const replayOf = (scope: IdempotentScope, row: Row, keys: ReadonlyMap<string, Buffer>): Claim => {
+  if (!row.input_hash.equals(scope.inputHash)) return { status: 'refused', problem: new Problem('IDEMPOTENCY_KEY_REUSED') };
+  if (row.action_id === null) return { status: 'replay', replay: new Answer(row.status, row.body, row.headers) };
+  const key = keys.get(actionName(row.tenant, row.action_id));
+  if (key === undefined) return { status: 'refused', problem: new Problem('CONFLICT', 'the first answer was erased together with its action') };
+  return { status: 'replay', replay: new Answer(row.status, openBytes(key, placeOf(row.scope), row.body), row.headers) };
+};
+
+const nameOf = (scope: Buffer): string => scope.toString('hex');
+const placeOf = (scope: Buffer): string => `idempotent-answer/${nameOf(scope)}`;
+const actionName = (tenant: string, actionId: string): string => JSON.stringify([tenant, actionId]);

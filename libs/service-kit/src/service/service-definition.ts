@@ -27,6 +27,8 @@ export interface RunningService {
   readonly app: INestApplication;
   /** One request through this service's routes; for several services behind one port. */
   handle(request: IncomingMessage, response: ServerResponse): void;
+  /** A GET without a socket, for the meta paths of several services behind one origin. */
+  inject(path: string): Promise<{ readonly status: number; readonly body: string }>;
   /** Opens HOST:PORT of the configuration. @returns the origin, `http://127.0.0.1:41234` */
   listen(): Promise<string>;
   ready(): Promise<Readiness>;

@@ -5,11 +5,7 @@ export const KEY_STORE = Symbol('exequatur:key-store');
 export const CLOCK = Symbol('exequatur:clock');
 /** `Transport` of libs/messaging, for what is no event consumer: the intake topic, the audit projector's raw bytes. */
 export const TRANSPORT = Symbol('exequatur:transport');
-/** `prom-client` Registry of this service. */
-export const METRICS = Symbol('exequatur:metrics');
 /** `pino` Logger of this service, redacting. */
 export const LOGGER = Symbol('exequatur:logger');
 /** `PageSessions`, provided by the app that has pages. */
 export const PAGE_SESSIONS = Symbol('exequatur:page-sessions');
-/** `ServiceDefinition` this app was made from. */
-export const DEFINITION = Symbol('exequatur:definition');

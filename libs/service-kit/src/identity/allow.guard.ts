@@ -1,0 +1,63 @@
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import type { Reflector } from '@nestjs/core';
+import { CONSUMES, FORM_TYPE, JSON_TYPE, mediaTypeOf } from '../http/bodies.js';
+import type { HttpReply, HttpRequest } from '../http/http-request.js';
+import { problem } from '../problem/problem.js';
+import { ALLOW, PAGE, isAllowed, type Selector } from './allow.js';
+import type { Authentication } from './authentication.js';
+import type { Directory } from './directory.js';
+import type { PageSessions } from './page-sessions.js';
+import { principalName, type Principal } from './principal.js';
+import type { RateLimit } from './rate-limit.js';
+
+export interface GuardParts {
+  readonly reflector: Reflector;
+  readonly authentication: Authentication;
+  readonly directory: Directory;
+  readonly rateLimit: RateLimit;
+  /** Known only once the app's modules are there. */
+  readonly pages: () => PageSessions | undefined;
+}
+
+/** Media type, credential, permission, rate, in this order, before any handler sees the request. */
+export class AllowGuard implements CanActivate {
+  constructor(private readonly parts: GuardParts) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    // Events prove their origin in the transport strategy.
+    if (context.getType() !== 'http') return true;
+    const request = context.switchToHttp().getRequest<HttpRequest>();
+    const isPage = this.metadata<boolean>(context, PAGE) === true;
+    if (isPage) request.isPage = true;
+    this.checkMediaType(context, request, isPage);
+    const selectors = this.metadata<readonly Selector[]>(context, ALLOW) ?? [];
+    const principal = await this.authenticate(request, context.switchToHttp().getResponse<HttpReply>(), isPage);
+    if (principal !== undefined) {
+      request.principal = principal;
+      this.parts.rateLimit.take(nameForLimit(principal));
+    }
+    if (selectors.includes('public')) return true;
+    if (principal === undefined) return problem('UNAUTHENTICATED');
+    return isAllowed(selectors, principal) || problem('FORBIDDEN');
+  }
+
+  private async authenticate(request: HttpRequest, reply: HttpReply, isPage: boolean): Promise<Principal | undefined> {
+    const principal = await this.parts.authentication.principalOf(request.headers.authorization);
+    if (principal !== undefined || !isPage) return principal;
+    const session = await this.parts.pages()?.read(request, reply);
+    return session === undefined ? undefined : this.parts.directory.person(session.tenant, session.person);
+  }
+
+  private checkMediaType(context: ExecutionContext, request: HttpRequest, isPage: boolean): void {
+    if (request.rawBody === undefined) return;
+    const mediaType = mediaTypeOf(request) ?? '';
+    const taken = [JSON_TYPE, ...(isPage ? [FORM_TYPE] : []), ...(this.metadata<readonly string[]>(context, CONSUMES) ?? [])];
+    if (!taken.includes(mediaType)) problem('UNSUPPORTED_MEDIA_TYPE');
+  }
+
+  private metadata<T>(context: ExecutionContext, key: string): T | undefined {
+    return this.parts.reflector.getAllAndOverride<T | undefined>(key, [context.getHandler(), context.getClass()]);
+  }
+}
+
+const nameForLimit = (principal: Principal): string => ('tenant' in principal ? `${principal.tenant}/${principalName(principal)}` : principalName(principal));
