@@ -46,7 +46,7 @@ export const frontOf = (services: readonly Behind[]) => {
 const joined = async (services: readonly Behind[], path: MetaPath): Promise<{ status: number; type: string; body: string }> => {
   const answers = await Promise.all(services.map(async (service) => ({ name: service.name, ...(await service.ask(path)) })));
   const status = Math.max(...answers.map((answer) => answer.status));
-  if (path === '/metrics') return { status, type: 'text/plain; version=0.0.4; charset=utf-8', body: answers.map((answer) => answer.body).join('\n') };
+  if (path === '/metrics') return { status, type: 'text/plain; version=0.0.4; charset=utf-8', body: mergedMetrics(answers.map((answer) => answer.body)) };
   const parsed = answers.map((answer) => ({ name: answer.name, value: JSON.parse(answer.body) as Record<string, unknown> }));
   if (path === '/.well-known/jwks.json') return json(status, { keys: parsed.flatMap(({ value }) => value['keys'] as unknown[]) });
   if (path === '/openapi.json') return json(status, mergedOpenApi(parsed.map(({ value }) => value)));
@@ -54,6 +54,23 @@ const joined = async (services: readonly Behind[], path: MetaPath): Promise<{ st
 };
 
 const json = (status: number, value: unknown): { status: number; type: string; body: string } => ({ status, type: 'application/json', body: JSON.stringify(value) });
+
+/** Each family once, as the text format demands: services share metric names and differ by their `service` label. */
+const mergedMetrics = (texts: readonly string[]): string => {
+  const families = new Map<string, { head: string[]; samples: string[] }>();
+  for (const text of texts) {
+    let family = { head: [] as string[], samples: [] as string[] };
+    for (const line of text.split('\n')) {
+      const named = /^# (HELP|TYPE) (\S+)/.exec(line);
+      if (named?.[2] !== undefined) {
+        family = families.get(named[2]) ?? { head: [], samples: [] };
+        families.set(named[2], family);
+        if (!family.head.includes(line)) family.head.push(line);
+      } else if (line !== '') family.samples.push(line);
+    }
+  }
+  return `${[...families.values()].flatMap(({ head, samples }) => [...head, ...samples]).join('\n')}\n`;
+};
 
 type Document = Record<string, unknown>;
 const mergedOpenApi = (documents: readonly Document[]): Document => {

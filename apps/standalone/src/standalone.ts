@@ -38,8 +38,9 @@ const behind = (service: RunningService): Behind => ({
   name: service.name,
   handle: (request, response) => service.handle(request, response),
   ask: async (path) => {
-    const answer = await service.inject(path);
-    return { status: answer.status, body: answer.body };
+    const fastify = service.app.getHttpAdapter().getInstance() as { inject(request: { method: 'GET'; url: string }): Promise<{ statusCode: number; body: string }> };
+    const answer = await fastify.inject({ method: 'GET', url: path });
+    return { status: answer.statusCode, body: answer.body };
   },
 });
 
