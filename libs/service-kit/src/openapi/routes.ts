@@ -1,6 +1,6 @@
 import { RequestMethod, type Type } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
-import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
+import type { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 import { CONSUMES } from '../http/bodies.js';
 import { ALLOW, PAGE, type Selector } from '../identity/allow.js';
 import { DESCRIBE, type RouteDescription } from './describe.js';
