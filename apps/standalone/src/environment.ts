@@ -1,5 +1,6 @@
 import { SERVICES } from '@exequatur/contracts';
 import type { ServiceName } from '@exequatur/contracts';
+import { roleOf } from '@exequatur/service-kit';
 import type { Secrets } from './secrets.js';
 
 export interface Surroundings {
@@ -13,14 +14,17 @@ export interface Surroundings {
   readonly urls: Readonly<Record<ServiceName, string>>;
 }
 
+/** Connection string of a service's own role. */
+export const databaseUrlOf = (service: ServiceName, secrets: Pick<Secrets, 'databasePasswords'>, database: Surroundings['database']): string =>
+  `postgres://${roleOf(service)}:${encodeURIComponent(secrets.databasePasswords[service])}@${database.host}:${database.port}/${database.name}`;
+
 /** The environment of one service, exactly as it would be given to its process: see ServiceConfig for what each variable means. */
 export const environmentOf = (service: ServiceName, surroundings: Surroundings): Record<string, string> => {
   const { secrets, database, transport, urls } = surroundings;
-  const role = `exequatur_${service}`;
   return {
     EXEQUATUR_TRANSPORT: transport.kind,
     ...(transport.kind === 'kafka' ? { KAFKA_BROKERS: transport.brokers } : {}),
-    DATABASE_URL: `postgres://${role}:${encodeURIComponent(secrets.databasePasswords[service])}@${database.host}:${database.port}/${database.name}`,
+    DATABASE_URL: databaseUrlOf(service, secrets, database),
     EXEQUATUR_SIGNING_KEY_FILE: secrets.signingKeyFile[service],
     EXEQUATUR_TRUSTED_KEYS_FILE: secrets.trustedKeysFile,
     EXEQUATUR_KEK_FILE: secrets.keyEncryptionKeyFile,

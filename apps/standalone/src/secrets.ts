@@ -1,16 +1,16 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generateSigningKey } from '@exequatur/audit-chain';
-import { SERVICES } from '@exequatur/contracts';
 import type { ServiceName } from '@exequatur/contracts';
+import { newInstallationSecrets } from '@exequatur/service-kit';
+import { everyService } from './environment.js';
 
 /**
- * What the embedded mode makes for itself on its first start and keeps in `<data directory>/secrets` (0700, files 0600). All
- * keys in one place means that whoever runs this process can sign anything: only an outside witness constrains an operator.
+ * What an installation makes for itself on its first start and keeps in `<data directory>/secrets` (0700, files 0600). All
+ * keys in one place means that whoever runs this can sign anything: only an outside witness constrains such an operator.
  */
 export interface Secrets {
-  /** platform admin token, in clear: the standalone seeds its demo tenant with it */
+  /** platform admin token, in clear: the first start makes the demo tenant with it */
   readonly adminToken: string;
   readonly adminTokenHash: string;
   readonly databasePasswords: Readonly<Record<ServiceName, string>>;
@@ -20,34 +20,42 @@ export interface Secrets {
   readonly sessionSecret: string;
 }
 
-const perService = <T>(value: (service: ServiceName) => T): Record<ServiceName, T> => Object.fromEntries(SERVICES.map((service) => [service, value(service)])) as Record<ServiceName, T>;
+const signingKeyName = (service: ServiceName): string => `${service}.signing-key.json`;
+const passwordName = (service: ServiceName): string => `${service}.database-password`;
 
-/** Reads the secrets of a data directory; makes those that are not there yet. */
+/** Reads the secrets of a data directory; makes them, all or none, when there are none yet. */
 export const secretsOf = (dataDirectory: string): Secrets => {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o711 });
   const directory = join(dataDirectory, 'secrets');
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (!existsSync(directory)) make(directory);
   chmodSync(directory, 0o700);
-  const kept = (name: string, make: () => string): string => {
-    const path = join(directory, name);
-    if (!existsSync(path)) writeFileSync(path, make(), { mode: 0o600, flag: 'wx' });
-    return path;
-  };
-  const random = (name: string, prefix = ''): string => readFileSync(kept(name, () => prefix + randomBytes(32).toString('base64url')), 'utf8');
-  const signingKeyFile = perService((service) => kept(`${service}.signing-key.json`, () => JSON.stringify(generateSigningKey(service).privateJwk)));
-  const adminToken = random('admin-token', 'exq_root_');
+  const read = (name: string): string => readFileSync(join(directory, name), 'utf8');
   return {
-    adminToken,
-    adminTokenHash: `sha256:${createHash('sha256').update(adminToken).digest('hex')}`,
-    databasePasswords: perService((service) => random(`${service}.database-password`)),
-    signingKeyFile,
-    trustedKeysFile: kept('trusted-keys.json', () => JSON.stringify(perService((service) => [publicHalf(signingKeyFile[service])]))),
-    keyEncryptionKeyFile: kept('key-encryption-key', () => randomBytes(32).toString('base64url')),
-    sessionSecret: random('session-secret'),
+    adminToken: read('admin-token'),
+    adminTokenHash: read('admin-token-hash'),
+    databasePasswords: everyService((service) => read(passwordName(service))),
+    signingKeyFile: everyService((service) => join(directory, signingKeyName(service))),
+    trustedKeysFile: join(directory, 'trusted-keys.json'),
+    keyEncryptionKeyFile: join(directory, 'key-encryption-key'),
+    sessionSecret: read('session-secret'),
   };
 };
 
-const publicHalf = (file: string): { kid: string; jwk: object } => {
-  const { d: _private, ...jwk } = JSON.parse(readFileSync(file, 'utf8')) as { kid: string; d: string };
-  return { kid: jwk.kid, jwk };
+/** Written aside and moved into place, so that a start cut short leaves no half of them. */
+const make = (directory: string): void => {
+  const aside = `${directory}.new`;
+  rmSync(aside, { recursive: true, force: true });
+  mkdirSync(aside, { mode: 0o700 });
+  const secrets = newInstallationSecrets();
+  const write = (name: string, value: string): void => writeFileSync(join(aside, name), value, { mode: 0o600 });
+  everyService((service) => {
+    write(signingKeyName(service), secrets.signingKeys[service]);
+    write(passwordName(service), secrets.databasePasswords[service]);
+  });
+  write('trusted-keys.json', secrets.trustedKeys);
+  write('key-encryption-key', secrets.keyEncryptionKey);
+  write('admin-token', secrets.adminToken);
+  write('admin-token-hash', secrets.adminTokenHash);
+  write('session-secret', randomBytes(32).toString('base64url'));
+  renameSync(aside, directory);
 };
