@@ -1,6 +1,6 @@
 import type { EventEnvelope } from '@exequatur/contracts';
 import { letterId } from '../inbox/dead-letters.js';
-import type { DeadLetters } from '../inbox/dead-letters.js';
+import type { ClaimedPlace, DeadLetters } from '../inbox/dead-letters.js';
 import type { SqlTransaction } from '../inbox/inbox-store.js';
 import type { StreamPosition, StreamPositions } from '../inbox/stream-positions.js';
 import { reasonOf } from '../logger.js';
@@ -40,7 +40,8 @@ export interface RedriveReport {
 interface Batch {
   readonly topic: string;
   readonly positions: Map<string, StreamPosition>;
-  readonly refusedBefore: ReadonlySet<string>;
+  /** Ids of its messages that are dead letters already. */
+  readonly refused: Set<string>;
   /** Versions to record when the batch ends. */
   readonly advanced: Map<string, number>;
   /** Streams whose parked events were looked at. */
@@ -61,7 +62,7 @@ export class EventTaker<Tx extends SqlTransaction> {
     if (topic === undefined) return;
     const { positions, letters } = this.options;
     const keys = messages.map(({ key }) => key).filter(isSoundKey);
-    const batch: Batch = { topic, positions: await positions.load(topic, keys), refusedBefore: await letters.known(messages.map(letterId)), advanced: new Map(), resumed: new Set() };
+    const batch: Batch = { topic, positions: await positions.load(topic, keys), refused: await letters.known(messages.map(letterId)), advanced: new Map(), resumed: new Set() };
     try {
       for (const message of messages) await this.takeInOrder(message, batch);
     } catch (error) {
@@ -86,18 +87,23 @@ export class EventTaker<Tx extends SqlTransaction> {
 
   private async takeInOrder(message: IncomingMessage, batch: Batch): Promise<void> {
     const read = this.read(message);
-    const before = batch.refusedBefore.has(letterId(message));
+    const refused = batch.refused.has(letterId(message));
     if (!read.ok) {
-      if (!before) await this.options.office.refuse(message, read.fault, read.claimed);
+      if (!refused) await this.refuse(message, batch, read.fault, read.claimed);
       return;
     }
     const position = await this.positionFor(message, read.version, batch);
-    if (position === 'parked' || read.version <= position.version || before) return;
+    if (position === 'parked' || read.version <= position.version || refused) return;
     const result = await this.take(message, read.event);
-    if (!result.taken) return this.options.office.refuse(message, result.fault, { key: message.key, version: read.version }, read.event);
+    if (!result.taken) return this.refuse(message, batch, result.fault, { key: message.key, version: read.version }, read.event);
     const version = position.hasParked ? await this.takeParked({ topic: batch.topic, key: message.key }, read.version) : read.version;
     batch.positions.set(message.key, { ...position, version });
     batch.advanced.set(message.key, version);
+  }
+
+  private async refuse(message: IncomingMessage, batch: Batch, fault: Fault, claimed: ClaimedPlace | undefined, provenEvent?: EventEnvelope): Promise<void> {
+    await this.options.office.refuse(message, fault, claimed, provenEvent);
+    batch.refused.add(letterId(message));
   }
 
   /** The stream's position once this version is its turn or a duplicate; 'parked' when it must wait. */
