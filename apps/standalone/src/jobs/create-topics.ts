@@ -7,7 +7,7 @@ if (brokers === undefined) {
   console.error('KAFKA_BROKERS is needed.');
   process.exit(1);
 }
-const transport = kafkaTransport({ brokers, clientId: 'exequatur-create-topics', service: 'policy' });
+const transport = kafkaTransport({ brokers: brokers.split(','), clientId: 'exequatur-create-topics', service: 'policy' });
 try {
   await transport.ensureTopics(ALL_TOPICS);
   console.log(`${ALL_TOPICS.length} topics are there.`);
