@@ -13,5 +13,6 @@ export { DEAD_LETTER_HEADER } from './nest/dead-letter-office.js';
 export { DeterministicFailure } from './nest/deterministic-failure.js';
 export { MAX_EVENT_BYTES, type OriginProof, type VerifyOrigin } from './nest/event-reader.js';
 export type { RedriveReport } from './nest/event-taker.js';
+export { OnEvent } from './nest/on-event.js';
 export { ExequaturStrategy, type ExequaturStrategyOptions } from './nest/exequatur-strategy.js';
 export { kafkaTransport, KAFKA_TRANSPORT_DEFAULTS, type KafkaTransportOptions } from './kafka/kafka-transport.js';

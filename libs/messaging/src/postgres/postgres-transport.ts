@@ -52,9 +52,13 @@ class PostgresTransport implements Transport {
     return subscription;
   }
 
-  /** Topics come with busDdl, run by the administrator; a service's role may not make them. @throws naming those missing */
+  /** Topics come with busDdl, run by the administrator; a service's role may not make them. @throws naming those missing or unlike */
   async ensureTopics(topics: readonly Topic[]): Promise<void> {
     await this.assertTopics(topics.map(({ name }) => name));
+    const { rows } = await this.pool.query<{ name: string; partitions: number }>('SELECT name, partitions FROM bus.topic WHERE name = ANY ($1)', [topics.map(({ name }) => name)]);
+    const actual = new Map(rows.map(({ name, partitions }) => [name, partitions]));
+    const unlike = topics.find(({ name, partitions }) => actual.get(name) !== partitions);
+    if (unlike !== undefined) throw new Error(`topic ${unlike.name} has not ${unlike.partitions} partitions; they are fixed, since a change re-keys streams`);
   }
 
   async close(): Promise<void> {

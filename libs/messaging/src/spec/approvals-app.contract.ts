@@ -6,7 +6,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { Controller, Module } from '@nestjs/common';
 import type { INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { Payload } from '@nestjs/microservices';
 import type pg from 'pg';
 import { inboxDdl } from '../inbox/inbox-ddl.js';
 import { Inbox } from '../inbox/inbox.js';
@@ -15,6 +15,7 @@ import type { MessagingLogger } from '../logger.js';
 import { silentLogger } from '../logger.js';
 import type { Delivery } from '../nest/delivery.js';
 import { ExequaturStrategy } from '../nest/exequatur-strategy.js';
+import { OnEvent } from '../nest/on-event.js';
 import type { Transport } from '../port.js';
 import { keys, trustedKeys } from './signed-events.contract.js';
 
@@ -45,7 +46,7 @@ export const startApprovals = async (pool: pg.Pool, transport: Transport, behavi
 
   @Controller()
   class CancelApprovalWhenActionWithdrawn {
-    @EventPattern<string>(ActionWithdrawn.type)
+    @OnEvent(ActionWithdrawn)
     async handle(@Payload() delivery: Withdrawn): Promise<void> {
       behaviour.calls.push(delivery.event.data.reason);
       behaviour.before(delivery);

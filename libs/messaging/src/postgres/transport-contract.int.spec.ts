@@ -1,0 +1,28 @@
+import { randomUUID } from 'node:crypto';
+import type { Topic } from '@exequatur/contracts';
+import { startTestPostgres } from '@exequatur/testing';
+import { onBusDatabase } from '../spec/bus-database.js';
+import { runTransportContract } from '../spec/transport.contract.js';
+import { busDdl } from './bus-ddl.js';
+import { postgresTransport } from './postgres-transport.js';
+
+runTransportContract('PostgreSQL', 60_000, async () => {
+  const database = await onBusDatabase(await startTestPostgres());
+  const options = { connectionString: database.urlOf('policy'), service: 'policy', leaseMs: 1_500, pollMs: 100 };
+  return {
+    recipe: { kind: 'postgres', options },
+    make: () => postgresTransport(options),
+    createTopic: async (partitions) => {
+      const topic: Topic = { name: `exequatur.spec-${randomUUID()}.v1`, owner: 'policy', partitions };
+      await database.admin.query(busDdl({ owners: [{ role: 'exequatur_policy', group: 'policy', topics: [topic] }] }));
+      return topic;
+    },
+    takeOverMs: 1_500,
+    outage: async () => {
+      await database.admin.query('ALTER ROLE exequatur_policy NOLOGIN');
+      await database.cut('policy');
+      return { end: async () => void (await database.admin.query('ALTER ROLE exequatur_policy LOGIN')) };
+    },
+    close: () => database.close(),
+  };
+});
