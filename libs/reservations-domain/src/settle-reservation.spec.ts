@@ -96,6 +96,14 @@ describe('a reservation', () => {
     reservation.given(held(), markedUnknown('executor')).when(release(at(NOW), 'executor')).then(released('executor'));
     reservation.given(held(), markedUnknown()).when(commit([], at(NOW), 'person')).then(committed('20', '500', 'person'));
   });
+  test('a person reconciles what is unknown, and "not executed" only when nothing can be running', () => {
+    const notExecuted = (nowMs: number): SettleCommand => ({ type: 'ReleaseReservation', data: { attestedBy: 'person', outcome: 'FAILED', reason: 'refused by the tool' }, metadata: at(nowMs) });
+    const over = NOW + 10_000 + DEFAULT_LIMITS.assumedRuntimeMs + DEFAULT_LIMITS.reconcileMarginMs;
+    reservation.given(held()).when(notExecuted(over)).thenRefused('CONFLICT');
+    reservation.given(held(), markedUnknown()).when(notExecuted(over - 1)).thenRefused('CONFLICT');
+    reservation.given(held(), markedUnknown()).when(notExecuted(over)).then({ ...released(), data: { ...released().data, attested_by: 'person' } } as ReservationEvent);
+    reservation.given(held(), started()).when(commit([], at(NOW), 'person')).thenRefused('CONFLICT');
+  });
   test('an agent may report within the grace, not after it', () => {
     reservation.given(held()).when(commit([], at(AFTER_GRACE - 1))).then(committed());
     reservation.given(held()).when(commit([], at(AFTER_GRACE))).thenRefused('RESERVATION_EXPIRED');

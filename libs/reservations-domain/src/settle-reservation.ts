@@ -40,6 +40,7 @@ type Live = { readonly status: ReservationStatus } & Claim;
  * whoever can know: the executor's late outcome or a person (contracts.md "State machines").
  * - NOT_FOUND: no such claim. RESERVATION_FINALIZED: it has ended, or an agent reports on what is unknown by now.
  * - RESERVATION_EXPIRED: an agent reports after expires_at + grace, or anyone extends after expires_at.
+ * - CONFLICT: a person reconciles what is not unknown, or says "not executed" while the action may still be running.
  * - EXECUTE_BY_PASSED, FROZEN: start, by an agent. FROZEN: extend. COMMIT_EXCEEDS_RESERVED: more than held of a unit.
  */
 export const decideSettlement = (command: SettleCommand, state: Reservation): readonly ReservationEvent[] | Refusal<Code> => {
@@ -52,6 +53,8 @@ export const decideSettlement = (command: SettleCommand, state: Reservation): re
       return mayReport(state, command.data.attestedBy, metadata) ?? commit(state, command.data, metadata);
     case 'ReleaseReservation': {
       const { attestedBy, outcome, reason } = command.data;
+      // Only the executor knows when a managed action can no longer be running; for self execution time has to say it.
+      if (attestedBy === 'person' && state.executionMode === 'self' && metadata.nowMs < reconcilableFrom(state, metadata.limits)) return refuse('CONFLICT', 'the action may still be running');
       return mayReport(state, attestedBy, metadata) ?? [{ type: 'ReservationReleased', data: { ...settlement(state, outcome, attestedBy), moves: returnAll(state, metadata), reason } }];
     }
     case 'MarkReservationUnknown': {
@@ -79,6 +82,7 @@ const start = (state: Live, attestedBy: 'executor' | 'agent', { nowMs, frozen }:
 
 const mayReport = (state: Live, attestedBy: Attestor, { nowMs, limits }: SettleMetadata): Refusal<Code> | undefined => {
   if (isEnd(state.status)) return refuse('RESERVATION_FINALIZED');
+  if (attestedBy === 'person') return state.status === 'Unknown' ? undefined : refuse('CONFLICT', 'only an unknown outcome is reconciled');
   if (attestedBy !== 'agent') return undefined;
   if (state.status === 'Unknown') return refuse('RESERVATION_FINALIZED', 'the outcome is recorded as unknown; a person reconciles it');
   return nowMs >= state.expiresAt + limits.graceMs ? refuse('RESERVATION_EXPIRED') : undefined;

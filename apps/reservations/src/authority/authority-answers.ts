@@ -1,0 +1,67 @@
+import type { Authorization, DataOf, ReservationHeld } from '@exequatur/contracts';
+import { AUTHORIZATION_JWS_TYPE } from '@exequatur/contracts';
+import { fromInstant, refuse, toInstant } from '@exequatur/kernel';
+import { Answer, Problem, PROBLEM_CONTENT_TYPE, problemOf, Signer } from '@exequatur/service-kit';
+import type { AuthorityOutcome } from './authority-command.js';
+
+type Held = DataOf<typeof ReservationHeld>;
+
+/** What was set aside, by unit. Which budgets were charged, and what is left on them, is not an agent's to know. */
+export const heldAmounts = (holds: Held['holds']): readonly { unit: string; amount: string }[] => {
+  const byUnit = new Map<string, string>();
+  // Each budget on the path holds the same amount of its unit.
+  for (const { unit, amount } of holds) byUnit.set(unit, amount);
+  return [...byUnit].map(([unit, amount]) => ({ unit, amount }));
+};
+
+export const claimView = (held: Held, nowMs: number) => ({
+  reservation_id: held.reservation_id,
+  grant_id: held.grant_id,
+  use_no: held.use_no,
+  execution_id: held.execution_id,
+  execute_by: held.execute_by,
+  /** counted from when the answer was made: a caller that gets it late, or again, asks for the remainder with GET */
+  execute_within_ms: Math.max(0, fromInstant(held.execute_by) - nowMs),
+  expires_at: held.expires_at,
+  caps: held.caps,
+  holds: heldAmounts(held.holds),
+});
+
+const authorization = (tenant: string, held: Held, signer: Signer): Promise<string> => {
+  const claims: Authorization = {
+    reservation_id: held.reservation_id,
+    grant_id: held.grant_id ?? '',
+    tenant,
+    tool: held.tool,
+    granted_arguments_hash: held.granted_arguments_hash,
+    execute_by: held.execute_by,
+  };
+  return signer.signJws(claims, AUTHORIZATION_JWS_TYPE);
+};
+
+/** A refusal as the bytes that are sent and stored; one that may pass (429, 5xx) as a Problem, which never is stored. */
+const refused = (problem: Problem): Answer | Problem => (problem.status >= 500 || problem.status === 429 ? problem : Answer.json(problem.status, problem.document(), { 'content-type': PROBLEM_CONTENT_TYPE }));
+
+/** The answer to a command. The authorization token stands here and nowhere else. */
+export const answerTo = async (tenant: string, outcome: AuthorityOutcome, signer: Signer): Promise<Answer | Problem> => {
+  switch (outcome.kind) {
+    case 'reserved': {
+      const { decision, nowMs } = outcome;
+      if (!decision.held) return refused(problemOf(refuse(decision.code, decision.detail, decision.pointer)));
+      return Answer.json(201, { status: 'held', ...claimView(decision.data, nowMs), authorization: await authorization(tenant, decision.data, signer) });
+    }
+    case 'settled': {
+      const { reservation, nowMs } = outcome;
+      if (reservation.status === 'None' || reservation.status === 'Refused') return refused(new Problem('NOT_FOUND'));
+      return Answer.json(200, {
+        reservation_id: reservation.reservationId,
+        status: reservation.status.toLowerCase(),
+        execute_by: toInstant(reservation.executeBy),
+        execute_within_ms: Math.max(0, reservation.executeBy - nowMs),
+        expires_at: toInstant(reservation.expiresAt),
+      });
+    }
+    case 'refused':
+      return refused(problemOf(refuse(outcome.code, outcome.detail)));
+  }
+};

@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
+import { PgEventStore } from '@exequatur/event-store';
+import { Answer, Batcher, Idempotency, Problem, Signer } from '@exequatur/service-kit';
+import type { IdempotentScope } from '@exequatur/service-kit';
+import { answerTo } from './authority-answers.js';
+import type { AuthorityCommand } from './authority-command.js';
+import { authorityLocks, RuntimeAuthority } from './runtime-authority.js';
+
+/** A command over HTTP with the scope of its Idempotency-Key. */
+export interface Submission {
+  readonly command: AuthorityCommand;
+  readonly scope: IdempotentScope;
+}
+
+/** The hot path: commands over HTTP, many to a transaction (architecture.md "The database is the arbiter" 5). */
+@Injectable()
+export class AuthorityBatches implements OnApplicationShutdown {
+  private readonly batcher: Batcher<Submission, Answer | Problem>;
+
+  constructor(
+    private readonly store: PgEventStore,
+    private readonly idempotency: Idempotency,
+    private readonly authority: RuntimeAuthority,
+    private readonly signer: Signer,
+  ) {
+    this.batcher = new Batcher({ name: 'authority', tenantOf: ({ command }) => command.tenant, run: (submissions) => this.run(submissions) });
+  }
+
+  /** The bytes to send, the same for the same key. @throws Problem BUSY, DEPENDENCY_DOWN, POLICY_NOT_YET_KNOWN, or of the idempotency key */
+  async submit(submission: Submission): Promise<Answer> {
+    const answer = await this.batcher.submit(submission);
+    if (answer instanceof Problem) throw answer;
+    return answer;
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.batcher.close();
+  }
+
+  private run(submissions: readonly Submission[]): Promise<readonly (Answer | Problem)[]> {
+    return this.store.transact(authorityLocks(submissions.map(({ command }) => command)), async (tx) => {
+      const claims = await this.idempotency.claimMany(tx, submissions.map(({ scope }) => scope));
+      const fresh = submissions.filter((_, index) => claims[index]?.status === 'new');
+      const outcomes = await this.authority.apply(tx, fresh.map(({ command }) => command));
+      const made = new Map(await Promise.all(fresh.map(async (submission, index) => [submission, await this.answer(submission, outcomes[index])] as const)));
+      const kept = fresh.flatMap((submission) => {
+        const answer = made.get(submission);
+        return answer instanceof Answer ? [{ scope: submission.scope, kept: { answer } }] : [];
+      });
+      await this.idempotency.keepMany(tx, kept);
+      return submissions.map((submission, index) => {
+        const claim = claims[index];
+        if (claim?.status === 'replay') return claim.replay;
+        if (claim?.status === 'refused') return claim.problem;
+        return made.get(submission) ?? new Problem('INTERNAL');
+      });
+    });
+  }
+
+  private answer({ command }: Submission, outcome: Awaited<ReturnType<RuntimeAuthority['apply']>>[number] | undefined): Promise<Answer | Problem> {
+    return outcome === undefined ? Promise.resolve(new Problem('INTERNAL')) : answerTo(command.tenant, outcome, this.signer);
+  }
+}

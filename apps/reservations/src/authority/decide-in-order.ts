@@ -1,0 +1,111 @@
+import type { DataOf, ReservationHeld } from '@exequatur/contracts';
+import { isRefusal } from '@exequatur/kernel';
+import { budgetAfter, decideReserve, decideSettlement, evolveReservation, freezeCovers, pathAndAncestors } from '@exequatur/reservations-domain';
+import type { Budget, KnownGrant, ReservationEvent, ReservationLimits, SettleCommand } from '@exequatur/reservations-domain';
+import type { AuthorityCommand, AuthorityOutcome, ReserveAsked, SettleAsked } from './authority-command.js';
+import type { LockedBudgets } from './budget-rows.js';
+import { grantKey } from './grant-rows.js';
+import type { LockedGrant } from './grant-rows.js';
+import type { LockedReservation } from './reservation-rows.js';
+import type { TenantBoard } from './tenant-board.js';
+
+/** Everything a batch was read under its locks; deciding changes it, so that each command sees what the one before it did. */
+export interface Locked {
+  readonly boards: ReadonlyMap<string, TenantBoard>;
+  readonly grants: ReadonlyMap<string, LockedGrant>;
+  readonly reservations: Map<string, LockedReservation>;
+  readonly budgets: LockedBudgets;
+  readonly nowMs: number;
+  readonly limits: ReservationLimits;
+}
+
+/** What was decided beside the reservations' own events: claims to insert, and refusals, which have a stream but no row. */
+export interface Decided {
+  readonly outcomes: AuthorityOutcome[];
+  readonly held: { readonly tenant: string; readonly data: DataOf<typeof ReservationHeld> }[];
+  readonly written: { readonly command: AuthorityCommand; readonly events: readonly ReservationEvent[]; readonly correlationId: string | undefined }[];
+}
+
+/** Decides each command in the order of arrival on the locked state, in memory. */
+export const decideInOrder = (commands: readonly AuthorityCommand[], locked: Locked): Decided => {
+  const decided: Decided = { outcomes: [], held: [], written: [] };
+  for (const command of commands) decided.outcomes.push(command.kind === 'reserve' ? reserve(command, locked, decided) : settle(command, locked, decided));
+  return decided;
+};
+
+/** The grant as far as this caller may know it: its own tenant's row, or what it presented itself. */
+const knownGrant = ({ tenant, request, presented }: ReserveAsked, grants: ReadonlyMap<string, LockedGrant>): { row: LockedGrant | undefined; known: KnownGrant | undefined } => {
+  const grantId = presented?.grant_id ?? request.grant_id;
+  if (grantId === undefined || (request.grant_id !== undefined && request.grant_id !== grantId)) return { row: undefined, known: undefined };
+  const row = grants.get(grantKey({ tenant, grantId }));
+  if (row !== undefined) return { row, known: { ...(row.claims === undefined ? {} : { claims: row.claims }), ...(row.closed === undefined ? {} : { closed: row.closed }), usesTaken: row.usesTaken } };
+  // A presented grant of another tenant has no row here; its claims are only good for being refused.
+  return { row, known: presented === undefined ? undefined : { claims: presented, usesTaken: new Set() } };
+};
+
+const budgetsOn = (tenant: string, scopePath: string, { byId }: LockedBudgets): readonly Budget[] => {
+  const path = new Set(pathAndAncestors(scopePath));
+  return [...byId.values()].filter((budget) => budget.tenant === tenant && path.has(budget.scopePath));
+};
+
+const reserve = (command: ReserveAsked, locked: Locked, decided: Decided): AuthorityOutcome => {
+  const { tenant, request, caller, reservationId } = command;
+  const board = locked.boards.get(tenant);
+  const { row, known } = knownGrant(command, locked.grants);
+  const decision = decideReserve({
+    request,
+    caller,
+    reservationId,
+    grant: known,
+    nowMs: locked.nowMs,
+    freezes: board?.freezes ?? [],
+    policy: board?.policy,
+    budgets: budgetsOn(tenant, request.scope_path, locked.budgets),
+    fenceEpoch: board?.fenceEpoch ?? 0,
+    limits: locked.limits,
+  });
+  if (!decision.held) {
+    // Asking again can help: nothing is recorded and nothing stored, or the answer would be stuck.
+    if (decision.code !== 'POLICY_NOT_YET_KNOWN') decided.written.push({ command, events: [{ type: 'ReservationRefused', data: decision.data }], correlationId: decision.data.action_id });
+    return { kind: 'reserved', decision, nowMs: locked.nowMs };
+  }
+  const { data, budgets } = decision;
+  row?.usesTaken.add(data.use_no ?? 1);
+  for (const budget of budgets) moveBudget(locked.budgets, budget);
+  const event: ReservationEvent = { type: 'ReservationHeld', data };
+  decided.held.push({ tenant, data });
+  decided.written.push({ command, events: [event], correlationId: data.action_id });
+  return { kind: 'reserved', decision, nowMs: locked.nowMs };
+};
+
+const moveBudget = ({ byId }: LockedBudgets, budget: Budget): void => {
+  const old = byId.get(budget.budgetId);
+  if (old !== undefined) byId.set(budget.budgetId, { ...old, ...budget });
+};
+
+const withMetadata = ({ command }: SettleAsked, reservation: LockedReservation, locked: Locked, frozen: boolean): SettleCommand => {
+  const metadata = { nowMs: locked.nowMs, limits: locked.limits, frozen, budgets: locked.budgets.byId };
+  if (command.type === 'ExtendReservation') return { type: command.type, data: { ...command.data, heldAtMs: reservation.heldAtMs }, metadata };
+  return { ...command, metadata } as SettleCommand;
+};
+
+const settle = (command: SettleAsked, locked: Locked, decided: Decided): AuthorityOutcome => {
+  const reservation = locked.reservations.get(command.reservationId);
+  if (reservation === undefined || (command.onlyAgent !== undefined && command.onlyAgent !== reservation.agent)) return { kind: 'refused', code: 'NOT_FOUND' };
+  if (command.onlyMode !== undefined && command.onlyMode !== reservation.mode) return { kind: 'refused', code: 'MODE_MISMATCH' };
+  const freezes = locked.boards.get(command.tenant)?.freezes ?? [];
+  const frozen = freezes.some((freeze) => freezeCovers(freeze, reservation.subject));
+  const events = decideSettlement(withMetadata(command, reservation, locked, frozen), reservation.state);
+  if (isRefusal(events)) return { kind: 'refused', code: events.code, ...(events.detail === undefined ? {} : { detail: events.detail }) };
+  for (const event of events) {
+    reservation.state = evolveReservation(reservation.state, event);
+    reservation.events.push(event);
+    for (const move of 'moves' in event.data ? event.data.moves : []) {
+      const budget = locked.budgets.byId.get(move.budget_id);
+      if (budget !== undefined) moveBudget(locked.budgets, budgetAfter(budget, move));
+    }
+  }
+  if (events.length > 0) decided.written.push({ command, events, correlationId: reservation.actionId });
+  return { kind: 'settled', reservation: reservation.state, nowMs: locked.nowMs };
+};
+

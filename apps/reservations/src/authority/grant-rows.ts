@@ -1,0 +1,61 @@
+import type { Grant } from '@exequatur/contracts';
+import type { PgTransaction } from '@exequatur/event-store';
+
+export interface GrantRef {
+  readonly tenant: string;
+  readonly grantId: string;
+}
+export const grantKey = ({ tenant, grantId }: GrantRef): string => `${tenant}/${grantId}`;
+
+/** A grant row as locked, with its uses; `usesTaken` grows while a batch is decided. */
+export interface LockedGrant {
+  readonly claims: Grant | undefined;
+  readonly closed: 'revoked' | 'withdrawn' | undefined;
+  readonly usesTaken: Set<number>;
+}
+
+const ADMIT = `
+INSERT INTO grant_row (tenant, grant_id, action_id, claims, closed)
+SELECT g.tenant, g.grant_id, g.action_id, g.claims, CASE WHEN w.action_id IS NOT NULL THEN 'withdrawn' END
+FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[]) AS g (tenant, grant_id, action_id, claims)
+LEFT JOIN withdrawn_action w ON w.tenant = g.tenant AND w.action_id = g.action_id
+ORDER BY g.tenant, g.grant_id
+ON CONFLICT (tenant, grant_id) DO UPDATE SET claims = excluded.claims, action_id = excluded.action_id WHERE grant_row.claims IS NULL`;
+
+/**
+ * Makes rows for verified grants, by event or by first presentation, whichever comes first; a row that is there keeps its
+ * claims, and a tombstone that came first keeps its effect. Under the tenants' fences, since ActionWithdrawn takes them
+ * exclusively and so cannot pass between the two looks.
+ */
+export const admitGrants = async (tx: PgTransaction, grants: readonly Grant[]): Promise<void> => {
+  const distinct = [...new Map(grants.map((grant) => [grantKey({ tenant: grant.tenant, grantId: grant.grant_id }), grant])).values()];
+  if (distinct.length === 0) return;
+  await tx.query({
+    name: 'authority-admit',
+    text: ADMIT,
+    values: [distinct.map(({ tenant }) => tenant), distinct.map(({ grant_id }) => grant_id), distinct.map(({ action_id }) => action_id), distinct.map((grant) => JSON.stringify(grant))],
+  });
+};
+
+const LOCK = `
+SELECT g.tenant, g.grant_id, g.claims, g.closed FROM grant_row g
+WHERE (g.tenant, g.grant_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
+ORDER BY g.tenant, g.grant_id FOR UPDATE`;
+
+const USES = `SELECT u.tenant, u.grant_id, u.use_no FROM grant_use u WHERE (u.tenant, u.grant_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))`;
+
+/** Locks the rows in their order and reads their uses in a later statement, which sees what the last holder committed. */
+export const lockGrants = async (tx: PgTransaction, refs: readonly GrantRef[]): Promise<ReadonlyMap<string, LockedGrant>> => {
+  if (refs.length === 0) return new Map();
+  const values = [refs.map(({ tenant }) => tenant), refs.map(({ grantId }) => grantId)];
+  const { rows } = await tx.query<{ tenant: string; grant_id: string; claims: string | null; closed: 'revoked' | 'withdrawn' | null }>({ name: 'authority-lock-grants', text: LOCK, values });
+  const grants = new Map(
+    rows.map((row): [string, LockedGrant] => [
+      grantKey({ tenant: row.tenant, grantId: row.grant_id }),
+      { claims: row.claims === null ? undefined : (JSON.parse(row.claims) as Grant), closed: row.closed ?? undefined, usesTaken: new Set() },
+    ]),
+  );
+  const uses = await tx.query<{ tenant: string; grant_id: string; use_no: number }>({ name: 'authority-uses', text: USES, values });
+  for (const { tenant, grant_id, use_no } of uses.rows) grants.get(grantKey({ tenant, grantId: grant_id }))?.usesTaken.add(use_no);
+  return grants;
+};

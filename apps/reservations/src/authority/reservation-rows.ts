@@ -1,0 +1,65 @@
+import type { DataOf, ReservationHeld } from '@exequatur/contracts';
+import type { PgTransaction } from '@exequatur/event-store';
+import { claimOf } from '@exequatur/reservations-domain';
+import type { FreezeSubject, Reservation, ReservationEvent, ReservationStatus } from '@exequatur/reservations-domain';
+
+export interface ReservationRef {
+  readonly tenant: string;
+  readonly reservationId: string;
+}
+
+/** A reservation as locked, and what this transaction has decided about it so far. */
+export interface LockedReservation {
+  readonly agent: string;
+  readonly mode: 'managed' | 'self';
+  readonly subject: FreezeSubject;
+  readonly heldAtMs: number;
+  readonly actionId: string;
+  /** Version of its stream when it was locked. */
+  readonly version: number;
+  state: Reservation;
+  readonly events: ReservationEvent[];
+}
+
+interface Row {
+  reservation_id: string;
+  tenant: string;
+  version: number;
+  status: ReservationStatus;
+  held_at: Date;
+  expires_at: Date;
+  claim: string;
+}
+
+const LOCK = `
+SELECT r.reservation_id, r.tenant, r.version, r.status, r.held_at, r.expires_at, r.claim FROM reservation r
+WHERE (r.tenant, r.reservation_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
+ORDER BY r.reservation_id FOR UPDATE`;
+
+export const claimText = (data: DataOf<typeof ReservationHeld>): string => JSON.stringify(data);
+
+export const subjectOf = (tenant: string, data: DataOf<typeof ReservationHeld>): FreezeSubject => ({ tenant, agent: data.agent, actionKind: data.action_kind, tool: data.tool, grantId: data.grant_id });
+
+/** By reservation id. An id of another tenant is not there. */
+export const lockReservations = async (tx: PgTransaction, refs: readonly ReservationRef[]): Promise<Map<string, LockedReservation>> => {
+  if (refs.length === 0) return new Map();
+  const { rows } = await tx.query<Row>({ name: 'authority-lock-reservations', text: LOCK, values: [refs.map(({ tenant }) => tenant), refs.map(({ reservationId }) => reservationId)] });
+  return new Map(
+    rows.map((row): [string, LockedReservation] => {
+      const held = JSON.parse(row.claim) as DataOf<typeof ReservationHeld>;
+      return [
+        row.reservation_id,
+        {
+          agent: held.agent,
+          mode: held.execution_mode,
+          subject: subjectOf(row.tenant, held),
+          heldAtMs: row.held_at.getTime(),
+          actionId: held.action_id ?? '',
+          version: row.version,
+          state: { status: row.status, ...claimOf(held), expiresAt: row.expires_at.getTime() },
+          events: [],
+        },
+      ];
+    }),
+  );
+};

@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import type { PgTransaction } from '@exequatur/event-store';
+import { readPolicy } from '@exequatur/policy-domain';
+import { policyInForce } from '@exequatur/reservations-domain';
+import type { ActiveFreeze, FreezeScope, PolicyInForceNow } from '@exequatur/reservations-domain';
+
+/** What the tenant fence protects: read in a statement after its lock, it cannot change before this transaction ends. */
+export interface TenantBoard {
+  readonly fenceEpoch: number;
+  readonly policy: PolicyInForceNow | undefined;
+  readonly freezes: readonly ActiveFreeze[];
+}
+
+interface BoardRow {
+  tenant: string;
+  epoch: string | null;
+  policy_version: number | null;
+  policy_hash: string | null;
+  freezes: { freeze_id: string; scope: FreezeScope; value: string }[] | null;
+}
+
+const BOARD = `
+SELECT t.tenant, f.epoch, p.policy_version, p.policy_hash,
+  (SELECT jsonb_agg(jsonb_build_object('freeze_id', z.freeze_id, 'scope', z.scope, 'value', z.value)) FROM freeze z WHERE z.tenant = t.tenant AND z.status <> 'Lifted') AS freezes
+FROM unnest($1::text[]) AS t (tenant) LEFT JOIN fence f USING (tenant) LEFT JOIN policy_in_force p USING (tenant)`;
+
+/** Parsed policies of tenants; a (tenant, version, hash) never changes, so nothing here can be stale. It never says which is in force. */
+const MAX_PARSED = 500;
+
+@Injectable()
+export class TenantBoards {
+  private readonly parsed = new Map<string, PolicyInForceNow>();
+
+  /** Boards by tenant. Call it under the tenants' fence locks, shared or exclusive. */
+  async read(tx: PgTransaction, tenants: readonly string[]): Promise<ReadonlyMap<string, TenantBoard>> {
+    const { rows } = await tx.query<BoardRow>({ name: 'authority-board', text: BOARD, values: [[...new Set(tenants)]] });
+    const boards = new Map<string, TenantBoard>();
+    for (const row of rows) {
+      boards.set(row.tenant, {
+        fenceEpoch: Number(row.epoch ?? 0),
+        policy: row.policy_version === null || row.policy_hash === null ? undefined : await this.policy(tx, row.tenant, row.policy_version, row.policy_hash),
+        freezes: (row.freezes ?? []).map(({ freeze_id, scope, value }) => ({ freezeId: freeze_id, scope, value })),
+      });
+    }
+    return boards;
+  }
+
+  private async policy(tx: PgTransaction, tenant: string, version: number, hash: string): Promise<PolicyInForceNow> {
+    const key = JSON.stringify([tenant, version, hash]);
+    const known = this.parsed.get(key);
+    if (known !== undefined) return known;
+    const { rows } = await tx.query<{ canonical: string; registered_kinds: string[] }>('SELECT canonical, registered_kinds FROM policy_in_force WHERE tenant = $1', [tenant]);
+    const [row] = rows;
+    if (row === undefined) throw new Error('the policy in force went away under its fence');
+    const policy = policyInForce(version, hash, readPolicy(row.canonical), new Set(row.registered_kinds));
+    if (this.parsed.size >= MAX_PARSED) this.parsed.clear();
+    this.parsed.set(key, policy);
+    return policy;
+  }
+}
+
+/** The next epoch of a tenant. Only under its exclusive fence lock. */
+export const raiseFence = async (tx: PgTransaction, tenant: string): Promise<number> => {
+  const { rows } = await tx.query<{ epoch: string }>('INSERT INTO fence AS f (tenant, epoch) VALUES ($1, 1) ON CONFLICT (tenant) DO UPDATE SET epoch = f.epoch + 1 RETURNING epoch', [tenant]);
+  return Number(rows[0]?.epoch ?? 0);
+};

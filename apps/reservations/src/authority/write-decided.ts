@@ -1,0 +1,121 @@
+import type { EventDefinition } from '@exequatur/contracts';
+import * as contracts from '@exequatur/contracts';
+import type { NewEvent, PgTransaction, StreamWrite } from '@exequatur/event-store';
+import { toInstant } from '@exequatur/kernel';
+import type { ReservationEvent } from '@exequatur/reservations-domain';
+import { reservationStream } from './authority-command.js';
+import { writeBudgets } from './budget-rows.js';
+import type { Decided, Locked } from './decide-in-order.js';
+import { claimText } from './reservation-rows.js';
+
+const DEFINITIONS: Readonly<Record<ReservationEvent['type'], EventDefinition>> = {
+  ReservationHeld: contracts.ReservationHeld,
+  ReservationRefused: contracts.ReservationRefused,
+  ReservationStarted: contracts.ReservationStarted,
+  ReservationExtended: contracts.ReservationExtended,
+  ReservationCommitted: contracts.ReservationCommitted,
+  ReservationReleased: contracts.ReservationReleased,
+  ReservationExpired: contracts.ReservationExpired,
+  ReservationMarkedUnknown: contracts.ReservationMarkedUnknown,
+};
+
+const TAKE_USES = `
+INSERT INTO grant_use (tenant, grant_id, use_no, reservation_id) SELECT * FROM unnest($1::text[], $2::uuid[], $3::integer[], $4::uuid[])`;
+
+const INSERT_CLAIMS = `
+INSERT INTO reservation (reservation_id, tenant, version, status, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, held_at, execute_by, expires_at, claim)
+SELECT reservation_id, tenant, 1, 'Held', grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, $15, execute_by, expires_at, claim
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[], $16::timestamptz[], $17::text[])
+  AS r (reservation_id, tenant, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, execute_by, expires_at, claim)`;
+
+const INSERT_HOLDS = 'INSERT INTO hold (reservation_id, budget_id, unit, amount) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::numeric[])';
+
+const MOVE_RESERVATIONS = `
+UPDATE reservation r SET status = m.status, expires_at = m.expires_at, version = r.version + m.events
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::integer[], $5::integer[]) AS m (reservation_id, status, expires_at, events, expected)
+WHERE r.reservation_id = m.reservation_id AND r.version = m.expected`;
+
+const writeClaims = async (tx: PgTransaction, { held }: Decided, nowMs: number): Promise<void> => {
+  if (held.length === 0) return;
+  const claims = held.map(({ data }) => data);
+  const grantIds = claims.map(({ grant_id }) => grant_id);
+  const useNos = claims.map(({ use_no }) => use_no);
+  const ids = claims.map(({ reservation_id }) => reservation_id);
+  const tenants = held.map(({ tenant }) => tenant);
+  await tx.query({ name: 'authority-take-uses', text: TAKE_USES, values: [tenants, grantIds, useNos, ids] });
+  await tx.query({
+    name: 'authority-insert-claims',
+    text: INSERT_CLAIMS,
+    values: [
+      ids,
+      tenants,
+      grantIds,
+      useNos,
+      claims.map(({ action_id }) => action_id),
+      claims.map(({ execution_id }) => execution_id),
+      claims.map(({ agent }) => agent),
+      claims.map(({ scope_path }) => scope_path),
+      claims.map(({ action_kind }) => action_kind),
+      claims.map(({ tool }) => tool.name),
+      claims.map(({ tool }) => tool.version),
+      claims.map(({ execution_mode }) => execution_mode),
+      claims.map(({ fence_epoch }) => fence_epoch),
+      claims.map(({ execute_by }) => execute_by),
+      toInstant(nowMs),
+      claims.map(({ expires_at }) => expires_at),
+      claims.map(claimText),
+    ],
+  });
+  const holds = claims.flatMap(({ reservation_id, holds: moves }) => moves.map((move) => ({ reservation_id, ...move })));
+  if (holds.length === 0) return;
+  await tx.query({
+    name: 'authority-insert-holds',
+    text: INSERT_HOLDS,
+    values: [holds.map(({ reservation_id }) => reservation_id), holds.map(({ budget_id }) => budget_id), holds.map(({ unit }) => unit), holds.map(({ amount }) => amount)],
+  });
+};
+
+const moveReservations = async (tx: PgTransaction, { reservations }: Locked): Promise<void> => {
+  const moved = [...reservations].filter(([, { events }]) => events.length > 0);
+  if (moved.length === 0) return;
+  const { rowCount } = await tx.query({
+    name: 'authority-move-reservations',
+    text: MOVE_RESERVATIONS,
+    values: [
+      moved.map(([id]) => id),
+      moved.map(([, { state }]) => state.status),
+      moved.map(([, { state }]) => toInstant('expiresAt' in state ? state.expiresAt : 0)),
+      moved.map(([, { events }]) => events.length),
+      moved.map(([, { version }]) => version),
+    ],
+  });
+  if (rowCount !== moved.length) throw new Error('a reservation moved under its lock');
+};
+
+/** Rows first, then the events for `PgEventStore.append`: one write a stream, in the order of deciding. */
+export const writeDecided = async (tx: PgTransaction, decided: Decided, locked: Locked): Promise<readonly StreamWrite[]> => {
+  await writeClaims(tx, decided, locked.nowMs);
+  await moveReservations(tx, locked);
+  await writeBudgets(tx, locked.budgets);
+  return streamWrites(decided, locked);
+};
+
+const streamWrites = ({ written }: Decided, { reservations, nowMs }: Locked): readonly StreamWrite[] => {
+  const byReservation = new Map<string, { readonly tenant: string; readonly events: NewEvent[] }>();
+  for (const { command, events, correlationId } of written) {
+    const write = byReservation.get(command.reservationId) ?? { tenant: command.tenant, events: [] };
+    for (const { type, data } of events) {
+      write.events.push({
+        definition: DEFINITIONS[type],
+        data,
+        actor: command.actor,
+        time: toInstant(nowMs),
+        ...(correlationId === undefined || correlationId === '' ? {} : { correlationId }),
+        ...(command.causationId === undefined ? {} : { causationId: command.causationId }),
+        ...(command.traceparent === undefined ? {} : { traceparent: command.traceparent }),
+      });
+    }
+    byReservation.set(command.reservationId, write);
+  }
+  return [...byReservation].map(([id, { tenant, events }]) => ({ stream: reservationStream(tenant, id), expectedVersion: reservations.get(id)?.version ?? 0, events }));
+};

@@ -1,0 +1,47 @@
+import { Module } from '@nestjs/common';
+import { PgEventStore } from '@exequatur/event-store';
+import { AdmitGrantWhenGiven } from './admit-grant/admit-grant.consumer.js';
+import { AuthorityBatches } from './authority/authority-batches.js';
+import { RuntimeAuthority } from './authority/runtime-authority.js';
+import { TenantBoards } from './authority/tenant-board.js';
+import { BudgetViewHttp } from './budgets/budget-view.http.js';
+import { DefineBudgetHttp } from './budgets/define-budget.http.js';
+import { CloseGrantWhenTakenBack } from './close-grant/close-grant.consumer.js';
+import { FreezeStore } from './freezes/freeze-store.js';
+import { FreezeHttp } from './freezes/freeze.http.js';
+import { ReservationViewHttp } from './reservation-view/reservation-view.http.js';
+import { DryRun } from './reserve/dry-run.js';
+import { ReserveHttp } from './reserve/reserve.http.js';
+import { SettleClaimWhenExecuted } from './settle-execution/settle-execution.consumer.js';
+import { SettleReservationHttp } from './settle-reservation/settle-reservation.http.js';
+import { QuiesceFreezes } from './sweeps/quiesce-freezes.js';
+import { SweepClaims } from './sweeps/sweep-claims.js';
+import { SweepTimer } from './sweeps/sweep-timer.js';
+import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consumer.js';
+
+/** The runtime authority as a service. */
+@Module({
+  controllers: [
+    ReserveHttp,
+    SettleReservationHttp,
+    ReservationViewHttp,
+    DefineBudgetHttp,
+    BudgetViewHttp,
+    FreezeHttp,
+    AdmitGrantWhenGiven,
+    CloseGrantWhenTakenBack,
+    SettleClaimWhenExecuted,
+    SwitchPolicyWhenPublished,
+  ],
+  providers: [
+    TenantBoards,
+    { provide: RuntimeAuthority, useFactory: (store: PgEventStore, boards: TenantBoards) => new RuntimeAuthority(store, boards), inject: [PgEventStore, TenantBoards] },
+    AuthorityBatches,
+    DryRun,
+    FreezeStore,
+    SweepClaims,
+    QuiesceFreezes,
+    SweepTimer,
+  ],
+})
+export class ReservationsModule {}
