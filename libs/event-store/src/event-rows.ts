@@ -18,7 +18,8 @@ export const recordedOf = ({ version, bytes, path, signature, key_id }: ProvenRo
 
 /**
  * All events of an append in one statement, in their order, or none when a stream is not at its expected version. The stream
- * locks make that check final; the unique constraint stands behind it.
+ * locks make that check final; the unique constraint stands behind it. None either when the relay's cursor is ahead of us, which
+ * only a log restored into another cluster can be.
  */
 const INSERT = `
 INSERT INTO event (event_id, tenant, aggregate, subject, version, type, correlation_id, traceparent, bytes, path, signature, key_id)
@@ -28,12 +29,12 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::t
 WHERE NOT EXISTS (
   SELECT FROM unnest($13::text[], $14::text[], $15::text[], $16::integer[]) AS wanted (tenant, aggregate, subject, version)
   WHERE wanted.version <> coalesce((SELECT max(head.version) FROM event head WHERE head.tenant = wanted.tenant AND head.aggregate = wanted.aggregate AND head.subject = wanted.subject), 0)
-)
+) AND NOT EXISTS (SELECT FROM relay_cursor WHERE xid > pg_current_xact_id())
 ORDER BY place`;
 
 const streamColumns = (streams: readonly StreamId[]): [string[], string[], string[]] => [streams.map(({ tenant }) => tenant), streams.map(({ aggregate }) => aggregate), streams.map(({ id }) => id)];
 
-/** False, with nothing written, when a stream is not at its expected version. */
+/** False, with nothing written, when a stream is not at its expected version or the log is another cluster's. */
 export const insertEvents = async (tx: PgTransaction, writes: readonly StreamWrite[], prepared: readonly PreparedEvent[]): Promise<boolean> => {
   const envelopes = prepared.map(({ recorded }) => recorded.envelope);
   const { rowCount } = await tx.query({

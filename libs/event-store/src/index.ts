@@ -9,3 +9,4 @@ export type { EventPublisher } from './relay/shift.js';
 export { startRelay, type Relay, type RelayHealth, type RelayLogger, type RelayOptions } from './relay/relay.js';
 export { foldStream, readAll, type LoggedEvent } from './read-all.js';
 export { LOG_START, type LogPosition } from './log-position.js';
+export { RestoredLog, assertLogBelongsHere, restampRestoredLog } from './restored-log.js';

@@ -44,6 +44,9 @@ describe('PgEventStore', () => {
     const holding = store.transact({ streams: [stream] }, () => held.opened);
     await eventually('the lock is held', async () => (await pool.query("SELECT FROM pg_locks WHERE locktype = 'advisory'")).rowCount === 1);
     await expect(append(stream)).rejects.toThrow(LockTimeout);
+    const free = actionStream();
+    const busy = await store.busy({ fences: [{ tenant: 'acme', mode: 'shared' }], streams: [free, stream] });
+    expect([[...busy.fences], [...busy.streams]]).toEqual([[], [`acme/action/${stream.id}`]]);
     held.open();
     await holding;
     await append(stream);

@@ -135,7 +135,7 @@ describe('relay', () => {
     const { lagEvents } = started.health();
     await open.finish();
     await eventually('both events arrive', () => arrivedIn(tenant).length === 2, 3_000);
-    expect(lagEvents).toBe(1);
+    expect(lagEvents).toBeGreaterThan(0);
     expect(arrivedIn(tenant).map(({ envelope }) => (envelope.data as { reason: string }).reason)).toEqual(['drew its number first', 'committed first']);
   });
 

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { relayKey } from '../lock-keys.js';
 import type { PgEventStore } from '../pg-event-store.js';
 import { tolerateConnectionLoss } from '../pg-transaction.js';
+import { assertLogBelongsHere } from '../restored-log.js';
 import { AlarmClock } from './alarm-clock.js';
 import { announceHeads } from './announce-heads.js';
 import { countBehind, readCursor, takeEpoch } from './relay-cursor.js';
@@ -17,7 +18,7 @@ export interface RelayLogger {
 }
 
 export interface RelayOptions {
-  /** The relay keeps one of its connections for itself. */
+  /** Of at least two connections; the relay keeps one for itself. */
   readonly pool: pg.Pool;
   /** Of the same database; StreamHeadsPublished is appended through it. */
   readonly store: PgEventStore;
@@ -179,6 +180,7 @@ class RunningRelay {
   }
 
   private async lead(client: pg.PoolClient): Promise<void> {
+    await assertLogBelongsHere(client);
     const shift = new Shift(client, this.service, this.publisher, this.bounds, await takeEpoch(client));
     this.leading = true;
     this.logger?.info('relay leads', { service: this.service, epoch: shift.epoch });
