@@ -1,0 +1,69 @@
+import type { KeyObject } from 'node:crypto';
+import { appendAllToFrontier, emptyFrontier, frontierRoot, importVerifyingKey, verifyTreeHead } from '@exequatur/audit-chain';
+import type { Frontier, PublicJwk, TreeHead } from '@exequatur/audit-chain';
+import type { Findings } from './findings.js';
+import type { Leaves } from './leaves.js';
+
+/** The name a tenant's log has in its tree heads, and under which they are signed. */
+export const logOrigin = (tenant: string): string => `exequatur/${tenant}`;
+
+/** Opens notes with any of the log's keys (several while one is being rotated). */
+export class NoteReader {
+  private readonly keys: readonly KeyObject[];
+
+  constructor(
+    private readonly tenant: string,
+    keys: readonly PublicJwk[],
+  ) {
+    this.keys = keys.map(importVerifyingKey);
+  }
+
+  /** The signed head, or what is wrong with the note. */
+  open(note: string): TreeHead | string {
+    for (const key of this.keys) {
+      const result = verifyTreeHead(note, key);
+      if (result.ok) return result.head.origin === logOrigin(this.tenant) ? result.head : `it is a tree head of ${result.head.origin.slice(0, 100)}`;
+      if (result.reason === 'malformed') return 'it is signed but is no tree head';
+    }
+    return 'it is not signed by the log';
+  }
+}
+
+/** Recomputes the root at the size of each head, in one pass: heads come in the order of their size. */
+export class TreeHeads {
+  count = 0;
+  newest: TreeHead | undefined;
+  private frontier: Frontier = emptyFrontier;
+
+  constructor(
+    private readonly leaves: Leaves,
+    private readonly notes: NoteReader,
+    private readonly findings: Findings,
+  ) {}
+
+  take(note: string, label = `tree head ${this.count + 1}`): void {
+    const head = this.notes.open(note);
+    this.count += 1;
+    if (typeof head === 'string') {
+      this.findings.add({ invariant: 24, message: `${label}: ${head}` });
+      return;
+    }
+    if (head.size > this.leaves.size) {
+      this.findings.add({ invariant: 24, sequence: this.leaves.size, message: `${label} is over ${head.size} leaves and the export ends after ${this.leaves.size}: it is cut short` });
+      return;
+    }
+    if (this.newest !== undefined && head.size < this.newest.size) this.findings.add({ invariant: 24, message: `${label} is smaller than the one before it` });
+    const root = this.rootAt(head.size);
+    if (!root.equals(head.root)) this.findings.add({ invariant: 24, message: `${label}, over ${head.size} leaves, has another root than these leaves: at least one of leaves 0 to ${head.size - 1} is not what was logged` });
+    this.newest = head;
+  }
+
+  /** Root over the first `size` leaves. Cheap when sizes rise. */
+  rootAt(size: number): Buffer {
+    if (size < this.frontier.size) this.frontier = emptyFrontier;
+    const added: Buffer[] = [];
+    for (let index = this.frontier.size; index < size; index += 1) added.push(this.leaves.hashAt(index));
+    this.frontier = appendAllToFrontier(this.frontier, added);
+    return frontierRoot(this.frontier);
+  }
+}

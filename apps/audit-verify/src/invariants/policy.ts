@@ -1,0 +1,86 @@
+import { ApprovalGranted, ApprovalOpened, ApprovalRequired, ActionAllowed, ActionCapped, PolicyInForce, PolicyPublished, PolicyRolledBack, ApprovalVoted } from '@exequatur/contracts';
+import { capsContain } from '@exequatur/caps';
+import { isEvent } from '../log/event-log.js';
+import type { EventLog, Granting } from '../log/event-log.js';
+import { absent, must, wrong } from './finding.js';
+import type { Finding } from './finding.js';
+
+/** 13. One policy from verdict to grant; a claim is judged by the version in force, the same or evaluated again. */
+export const policyPinned = (log: EventLog): readonly Finding[] => [...versionsAreWhatTheySay(log), ...verdictToGrant(log), ...claimsUnderTheActive(log)];
+
+const versionsAreWhatTheySay = (log: EventLog): readonly Finding[] => {
+  const published = [...log.of(PolicyPublished), ...log.of(PolicyRolledBack)];
+  const byVersion = new Map<number, string>();
+  return [
+    ...published.flatMap((event) => {
+      const { policy_version: version, policy_hash: hash } = event.data;
+      const twice = byVersion.has(version);
+      byVersion.set(version, hash);
+      return [...must(event.canonicalHash === hash, event, 'the policy hash is not the hash of the policy'), ...must(!twice, event, `policy version ${version} is published twice`)];
+    }),
+    ...log.of(PolicyInForce).flatMap((event) => {
+      const hash = byVersion.get(event.data.policy_version);
+      if (hash === undefined) return [absent(event, `policy version ${event.data.policy_version} is in force and was never published`)];
+      return must(hash === event.data.policy_hash, event, `policy version ${event.data.policy_version} is in force with another hash than it was published with`);
+    }),
+  ];
+};
+
+const verdictToGrant = (log: EventLog): readonly Finding[] => {
+  const required = log.indexed(ApprovalRequired, (data) => data.approval_id);
+  const opened = log.indexed(ApprovalOpened, (data) => data.approval_id);
+  const requests = log.of(ApprovalOpened).flatMap((event) => {
+    const verdict = required.get(event.data.approval_id)?.[0];
+    if (verdict === undefined) return [absent(event, 'a request that policy did not ask for')];
+    return must(verdict.data.policy_hash === event.data.policy_hash && verdict.data.policy_version === event.data.policy_version, event, 'the request names another policy than the verdict');
+  });
+  const grants = [...log.grants.values()].flat().flatMap((event) => {
+    const { policy_hash: hash, policy_version: version } = isEvent(event, ApprovalGranted) ? (opened.get(event.data.approval_id)?.[0]?.data ?? event.grant) : (event.data as { policy_hash: string; policy_version: number });
+    return must(hash === event.grant.policy_hash && version === event.grant.policy_version, event, 'the grant names another policy than the decision it comes from');
+  });
+  return [...requests, ...grants];
+};
+
+const claimsUnderTheActive = (log: EventLog): readonly Finding[] => {
+  const inForce = [...log.of(PolicyInForce)].sort((a, b) => a.data.fence_epoch - b.data.fence_epoch);
+  return log.claims.flatMap((claim) => {
+    const active = inForce.filter(({ data }) => data.fence_epoch <= claim.data.fence_epoch).at(-1);
+    if (active === undefined) return [absent(claim, `no policy was in force at fence epoch ${claim.data.fence_epoch}`)];
+    const underActive = must(active.data.policy_version === claim.data.policy_version && active.data.policy_hash === claim.data.policy_hash, claim, `judged under policy version ${claim.data.policy_version}, while ${active.data.policy_version} was in force`);
+    const granting = log.grantOf(claim);
+    if (granting === undefined) return underActive;
+    const same = granting.grant.policy_hash === claim.data.policy_hash;
+    return [...underActive, ...(same || claim.data.policy_result === 're_evaluated' ? [] : [wrong(claim, 'policy changed since the grant and was not evaluated again')])];
+  });
+};
+
+/** 17. Claim ⊆ grant ⊆ what policy and every voter set; amounts as granted; usage inside the caps. */
+export const narrowed = (log: EventLog): readonly Finding[] => {
+  const required = log.indexed(ApprovalRequired, (data) => data.approval_id);
+  const votes = log.indexed(ApprovalVoted, (data) => data.approval_id);
+  const outerOf = (event: Granting): readonly Parameters<typeof capsContain>[0][] => {
+    if (isEvent(event, ActionCapped)) return [event.data.caps];
+    if (isEvent(event, ActionAllowed) || !isEvent(event, ApprovalGranted)) return [];
+    const ofVotes = (votes.get(event.data.approval_id) ?? []).filter(({ id }) => event.data.vote_event_ids.includes(id));
+    return [required.get(event.data.approval_id)?.[0]?.data.caps ?? {}, ...ofVotes.map(({ data }) => data.caps ?? {})];
+  };
+  const grants = [...log.grants.values()].flat().flatMap((event) => [
+    ...must(outerOf(event).every((outer) => capsContain(outer, event.grant.caps)), event, 'the grant is wider than the caps it was given under'),
+    ...must(event.grant.caps.max_uses === undefined || event.grant.max_uses <= event.grant.caps.max_uses, event, 'more uses are granted than the caps allow'),
+  ]);
+  const claims = log.claims.flatMap((claim) => {
+    const granting = log.grantOf(claim);
+    if (granting === undefined) return [];
+    const { grant } = granting;
+    const granted = new Map([['RISK_POINTS', BigInt(grant.risk_points)]]);
+    for (const { unit, amount } of grant.amounts) granted.set(unit, (granted.get(unit) ?? 0n) + BigInt(amount));
+    const unheld = [...granted].filter(([unit, amount]) => amount > 0n && !claim.data.holds.some((hold) => hold.unit === unit));
+    return [
+      ...must(capsContain(grant.caps, claim.data.caps), claim, 'the claim is wider than its grant'),
+      ...claim.data.holds.flatMap((hold) => must((granted.get(hold.unit) ?? BigInt(hold.amount)) === BigInt(hold.amount), claim, `${hold.amount} ${hold.unit} are held where ${granted.get(hold.unit)} were granted`)),
+      ...unheld.map(([unit]) => wrong(claim, `nothing is held of the granted ${unit}`)),
+      ...claim.data.holds.flatMap((hold) => must(BigInt(claim.data.caps.max_amount?.[hold.unit] ?? hold.amount) >= BigInt(hold.amount), claim, `more ${hold.unit} is held than the caps allow`)),
+    ];
+  });
+  return [...grants, ...claims];
+};
