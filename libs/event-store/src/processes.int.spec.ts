@@ -13,6 +13,9 @@ import { startChild } from './spec/start-child.js';
 import type { Child } from './spec/start-child.js';
 import { eventually, pauseMs } from './spec/waiting.js';
 
+/** Processes start slowly on a busy machine. */
+const PROCESSES_MS = 120_000;
+
 describe('several processes', () => {
   let database: PolicyDatabase;
   let store: PgEventStore;
@@ -53,7 +56,7 @@ describe('several processes', () => {
     const inOrder = [...versions.values()].map((found) => found.every((version, index) => version === index + 1));
     expect(inOrder).toEqual([true, true]);
     expect([...versions.values()].flat()).toHaveLength(written.length);
-  });
+  }, PROCESSES_MS);
 
   test('invariant 20: kill -9 of the relay, again and again while events are written, loses none and keeps each stream in order', async () => {
     const tenant = `t-${newId()}`;
@@ -63,7 +66,7 @@ describe('several processes', () => {
     writer.go();
     for (const relay of doomed) {
       relay.go();
-      await eventually('it publishes', () => relay.reports.length > 0);
+      await eventually('it publishes', () => relay.reports.length > 0, 30_000);
       await pauseMs(Math.random() * 60);
       relay.process.kill('SIGKILL');
       expect(await relay.ended).toBeNull();
@@ -74,7 +77,7 @@ describe('several processes', () => {
     expect(await writer.ended).toBe(0);
     const last: Relay = startRelay({ pool: database.pool(), store, publisher: broker, pollMs: 20 });
     const arrived = (): Set<string> => new Set(broker.facts.filter(({ envelope }) => envelope.tenant === tenant).map(({ envelope }) => envelope.id));
-    await eventually('all arrive', () => arrived().size === 400);
+    await eventually('all arrive', () => arrived().size === 400, 30_000);
     await last.stop();
     expect([...arrived()].sort()).toEqual((await idsIn(tenant)).sort());
     const seen = new Set<string>();
@@ -82,5 +85,5 @@ describe('several processes', () => {
       const versions = broker.facts.filter(({ envelope }) => envelope.subject === stream.id && !seen.has(envelope.id) && seen.add(envelope.id)).map(({ envelope }) => Number(envelope.sequence));
       expect(versions).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
     }
-  });
+  }, PROCESSES_MS);
 });
