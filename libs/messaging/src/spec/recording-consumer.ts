@@ -19,7 +19,10 @@ export class RecordingConsumer {
     return [...new Set(this.taken.filter((message) => message.key === key).map(({ value }) => value.toString()))];
   }
 
+  /** Different messages taken, by topic and value: a publication that was tried again stands in the topic twice. */
   distinct(): number {
-    return new Set(this.taken.map(({ topic, partition, offset }) => `${topic}/${partition}/${offset}`)).size;
+    return distinctMessages(this.taken);
   }
 }
+
+export const distinctMessages = (messages: readonly IncomingMessage[]): number => new Set(messages.map(({ topic, value }) => `${topic}/${value.toString()}`)).size;

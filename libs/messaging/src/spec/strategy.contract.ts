@@ -1,41 +1,55 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ApprovalRejected } from '@exequatur/contracts';
-import { startTestPostgres } from '@exequatur/testing';
+import type { ServiceName } from '@exequatur/contracts';
 import type pg from 'pg';
-import type { Transport } from '../port.js';
-import { postgresTransport } from '../postgres/postgres-transport.js';
-import { Behaviour, approvalsTables, startApprovals } from '../spec/approvals-app.contract.js';
-import type { ApprovalsApp } from '../spec/approvals-app.contract.js';
-import { onBusDatabase } from '../spec/bus-database.js';
-import type { BusDatabase } from '../spec/bus-database.js';
-import { ACTIONS, actionEvent, keys, newActionId } from '../spec/signed-events.contract.js';
-import type { SignedEvent } from '../spec/signed-events.contract.js';
-import { eventually, pauseMs } from '../spec/waiting.js';
-import { DeterministicFailure } from './deterministic-failure.js';
+import { DeterministicFailure } from '../nest/deterministic-failure.js';
+import type { IncomingMessage, Transport } from '../port.js';
+import { Behaviour, approvalsTables, startApprovals } from './approvals-app.contract.js';
+import type { ApprovalsApp } from './approvals-app.contract.js';
+import type { BusDatabase } from './bus-database.js';
+import { RecordingConsumer } from './recording-consumer.js';
+import { ACTIONS, actionEvent, keys, newActionId } from './signed-events.contract.js';
+import type { SignedEvent } from './signed-events.contract.js';
+import { eventually, pauseMs } from './waiting.js';
 
 const DEAD_LETTERS = 'exequatur.dead-letters.approvals.v1';
 
-describe('ExequaturStrategy', () => {
+export interface StrategySurroundings {
+  /** Every topic of contracts exists on it. */
+  transportOf(service: ServiceName): Transport;
+  readonly database: BusDatabase;
+  close(): Promise<void>;
+}
+
+/** What a service may count on when it handles events, on either transport: real Nest, event store, signatures, database. */
+export const runStrategyContract = (name: string, startMs: number, start: () => Promise<StrategySurroundings>): void => describe(`ExequaturStrategy over ${name}`, () => {
+  let surroundings: StrategySurroundings;
   let database: BusDatabase;
   let pool: pg.Pool;
   let policy: Transport;
   let approvals: Transport;
+  let morgue: Transport;
+  const letters = new RecordingConsumer();
   let behaviour: Behaviour;
   let running: ApprovalsApp;
 
   beforeAll(async () => {
-    database = await onBusDatabase(await startTestPostgres());
+    surroundings = await start();
+    database = surroundings.database;
     pool = database.poolOf('approvals');
     await pool.query(approvalsTables);
-    policy = postgresTransport({ connectionString: database.urlOf('policy'), service: 'policy' });
-  });
+    policy = surroundings.transportOf('policy');
+    morgue = surroundings.transportOf('audit');
+    await morgue.subscribe({ group: 'audit.morgue', topics: [DEAD_LETTERS], onBatch: letters.onBatch });
+  }, startMs);
   afterAll(async () => {
     await policy.close();
-    await database.close();
-  });
+    await morgue.close();
+    await surroundings.close();
+  }, 60_000);
   beforeEach(async () => {
     await pool.query('TRUNCATE effect');
-    approvals = postgresTransport({ connectionString: database.urlOf('approvals'), service: 'approvals', pollMs: 100 });
+    approvals = surroundings.transportOf('approvals');
     behaviour = new Behaviour();
     running = await startApprovals(pool, approvals, behaviour);
   });
@@ -49,8 +63,7 @@ describe('ExequaturStrategy', () => {
     await eventually(`effects ${reasons.join(', ')}`, async () => (await running.effects()).length >= reasons.length);
     expect(await running.effects()).toEqual(reasons);
   };
-  const deadLetters = async (key: string): Promise<{ value: Buffer; headers: Record<string, string> }[]> =>
-    (await database.admin.query<{ value: Buffer; headers: Record<string, string> }>('SELECT value, headers FROM bus.message WHERE topic = $1 AND key = $2', [DEAD_LETTERS, key])).rows;
+  const deadLetters = (key: string): IncomingMessage[] => letters.taken.filter((letter) => letter.key === key);
   const quarantinedFor = async (reason: string): Promise<number> => (await running.quarantined()).filter((each) => each.reason.startsWith(reason)).length;
   const settled = async (key: string): Promise<number> => (await pool.query<{ version: number }>('SELECT version::int FROM inbox_stream WHERE stream_key = $1', [key])).rows[0]?.version ?? 0;
 
@@ -133,7 +146,7 @@ describe('ExequaturStrategy', () => {
     await eventually('quarantine', async () => (await quarantinedFor('APPROVAL_UNREADABLE')) === refusedBefore + 1);
     await effectsAre('number 1', 'number 1');
     await pauseMs(200);
-    const [letter, ...more] = await deadLetters(`acme/action/${id}`);
+    const [letter, ...more] = deadLetters(`acme/action/${id}`);
     expect(more).toHaveLength(0);
     expect(letter?.value.equals(poison.message.value)).toBe(true);
     expect(letter?.headers).toMatchObject({ 'exq-dead-reason': 'APPROVAL_UNREADABLE: no such view', 'exq-dead-topic': ACTIONS, 'exq-dead-service': 'approvals' });
@@ -163,8 +176,8 @@ describe('ExequaturStrategy', () => {
   ])('%s goes to the dead letters, and the true event of that place is taken all the same', async (_, reason, forged) => {
     const id = newActionId();
     await publish(forged(id));
-    await eventually('dead letter', async () => (await deadLetters(`acme/action/${id}`)).length === 1);
-    expect((await deadLetters(`acme/action/${id}`))[0]?.headers['exq-dead-reason']).toContain(reason);
+    await eventually('dead letter', () => deadLetters(`acme/action/${id}`).length === 1);
+    expect(deadLetters(`acme/action/${id}`)[0]?.headers['exq-dead-reason']).toContain(reason);
     expect(await running.effects()).toEqual([]);
     if (reason === 'INVALID_EVENT') return;
     await publish(actionEvent(id, 1), actionEvent(id, 2));
@@ -181,7 +194,7 @@ describe('ExequaturStrategy', () => {
     const id = newActionId();
     const event = actionEvent(id, 1);
     await policy.publisher.publish(ACTIONS, [{ ...event.message, key: `globex/action/${id}` }]);
-    await eventually('dead letter', async () => (await deadLetters(`globex/action/${id}`)).length === 1);
+    await eventually('dead letter', () => deadLetters(`globex/action/${id}`).length === 1);
     expect(await running.effects()).toEqual([]);
   });
 
