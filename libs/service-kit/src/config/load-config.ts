@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { plainToInstance } from 'class-transformer';
-import { validateSync, type ValidationError } from 'class-validator';
+import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import type { ServiceConfig } from './service-config.js';
 
 /** The configuration is refused. The message names each variable and what it must be, never the value it had. */
@@ -13,31 +13,33 @@ export class ConfigError extends Error {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const FILE_SUFFIX = '_FILE';
+/** Names of the fields that a class or its parents declare with validators. */
+const fieldsOf = (Config: new () => ServiceConfig): readonly string[] => [...new Set(getMetadataStorage().getTargetValidationMetadatas(Config, '', false, false).map(({ propertyName }) => propertyName))];
 
-/** `NAME_FILE` becomes NAME with the file's content, without the line break that editors add. */
-const withFiles = (environment: Environment): Record<string, string> => {
-  const values: Record<string, string> = {};
+const given = (environment: Environment, name: string): string | undefined => (environment[name] === '' ? undefined : environment[name]);
+
+/** The values of these fields; `NAME_FILE` gives NAME the file's content, without the line break that editors add. */
+const valuesOf = (fields: readonly string[], environment: Environment): Record<string, string> => {
   const faults: string[] = [];
-  for (const [name, value] of Object.entries(environment)) {
-    if (value === undefined || value === '') continue;
-    const plain = name.endsWith(FILE_SUFFIX) ? name.slice(0, -FILE_SUFFIX.length) : name;
-    if (plain !== name && environment[plain] !== undefined && environment[plain] !== '') {
-      faults.push(`${plain} and ${name} are both set`);
-      continue;
-    }
-    if (plain === name) values[name] = value;
-    else {
-      try {
-        values[plain] = readFileSync(value, 'utf8').trim();
-      } catch (error) {
-        // Variables of other programs may end in _FILE too; a missing value of ours is named by the validation below.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') faults.push(`${name} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'})`);
-      }
-    }
+  const values: Record<string, string> = {};
+  for (const field of fields) {
+    const value = given(environment, field);
+    const path = given(environment, `${field}_FILE`);
+    if (value !== undefined && path !== undefined) faults.push(`${field} and ${field}_FILE are both set`);
+    else if (path !== undefined) values[field] = contentOf(`${field}_FILE`, path, faults);
+    else if (value !== undefined) values[field] = value;
   }
   if (faults.length > 0) throw new ConfigError(faults);
   return values;
+};
+
+const contentOf = (variable: string, path: string, faults: string[]): string => {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    faults.push(`${variable} names a file that cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'})`);
+    return '';
+  }
 };
 
 /** class-validator repeats the property's name, and some messages its value; only its constraint texts are kept. */
@@ -48,8 +50,7 @@ const expectation = (error: ValidationError): string => `${error.property} ${Obj
  * @throws ConfigError
  */
 export const loadConfig = <C extends ServiceConfig>(Config: new () => C, environment: Environment): C => {
-  const values = withFiles(environment);
-  const config = plainToInstance(Config, values, { exposeDefaultValues: true });
+  const config = plainToInstance(Config, valuesOf(fieldsOf(Config), environment), { exposeDefaultValues: true });
   const errors = validateSync(config, { whitelist: true, skipMissingProperties: false });
   if (errors.length > 0) throw new ConfigError(errors.map(expectation));
   return Object.freeze(config);

@@ -7,16 +7,15 @@ import type { HttpRequest } from './http-request.js';
 /** At most this many faults are reported; a hostile body must not make the answer large. */
 const MAX_FAULTS = 20;
 
-const bodies = new Ajv2020({ allErrors: false, strict: false });
-const texts = new Ajv2020({ allErrors: false, strict: false, coerceTypes: true });
-const compiled = new Map<Ajv2020, WeakMap<object, ValidateFunction>>([[bodies, new WeakMap()], [texts, new WeakMap()]]);
+const ajv = new Ajv2020({ allErrors: false, strict: false });
+const compiled = new WeakMap<object, ValidateFunction>();
 
-const validatorOf = (ajv: Ajv2020, json: Readonly<Record<string, unknown>>): ValidateFunction => {
-  const known = compiled.get(ajv);
-  const found = known?.get(json);
+/** A schema is compiled when it is first used. */
+const validatorOf = (json: Readonly<Record<string, unknown>>): ValidateFunction => {
+  const found = compiled.get(json);
   if (found !== undefined) return found;
   const validate = ajv.compile(json);
-  known?.set(json, validate);
+  compiled.set(json, validate);
   return validate;
 };
 
@@ -37,10 +36,8 @@ const faultOf = (error: ErrorObject): FieldFault => {
 };
 
 /** The value, typed, when it has the shape. @throws Problem INVALID with one fault a field */
-export const shaped = <T>(schema: Schema<T>, value: unknown): T => check(bodies, schema, value);
-
-const check = <T>(ajv: Ajv2020, schema: Schema<T>, value: unknown): T => {
-  const validate = validatorOf(ajv, schema.json);
+export const shaped = <T>(schema: Schema<T>, value: unknown): T => {
+  const validate = validatorOf(schema.json);
   if (validate(value)) return value as T;
   throw new Problem('INVALID', undefined, (validate.errors ?? []).slice(0, MAX_FAULTS).map(faultOf));
 };
@@ -49,19 +46,29 @@ const bodyOf = (request: HttpRequest): unknown => (request.rawBody === undefined
 
 /** `@ShapedBody(proposal) body: Shape<typeof proposal>`. @throws Problem MALFORMED without a body, INVALID when the shape differs */
 export const ShapedBody = <T>(schema: Schema<T>): ParameterDecorator =>
-  createParamDecorator((_: unknown, context: ExecutionContext): T => check(bodies, schema, bodyOf(context.switchToHttp().getRequest<HttpRequest>())))();
+  createParamDecorator((_: unknown, context: ExecutionContext): T => shaped(schema, bodyOf(context.switchToHttp().getRequest<HttpRequest>())))();
 
-/** `@ShapedQuery(listQuery) query: Shape<typeof listQuery>`. Texts become the numbers and booleans the shape asks for; repeated names are refused. */
+const DECIMAL = /^-?(0|[1-9]\d{0,15})$/;
+
+/** A query holds texts; where the shape asks for a number or a truth value, the one spelling of it counts as one. */
+const typedText = (text: unknown, wanted: unknown): unknown => {
+  if ((wanted === 'integer' || wanted === 'number') && typeof text === 'string' && DECIMAL.test(text)) return Number(text);
+  if (wanted === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
+};
+
+const typedQuery = (schema: Schema<unknown>, query: unknown): unknown => {
+  const properties = (schema.json['properties'] ?? {}) as Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
+  return Object.fromEntries(Object.entries(query as Readonly<Record<string, unknown>>).map(([name, text]) => [name, typedText(text, Object.hasOwn(properties, name) ? properties[name]?.['type'] : undefined)]));
+};
+
+/** `@ShapedQuery(listQuery) query: Shape<typeof listQuery>`; a name given twice is refused. @throws Problem INVALID */
 export const ShapedQuery = <T>(schema: Schema<T>): ParameterDecorator =>
-  createParamDecorator((_: unknown, context: ExecutionContext): T => {
-    // A copy with a prototype: coercion writes into it, and Fastify's own has none.
-    const query = { ...(context.switchToHttp().getRequest<HttpRequest>().query as Record<string, unknown>) };
-    return check(texts, schema, query);
-  })();
+  createParamDecorator((_: unknown, context: ExecutionContext): T => shaped(schema, typedQuery(schema, context.switchToHttp().getRequest<HttpRequest>().query)))();
 
 /** `@ShapedPath('id', uuid()) id: string`: a path parameter that has not the shape names nothing. @throws Problem NOT_FOUND */
 export const ShapedPath = <T>(name: string, schema: Schema<T>): ParameterDecorator =>
   createParamDecorator((_: unknown, context: ExecutionContext): T => {
     const value = (context.switchToHttp().getRequest<HttpRequest>().params as Readonly<Record<string, unknown>>)[name];
-    return validatorOf(bodies, schema.json)(value) ? (value as T) : problem('NOT_FOUND');
+    return validatorOf(schema.json)(value) ? (value as T) : problem('NOT_FOUND');
   })();

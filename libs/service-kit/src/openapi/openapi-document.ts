@@ -80,7 +80,7 @@ const operationOf = (route: Route): Json => ({
 
 /** OpenAPI 3.1 of the routes that describe themselves; the shapes are JSON Schema 2020-12 already. Pages are left out. */
 export const openApiDocument = (service: string, origin: string, routes: readonly Route[]): Json => {
-  const described = routes.filter(({ description, isPage }) => description !== undefined && !isPage).sort((a, b) => a.path.localeCompare(b.path) || a.method.localeCompare(b.method));
+  const described = routes.filter(({ description, isPage }) => description !== undefined && !isPage).sort((a, b) => (`${a.path} ${a.method}` < `${b.path} ${b.method}` ? -1 : 1));
   const paths: Record<string, Record<string, Json>> = {};
   for (const route of described) {
     const path = route.path.replaceAll(/:([A-Za-z0-9_]+)/g, '{$1}');
