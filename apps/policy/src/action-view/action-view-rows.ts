@@ -1,0 +1,57 @@
+import type { Queryable } from '@exequatur/service-kit';
+import type { ActionView } from './action-view.js';
+
+export interface NewView {
+  readonly view: ActionView;
+  readonly idempotencyKey: string | null;
+}
+
+/** Rows of new actions, in the transaction of their events. */
+export const insertViews = async (tx: Queryable, views: readonly NewView[]): Promise<void> => {
+  await tx.query(
+    `INSERT INTO action_view (tenant, action_id, agent, run_id, status, idempotency_key, document)
+     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[])`,
+    [
+      views.map(({ view }) => view.tenant),
+      views.map(({ view }) => view.action_id),
+      views.map(({ view }) => view.agent),
+      views.map(({ view }) => view.facts.run_id),
+      views.map(({ view }) => view.status),
+      views.map(({ idempotencyKey }) => idempotencyKey),
+      views.map(({ view }) => JSON.stringify(view)),
+    ],
+  );
+};
+
+export const viewRow = async (db: Queryable, tenant: string, actionId: string): Promise<ActionView | undefined> =>
+  (await db.query<{ document: ActionView }>('SELECT document FROM action_view WHERE tenant = $1 AND action_id = $2', [tenant, actionId])).rows[0]?.document;
+
+export const updateView = async (tx: Queryable, view: ActionView): Promise<void> => {
+  await tx.query('UPDATE action_view SET status = $3, document = $4 WHERE tenant = $1 AND action_id = $2', [view.tenant, view.action_id, view.status, JSON.stringify(view)]);
+};
+
+export interface ViewFilter {
+  readonly tenant: string;
+  readonly agent?: string;
+  readonly run?: string;
+  readonly status?: string;
+  readonly idempotencyKey?: string;
+  /** rows older than this action */
+  readonly before?: string;
+  readonly limit: number;
+}
+
+/** Newest first (ids rise with time). */
+export const viewRows = async (db: Queryable, filter: ViewFilter): Promise<readonly ActionView[]> => {
+  const wanted: readonly (readonly [string, string | undefined])[] = [
+    ['agent =', filter.agent],
+    ['run_id =', filter.run],
+    ['status =', filter.status],
+    ['idempotency_key =', filter.idempotencyKey],
+    ['action_id <', filter.before],
+  ];
+  const given = wanted.filter(([, value]) => value !== undefined);
+  const conditions = given.map(([column], index) => ` AND ${column} $${index + 3}`).join('');
+  const { rows } = await db.query<{ document: ActionView }>(`SELECT document FROM action_view WHERE tenant = $1${conditions} ORDER BY action_id DESC LIMIT $2`, [filter.tenant, filter.limit, ...given.map(([, value]) => value)]);
+  return rows.map(({ document }) => document);
+};

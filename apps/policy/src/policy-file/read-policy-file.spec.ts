@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { readPolicyFile } from './read-policy-file.js';
+
+const findings = (source: string): readonly string[] => {
+  const file = readPolicyFile(source);
+  return file.ok ? [] : file.findings.map(({ line, column, message }) => `${line}:${column} ${message}`);
+};
+
+describe('a policy file', () => {
+  test('the shipped example is one', () => {
+    expect(readPolicyFile(readFileSync(new URL('../../policies/outreach.yaml', import.meta.url), 'utf8'))).toMatchObject({ ok: true });
+  });
+
+  test.each([
+    ['a typo in a field', 'version: 1\nclasses:\n  a: { kinds: [x.y], defualt: allow }\n', '3:22 unknown key "defualt"; did you mean "default"?'],
+    ['a typo below a list', 'version: 1\nrules:\n  - id: a\n    match: { knid: x }\n    decision: deny\n', '4:14 unknown key "knid"; did you mean "kind"?'],
+    ['a missing field, told at what lacks it', 'version: 1\nrules:\n  - id: a\n    match: {}\n', '3:5 must be one of allow, allow_with_caps, require_approval, quarantine, deny'],
+    ['a key that stands twice', 'version: 1\nversion: 1\n', '2:1 Map keys must be unique'],
+    ['broken YAML', 'version: [1\n', '2:1 Flow sequence in block collection must be sufficiently indented and end with a ]'],
+    ['an alias', 'version: 1\nclasses: { a: &x { kinds: [k.l], default: deny }, b: *x }\n', '1:1 anchors and aliases are not used in policy files'],
+    ['no text at all', '', '1:1 must be a mapping'],
+    ['a when condition', 'version: 1\nrules:\n  - { id: a, match: {}, when: "true", decision: deny }\n', '3:25 "when" conditions (CEL) are not supported by this version; use match, unless, caps, or requires on a class'],
+  ])('with %s is refused with line and column', (_, source, finding) => {
+    expect(findings(source)).toContain(finding);
+  });
+
+  test('every fault is told at once', () => {
+    expect(findings('version: 2\nclases: {}\nrules:\n  - { id: a, match: {}, decision: permit }\n')).toHaveLength(3);
+  });
+});

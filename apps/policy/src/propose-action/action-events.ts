@@ -1,0 +1,41 @@
+import { ActionAllowed, ActionCapped, ActionDenied, ActionProposed, ActionQuarantined, ActionWithdrawn, ApprovalRequired, GRANT_JWS_TYPE } from '@exequatur/contracts';
+import type { EventDefinition, StreamId } from '@exequatur/contracts';
+import type { NewEvent, StreamWrite } from '@exequatur/event-store';
+import { newId } from '@exequatur/kernel';
+import { grantClaims } from '@exequatur/policy-domain';
+import type { OwnActionEvent } from '@exequatur/policy-domain';
+import { seal } from '@exequatur/sealing';
+import type { Signer } from '@exequatur/service-kit';
+import type { DecidedProposal } from './decide-proposal.js';
+
+export const actionStream = (tenant: string, actionId: string): StreamId => ({ tenant, aggregate: 'action', id: actionId });
+
+export const DEFINITION_OF: Readonly<Record<OwnActionEvent['type'], EventDefinition>> = { ActionProposed, ActionAllowed, ActionCapped, ApprovalRequired, ActionQuarantined, ActionDenied, ActionWithdrawn };
+
+/** The decided events as they are appended: allowances signed, personal content sealed under the action's key. */
+export const proposalWrite = async (decided: DecidedProposal, key: Buffer, signer: Signer): Promise<StreamWrite> => {
+  const { command, ids, events } = decided;
+  const { agent, idempotencyKey, traceparent } = command;
+  const recorded = await Promise.all(
+    events.map(async (event): Promise<NewEvent> => {
+      const definition = DEFINITION_OF[event.type];
+      const id = newId(ids.nowMs);
+      return {
+        definition,
+        id,
+        data: await signedData(decided, event, signer),
+        actor: { type: 'agent', id: agent.id },
+        correlationId: ids.actionId,
+        causationId: idempotencyKey,
+        ...(traceparent === undefined ? {} : { traceparent }),
+        ...(definition.sealed === undefined ? {} : { sealed: seal(key, ids.actionId, id, decided.sealed) }),
+      };
+    }),
+  );
+  return { stream: actionStream(agent.tenant, ids.actionId), expectedVersion: 0, events: recorded };
+};
+
+const signedData = async ({ asked }: DecidedProposal, event: OwnActionEvent, signer: Signer): Promise<unknown> => {
+  if (event.type !== 'ActionAllowed' && event.type !== 'ActionCapped') return event.data;
+  return { ...event.data, grant: await signer.signJws(grantClaims(asked, event.data.expires_at), GRANT_JWS_TYPE) };
+};

@@ -1,0 +1,17 @@
+import { Command } from '@nestjs/cqrs';
+import type { ProposalWithJson } from '@exequatur/policy-domain';
+import type { AgentPrincipal, Answer } from '@exequatur/service-kit';
+
+/** A proposal through either door; both share one idempotency scope and come to the same decision. */
+export class ProposeAction extends Command<Answer> {
+  constructor(
+    readonly agent: AgentPrincipal,
+    readonly proposal: ProposalWithJson,
+    /** Idempotency-Key of the request, or jti of the signed message */
+    readonly idempotencyKey: string,
+    readonly door: 'http' | 'intake',
+    readonly traceparent?: string,
+  ) {
+    super();
+  }
+}

@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { streamKey } from '@exequatur/contracts';
+import { PgEventStore } from '@exequatur/event-store';
+import type { PgTransaction, RecordedEvent } from '@exequatur/event-store';
+import { canonicalBytes, newId } from '@exequatur/kernel';
+import type { Clock, JsonValue } from '@exequatur/kernel';
+import type { KeyStore } from '@exequatur/sealing';
+import { Answer, CLOCK, Idempotency, KEY_STORE, principalName, Problem, ServiceConfig, Signer } from '@exequatur/service-kit';
+import type { IdempotentScope } from '@exequatur/service-kit';
+import { insertViews } from '../action-view/action-view-rows.js';
+import { foldAction } from '../action-view/action-view.js';
+import type { ActionView } from '../action-view/action-view.js';
+import { ActivePolicies } from '../policy-versions/active-policies.js';
+import { actionStream, proposalWrite } from './action-events.js';
+import { decideProposal } from './decide-proposal.js';
+import type { DecidedProposal, ProposalIds } from './decide-proposal.js';
+import { answerOf } from './proposal-answer.js';
+import type { ProposeAction } from './propose-action.command.js';
+
+interface Prepared {
+  readonly command: ProposeAction;
+  readonly ids: ProposalIds;
+  readonly scope: IdempotentScope;
+}
+
+/** The input is the proposal, whatever its bytes and door were: the same proposal twice is one action. */
+export const proposalScope = ({ agent, proposal, idempotencyKey }: ProposeAction): IdempotentScope => ({
+  tenant: agent.tenant,
+  principal: principalName(agent),
+  operation: 'propose-action',
+  key: idempotencyKey,
+  inputHash: createHash('sha256').update(canonicalBytes(proposal as unknown as JsonValue)).digest(),
+});
+
+/**
+ * One transaction for many proposals (architecture.md section 5): fences shared, new streams, idempotency keys; then every
+ * tenant's active policy is read, each proposal decided in order, and everything written set-based.
+ */
+@Injectable()
+export class ProposeBatch {
+  constructor(
+    private readonly store: PgEventStore,
+    private readonly idempotency: Idempotency,
+    private readonly policies: ActivePolicies,
+    private readonly signer: Signer,
+    private readonly config: ServiceConfig,
+    @Inject(KEY_STORE) private readonly keys: KeyStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** One answer, or the problem to answer with, for each command. */
+  async run(commands: readonly ProposeAction[]): Promise<readonly (Answer | Problem)[]> {
+    const nowMs = this.clock.now();
+    const prepared = commands.map((command): Prepared => ({ command, ids: { actionId: newId(nowMs), approvalId: newId(nowMs), nowMs }, scope: proposalScope(command) }));
+    const tenants = [...new Set(commands.map(({ agent }) => agent.tenant))];
+    const locks = {
+      fences: tenants.map((tenant) => ({ tenant, mode: 'shared' as const })),
+      streams: prepared.map(({ command, ids }) => actionStream(command.agent.tenant, ids.actionId)),
+    };
+    return this.store.transact(locks, async (tx) => {
+      const claims = await this.idempotency.claimMany(tx, prepared.map(({ scope }) => scope));
+      const fresh = prepared.filter((_, index) => claims[index]?.status === 'new');
+      const answers = await this.decideAll(tx, fresh, tenants);
+      return prepared.map((entry, index) => {
+        const claim = claims[index];
+        if (claim?.status === 'replay') return claim.replay;
+        if (claim?.status === 'refused') return claim.problem;
+        return answers.get(entry.ids.actionId) ?? new Problem('INTERNAL');
+      });
+    });
+  }
+
+  private async decideAll(tx: PgTransaction, fresh: readonly Prepared[], tenants: readonly string[]): Promise<ReadonlyMap<string, Answer>> {
+    if (fresh.length === 0) return new Map();
+    const active = await this.policies.of(tx, tenants);
+    const decided = fresh.map(({ command, ids }) => {
+      const policy = active.get(command.agent.tenant);
+      if (policy === undefined) throw new Error('the active policy of a tenant was not read');
+      return decideProposal(command, ids, policy);
+    });
+    const keys = await this.createKeys(tx, decided);
+    const writes = await Promise.all(decided.map((one) => proposalWrite(one, keyOf(keys, one), this.signer)));
+    const recorded = byStream(await this.store.append(tx, writes));
+    const views = decided.map((one) => this.viewOf(one, recorded));
+    await insertViews(tx, views.map((view, index) => ({ view, idempotencyKey: decided[index]?.command.idempotencyKey ?? null })));
+    const answers = decided.map((one, index) => Answer.json(201, answerOf(one, views[index] as ActionView, this.config.PUBLIC_URL)));
+    await this.idempotency.keepMany(tx, fresh.map(({ scope, ids }, index) => ({ scope, kept: { answer: answers[index] as Answer, actionId: ids.actionId } })));
+    return new Map(fresh.map(({ ids }, index) => [ids.actionId, answers[index] as Answer]));
+  }
+
+  private async createKeys(tx: PgTransaction, decided: readonly DecidedProposal[]): Promise<ReadonlyMap<string, Buffer>> {
+    const keys = new Map<string, Buffer>();
+    for (const tenant of new Set(decided.map(({ command }) => command.agent.tenant))) {
+      const ids = decided.filter(({ command }) => command.agent.tenant === tenant).map(({ ids: { actionId } }) => actionId);
+      for (const [actionId, key] of await this.keys.createActionKeys(tenant, ids, tx)) keys.set(actionId, key);
+    }
+    return keys;
+  }
+
+  private viewOf({ command, ids }: DecidedProposal, recorded: ReadonlyMap<string, readonly RecordedEvent[]>): ActionView {
+    const events = recorded.get(streamKey(actionStream(command.agent.tenant, ids.actionId))) ?? [];
+    const view = events.reduce<ActionView | undefined>((before, { envelope }) => foldAction(before, envelope), undefined);
+    if (view === undefined) throw new Error('an action without events has no view');
+    return view;
+  }
+}
+
+const keyOf = (keys: ReadonlyMap<string, Buffer>, { ids }: DecidedProposal): Buffer => {
+  const key = keys.get(ids.actionId);
+  if (key === undefined) throw new Error('the key store gave no key for a new action');
+  return key;
+};
+
+const byStream = (events: readonly RecordedEvent[]): ReadonlyMap<string, readonly RecordedEvent[]> => {
+  const streams = new Map<string, RecordedEvent[]>();
+  for (const event of events) {
+    const known = streams.get(event.envelope.partitionkey);
+    if (known === undefined) streams.set(event.envelope.partitionkey, [event]);
+    else known.push(event);
+  }
+  return streams;
+};
