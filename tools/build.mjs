@@ -19,7 +19,7 @@ for (const project of projects) {
     if (!file.isFile()) continue;
     const from = join(file.parentPath, file.name);
     const to = join(target, from.slice(sources.length));
-    if (/\.(spec|contract)\.ts$/.test(file.name)) continue;
+    if (/\.(spec|contract)\.ts$/.test(file.name) || file.parentPath.split('/').includes('spec')) continue;
     mkdirSync(dirname(to), { recursive: true });
     if (file.name.endsWith('.ts')) {
       const { code } = transformFileSync(from, { configFile: join(root, '.swcrc') });

@@ -35,11 +35,11 @@ const run = (what, command, args) => {
   console.error(`${what}: done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 };
 
+/** npm writes node_modules/.package-lock.json when it has installed; older than the lock file means that file changed since. */
 export const ensureInstalled = () => {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
-  if (existsSync(join(root, 'node_modules')) && stampIs('installed', lock)) return;
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs) return;
   run('Installing packages (npm ci)', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
-  stamp('installed', lock);
 };
 
 const sourceState = () => {

@@ -24,7 +24,7 @@ const IMPORT = /(?:^|\n)\s*(?:import|export)\s[^;'"]*?from\s+['"]([^'"]+)['"]|(?
 const sourceFile = (path: string): SourceFile => {
   const text = readFileSync(join(root, path), 'utf8');
   const imports = [...text.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
-  return { path, text, test: /\.spec\.ts$|\.contract\.ts$/.test(path), imports };
+  return { path, text, test: /\.spec\.ts$|\.contract\.ts$|\/spec\//.test(path), imports };
 };
 
 const filesBelow = (directory: string): SourceFile[] =>
