@@ -1,1 +1,15 @@
-export {};
+import { EVENT_TOPICS } from '@exequatur/contracts';
+import type { ServiceDefinition } from '@exequatur/service-kit';
+import { ApprovalsConfig } from './approvals-config.js';
+import { ApprovalsModule } from './approvals.module.js';
+import { FirstApprovals1772000000000 } from './migrations/1772000000000-first-approvals.js';
+
+const definition: ServiceDefinition = {
+  name: 'approvals',
+  module: ApprovalsModule,
+  migrations: [FirstApprovals1772000000000],
+  eventTopics: [EVENT_TOPICS.actions, EVENT_TOPICS.directory],
+};
+
+/** The service and the class its environment is checked by. */
+export const approvalsService = { definition, Config: ApprovalsConfig };

@@ -1,0 +1,38 @@
+import { Module } from '@nestjs/common';
+import { PAGE_SESSIONS } from '@exequatur/service-kit';
+import { ApprovalStreams } from './approval-stream/approval-streams.js';
+import { CancelRequestWhenActionIsWithdrawn } from './cancel-request/cancel-request.events.js';
+import { ExpireRequests } from './expire-requests/expire-requests.js';
+import { ExpirySweep } from './expire-requests/expiry-sweep.js';
+import { ListRequests } from './list-requests/list-requests.js';
+import { ListRequestsHttp } from './list-requests/list-requests.http.js';
+import { OpenRequestWhenApprovalIsRequired } from './open-request/open-request.events.js';
+import { OpenRequest } from './open-request/open-request.js';
+import { LoginPages } from './pages/login.page.js';
+import { QueuePages } from './pages/queue.page.js';
+import { RequestPages } from './pages/request.page.js';
+import { Sessions } from './pages/sessions.js';
+import { StylesheetPage } from './pages/stylesheet.page.js';
+import { RevokeGrantHttp } from './revoke-grant/revoke-grant.http.js';
+import { ShowRequest } from './show-request/show-request.js';
+import { ShowRequestHttp } from './show-request/show-request.http.js';
+import { DecisionRequests } from './vote-on-request/decision-requests.js';
+import { VoteOnRequest } from './vote-on-request/vote-on-request.js';
+import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
+
+@Module({
+  controllers: [
+    OpenRequestWhenApprovalIsRequired,
+    CancelRequestWhenActionIsWithdrawn,
+    ListRequestsHttp,
+    ShowRequestHttp,
+    VoteOnRequestHttp,
+    RevokeGrantHttp,
+    StylesheetPage,
+    LoginPages,
+    QueuePages,
+    RequestPages,
+  ],
+  providers: [ApprovalStreams, OpenRequest, ExpireRequests, ExpirySweep, ListRequests, ShowRequest, VoteOnRequest, DecisionRequests, Sessions, { provide: PAGE_SESSIONS, useExisting: Sessions }],
+})
+export class ApprovalsModule {}

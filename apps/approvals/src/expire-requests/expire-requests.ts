@@ -1,0 +1,47 @@
+import { Injectable } from '@nestjs/common';
+import { decide } from '@exequatur/approvals-domain';
+import { PgEventStore } from '@exequatur/event-store';
+import type { Actor } from '@exequatur/event-store';
+import { isRefusal } from '@exequatur/kernel';
+import { Database } from '@exequatur/service-kit';
+import { approvalStream, ApprovalStreams } from '../approval-stream/approval-streams.js';
+import { APPROVAL_LIMITS } from '../limits.js';
+
+/** Time ends a request, nobody does. */
+export const EXPIRING: Actor = { type: 'system', id: 'approvals' };
+
+interface Due {
+  readonly tenant: string;
+  readonly approval_id: string;
+}
+
+/** Ends requests that nobody answered in time, by the database's clock. Any number of instances may sweep at once. */
+@Injectable()
+export class ExpireRequests {
+  constructor(
+    private readonly database: Database,
+    private readonly store: PgEventStore,
+    private readonly streams: ApprovalStreams,
+  ) {}
+
+  /** Ends one batch of due requests, each in its own transaction. @returns how many were due */
+  async sweep(): Promise<number> {
+    const { rows } = await this.database.query<Due>(
+      `SELECT tenant, approval_id FROM approval_request WHERE status = 'open' AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT $1`,
+      [APPROVAL_LIMITS.expiryBatch],
+    );
+    for (const due of rows) await this.expire(due);
+    return rows.length;
+  }
+
+  private async expire({ tenant, approval_id }: Due): Promise<void> {
+    await this.store.transact({ streams: [approvalStream(tenant, approval_id)] }, async (tx) => {
+      const approval = await this.streams.load(tx, tenant, approval_id);
+      if (approval === undefined) return;
+      const now = await this.streams.databaseNow(tx);
+      const decision = decide({ type: 'Expire', metadata: { now } }, approval.state);
+      if (isRefusal(decision) || decision.length === 0) return;
+      await this.streams.append(tx, tenant, approval.events, decision, { actor: EXPIRING, now });
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { LOGGER } from '@exequatur/service-kit';
+import type { Logger } from 'pino';
+import { APPROVAL_LIMITS } from '../limits.js';
+import { ExpireRequests } from './expire-requests.js';
+
+/** Sweeps once a second, at once again while a batch was full. A failing database is met again next time. */
+@Injectable()
+export class ExpirySweep implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private stopped = false;
+
+  constructor(
+    private readonly requests: ExpireRequests,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.next(APPROVAL_LIMITS.expirySweepMs);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  private next(afterMs: number): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => {
+      this.running = this.sweep();
+    }, afterMs);
+  }
+
+  private async sweep(): Promise<void> {
+    let due = 0;
+    try {
+      due = await this.requests.sweep();
+    } catch (error) {
+      this.log.warn({ err: error }, 'requests past their deadline could not be ended; trying again');
+    }
+    this.next(due === APPROVAL_LIMITS.expiryBatch ? 0 : APPROVAL_LIMITS.expirySweepMs);
+  }
+}

@@ -1,0 +1,57 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { cardBytes, decide, openedData, RENDERER, renderCard, viewHash, initialState, type RequestFacts } from '@exequatur/approvals-domain';
+import { ApprovalRequired } from '@exequatur/contracts';
+import type { SealedProposal } from '@exequatur/contracts';
+import { assertValidSealed } from '@exequatur/event-store';
+import type { PgTransaction } from '@exequatur/event-store';
+import { DeterministicFailure, type Delivery } from '@exequatur/messaging';
+import { isRefusal, saltedHash } from '@exequatur/kernel';
+import { open } from '@exequatur/sealing';
+import type { KeyStore } from '@exequatur/sealing';
+import { KEY_STORE } from '@exequatur/service-kit';
+import { ApprovalStreams } from '../approval-stream/approval-streams.js';
+
+/** Puts a request into the queue: the card is rendered once, from the very bytes that will be hashed and executed. */
+@Injectable()
+export class OpenRequest {
+  constructor(
+    private readonly streams: ApprovalStreams,
+    @Inject(KEY_STORE) private readonly keys: KeyStore,
+  ) {}
+
+  /** Nothing happens when the request is there already, or when the action was erased before it could be shown. */
+  async open(tx: PgTransaction, { event }: Delivery<RequestFacts>): Promise<void> {
+    const request = event.data;
+    const past = await this.streams.load(tx, event.tenant, request.approval_id);
+    if (past !== undefined) return;
+    const proposal = await this.proposalIn(tx, event);
+    if (proposal === undefined) return;
+    const card = renderCard(request, proposal);
+    const view_hash = viewHash(Buffer.from(proposal.salt, 'base64url'), card);
+    const now = await this.streams.databaseNow(tx);
+    const decision = decide(
+      { type: 'Open', metadata: { now }, data: { opened: openedData(request, { view_hash, renderer: RENDERER }), sealed: { salt: proposal.salt, card: Buffer.from(cardBytes(card)).toString('utf8'), proposal } } },
+      initialState(),
+    );
+    if (isRefusal(decision)) throw new DeterministicFailure(decision.code, 'the request cannot be opened');
+    await this.streams.append(tx, event.tenant, [], decision, {
+      actor: { type: 'service', id: 'approvals' },
+      causationId: event.id,
+      now,
+      ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
+    });
+  }
+
+  /** Opens and checks what policy sealed. @throws DeterministicFailure when it is not what its hash says */
+  private async proposalIn(tx: PgTransaction, event: Delivery<RequestFacts>['event']): Promise<SealedProposal | undefined> {
+    if (event.sealed === undefined) throw new DeterministicFailure('SEALED_MISSING', 'ApprovalRequired without its proposal');
+    const key = await this.keys.actionKey(event.tenant, event.data.action_id, tx);
+    if (key === undefined) return undefined;
+    const proposal = open(key, event.sealed, event.id);
+    assertValidSealed(ApprovalRequired, proposal);
+    const checked = proposal as SealedProposal;
+    const hash = saltedHash(Buffer.from(checked.salt, 'base64url'), Buffer.from(checked.arguments, 'utf8'));
+    if (hash !== event.data.arguments_hash) throw new DeterministicFailure('ARGUMENTS_MISMATCH', 'the sealed arguments do not have the hash of the event');
+    return checked;
+  }
+}

@@ -1,0 +1,79 @@
+import { shownDuration, type Card } from '@exequatur/approvals-domain';
+import { html, type HtmlValue, type Markup } from './html.js';
+import { shownInstant } from './shown-time.js';
+
+const FOUND: Readonly<Record<Card['warnings'][number]['found'], string>> = {
+  control_characters: 'control characters, written as \\u codes',
+  direction_controls: 'characters that reverse the reading direction, written as \\u codes',
+  invisible_characters: 'invisible characters, written as \\u codes',
+  mixed_scripts: 'letters of different alphabets mixed in one word',
+  shortened: 'text too long to show in full; its length is given',
+};
+
+const row = (name: string, value: HtmlValue): Markup | undefined => (value === '' || value === undefined ? undefined : html`<div><dt>${name}</dt><dd>${value}</dd></div>`);
+
+const section = (id: string, title: string, body: HtmlValue): Markup => html`<section aria-labelledby="${id}" class="part"><h2 id="${id}">${title}</h2>${body}</section>`;
+
+const warningsView = ({ warnings }: Card): HtmlValue =>
+  warnings.length === 0
+    ? undefined
+    : html`<div class="banner warn" role="note"><p><strong>Look closely.</strong> This request contains text that may mislead:</p><ul>${warnings.map(({ where, found }) => html`<li><code>${where}</code>: ${FOUND[found]}</li>`)}</ul></div>`;
+
+const parametersView = (card: Card): Markup => html`<div class="scroll" role="region" aria-label="Parameters" tabindex="0"><table class="parameters">
+<thead><tr><th scope="col">Parameter</th><th scope="col">Value</th></tr></thead>
+<tbody>${card.parameters.map(
+  ({ pointer, type, value }) =>
+    html`<tr><th scope="row"><code>${pointer === '' ? '(the whole)' : pointer}</code></th><td>${type === 'text' ? html`<span class="text">${value === '' ? html`<span class="muted">(empty text)</span>` : value}</span>` : html`<code>${type === 'empty list' ? '[ ]' : type === 'empty object' ? '{ }' : value}</code> <span class="type">${type}</span>`}</td></tr>`,
+)}</tbody></table></div>
+${card.parameters_not_shown === 0 ? undefined : html`<p class="banner warn">${card.parameters_not_shown} more parameters are not shown here. You would be approving what you cannot see.</p>`}`;
+
+const whatView = (card: Card): Markup => html`<dl class="facts">
+${row('Action', html`<code>${card.action.kind}</code>`)}
+${row('Tool', html`<code>${card.action.tool.name} ${card.action.tool.version}</code>`)}
+${row('Target', card.action.target)}
+${row('Environment', card.action.environment)}
+${row('Amount', card.amounts.map(({ shown }) => shown).join(', '))}
+${row('Runs', card.action.execution_mode === 'managed' ? 'by Exequatur; the agent never holds the credential' : 'in the agent’s own process')}
+</dl>
+${parametersView(card)}
+${card.narrowed_by_policy.length === 0 ? undefined : html`<p>Policy already narrows this:</p><ul>${card.narrowed_by_policy.map(({ pointer, value }) => html`<li><code>${pointer}</code> becomes <code>${value}</code></li>`)}</ul>`}
+${card.limits.length === 0 ? undefined : html`<dl class="facts">${card.limits.map(({ limit, value }) => row(limit, value))}</dl>`}`;
+
+const linkTo = (url: string): HtmlValue => (/^https?:\/\/[^\s"<>]+$/.test(url) ? html`<a href="${url}" rel="noopener noreferrer nofollow" target="_blank">${url}</a>` : html`<code>${url}</code>`);
+
+const evidenceView = (card: Card): HtmlValue =>
+  card.evidence.length === 0
+    ? html`<p class="muted">The agent gave none.</p>`
+    : html`<ul class="evidence">${card.evidence.map(({ title, url }) => html`<li>${title}<br>${linkTo(url)}</li>`)}</ul>${card.evidence_not_shown === 0 ? undefined : html`<p class="muted">${card.evidence_not_shown} more are not shown.</p>`}`;
+
+const reversalView = ({ reversal }: Card): Markup =>
+  reversal.possible ? html`<p>It can be undone: <code>${reversal.words}</code></p>` : html`<p>It cannot be undone${reversal.words === '' ? '; the agent gave no reason.' : html`. The agent’s reason:`}</p>${reversal.words === '' ? undefined : html`<blockquote>${reversal.words}</blockquote>`}`;
+
+/** The card as a page shows it. Layout only: every word comes from the card that was hashed. */
+export const cardView = (card: Card): Markup => html`${warningsView(card)}
+${section('what', 'What exactly', whatView(card))}
+${section('why-agent', 'Why the agent wants this', html`${card.agent_words === '' ? html`<p class="muted">The agent gave no reason.</p>` : html`<blockquote>${card.agent_words}</blockquote>`}<p class="hint">In the agent’s own words; nobody has checked them.${card.action.confidence === '' ? undefined : ` It says it is ${card.action.confidence} sure (0 to 1).`}</p>`)}
+${section('why-approval', 'Why a person must decide', html`<p>${card.why_approval.reason}</p><p class="hint">Rule <code>${card.why_approval.rule_id}</code>, ${card.action.risk_points} risk points${card.action.risk_tags.length === 0 ? '' : `, tagged ${card.action.risk_tags.join(', ')}`}.</p>`)}
+${section('impact', 'Business impact', card.business_impact === '' ? html`<p class="muted">The agent named none.</p>` : html`<blockquote>${card.business_impact}</blockquote>`)}
+${section('evidence', 'Evidence', evidenceView(card))}
+${section('reversal', 'Can it be undone?', reversalView(card))}
+${section('outcomes', 'What happens next', html`<dl class="outcomes"><div><dt>If approved</dt><dd>${card.if_approved} ${card.next_effect}</dd></div><div><dt>If rejected</dt><dd>${card.if_rejected}</dd></div><div><dt>If nobody answers</dt><dd>${card.if_nobody_answers}</dd></div></dl>`)}
+${section('origin', 'Where it comes from', html`<dl class="facts">
+${row('Agent', html`<code>${card.agent.id}</code>`)}
+${row('Owner', card.agent.owner)}
+${row('Scope', html`<code>${card.agent.scope_path}</code>`)}
+${row('Run', html`<code>${card.agent.run_id}</code>`)}
+${row('Thread', card.agent.thread_id === '' ? '' : html`<code>${card.agent.thread_id}</code>`)}
+${row('Decide by', shownInstant(card.window.decide_by))}
+${row('A grant is valid', shownDuration(card.window.grant_valid_ms))}
+</dl>`)}`;
+
+/** Numbers for auditors, below the card. */
+export const finePrint = (card: Card, viewHash: string): Markup => html`<details class="fine"><summary>Fine print</summary><dl class="facts">
+${row('Policy', html`version ${card.policy.version}<br><code>${card.policy.hash}</code>`)}
+${row('Arguments', html`<code>${card.arguments_hash}</code>`)}
+${row('This view', html`<code>${viewHash}</code>`)}
+${row('Renderer', html`<code>${card.renderer}</code>`)}
+${row('Request', html`<code>${card.approval_id}</code>`)}
+${row('Action', html`<code>${card.action_id}</code>`)}
+</dl></details>`;

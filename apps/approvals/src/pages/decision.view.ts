@@ -1,0 +1,119 @@
+import type { RequestFacts } from '@exequatur/approvals-domain';
+import type { JsonValue } from '@exequatur/kernel';
+import type { ShownRequest } from '../show-request/show-request.js';
+import { amountFields, recipientChoices, type SentForm } from './decision-form.js';
+import { html, type HtmlValue, type Markup } from './html.js';
+import { csrfField } from './layout.js';
+import type { PageSession } from './sessions.js';
+
+export interface DecisionForms {
+  readonly session: PageSession;
+  readonly shown: ShownRequest;
+  readonly request: RequestFacts;
+  readonly proposed: JsonValue | undefined;
+  readonly sent?: SentForm | undefined;
+}
+type FormName = SentForm['form'];
+
+const REASON_CODES: readonly (readonly [code: string, words: string])[] = [
+  ['wrong_facts', 'The facts are wrong'],
+  ['wrong_target', 'Wrong person, account or place'],
+  ['too_much', 'Too much'],
+  ['not_now', 'Not now'],
+  ['against_policy', 'Against our rules'],
+  ['other', 'Something else'],
+];
+const INSTRUCTIONS: readonly (readonly [code: string, words: string])[] = [
+  ['abort', 'Stop this task'],
+  ['reroute', 'Try another way'],
+  ['escalate', 'Take it to a person'],
+];
+
+const sentTo = (forms: DecisionForms, form: FormName): SentForm | undefined => (forms.sent?.form === form ? forms.sent : undefined);
+
+const fault = (id: string, text: string | undefined): HtmlValue => (text === undefined ? undefined : html`<p class="fault" id="${id}-fault" role="alert">${text}</p>`);
+const described = (id: string, text: string | undefined, hint = false): HtmlValue => {
+  const ids = [...(hint ? [`${id}-hint`] : []), ...(text === undefined ? [] : [`${id}-fault`])];
+  return html`${ids.length === 0 ? undefined : html` aria-describedby="${ids.join(' ')}"`}${text === undefined ? undefined : html` aria-invalid="true"`}`;
+};
+
+interface TextField {
+  readonly form: FormName;
+  readonly name: string;
+  readonly label: string;
+  readonly hint?: string;
+  readonly required?: boolean;
+  readonly rows?: number;
+  readonly maxLength: number;
+}
+
+const textField = (forms: DecisionForms, { form, name, label, hint, required = false, rows = 2, maxLength }: TextField): Markup => {
+  const sent = sentTo(forms, form);
+  const id = `${form}-${name}`;
+  return html`<div class="field"><label for="${id}">${label}${required ? undefined : html` <span class="optional">(optional)</span>`}</label>
+<textarea id="${id}" name="${name}" rows="${rows}" maxlength="${maxLength}"${required ? html` required` : undefined}${described(id, sent?.faults[name], hint !== undefined)}>${sent?.values[name] ?? ''}</textarea>
+${hint === undefined ? undefined : html`<p class="hint" id="${id}-hint">${hint}</p>`}${fault(id, sent?.faults[name])}</div>`;
+};
+
+const formStart = (forms: DecisionForms, form: FormName): Markup => html`${csrfField(forms.session)}<input type="hidden" name="version" value="${forms.shown.version}"><input type="hidden" name="view_hash" value="${forms.shown.view_hash}">${fault(form, sentTo(forms, form)?.faults[''])}`;
+
+const buttons = (label: string, look: string): Markup =>
+  html`<div class="buttons"><button type="submit" class="${look}">${label}</button><button type="submit" name="then" value="next" class="second">${label}, then the next</button></div>`;
+
+const actionOf = ({ shown }: DecisionForms, form: FormName): string => `/approvals/${shown.approval_id}/${form}`;
+
+const approveForm = (forms: DecisionForms): Markup => html`<form method="post" action="${actionOf(forms, 'approve')}">${formStart(forms, 'approve')}
+${textField(forms, { form: 'approve', name: 'rationale', label: 'Why you approve', maxLength: 4_000 })}
+${buttons(forms.shown.narrowed.length === 0 ? 'Approve' : 'Approve as narrowed', 'primary')}</form>`;
+
+const folded = (forms: DecisionForms, form: FormName, title: string, body: HtmlValue): Markup =>
+  html`<details class="choice"${sentTo(forms, form) === undefined ? undefined : html` open`}><summary>${title}</summary><form method="post" action="${actionOf(forms, form)}">${formStart(forms, form)}${body}</form></details>`;
+
+const narrowForm = (forms: DecisionForms): HtmlValue => {
+  const sent = sentTo(forms, 'narrow');
+  const choices = recipientChoices(forms.request, forms.proposed);
+  const amounts = amountFields(forms.request).map(({ name, currency, proposed }) => {
+    const id = `narrow-${name}`;
+    return html`<div class="field"><label for="${id}">At most, in ${currency}</label><input id="${id}" name="${name}" inputmode="decimal" autocomplete="off" maxlength="40" value="${sent?.values[name] ?? ''}"${described(id, sent?.faults[name], true)}><p class="hint" id="${id}-hint">Proposed: ${proposed}. Empty leaves it.</p>${fault(id, sent?.faults[name])}</div>`;
+  });
+  const recipients =
+    choices.length === 0
+      ? undefined
+      : html`<fieldset${described('narrow-recipients', sent?.faults['recipients'])}><legend>Recipients to keep</legend>${choices.map((recipient, index) => {
+          const checked = sent === undefined || sent.values[`recipient_${index}`] !== undefined;
+          return html`<label class="check"><input type="checkbox" name="recipient_${index}" value="keep"${checked ? html` checked` : undefined}> <span class="text">${recipient}</span></label>`;
+        })}${fault('narrow-recipients', sent?.faults['recipients'])}</fieldset>`;
+  return folded(
+    forms,
+    'narrow',
+    'Approve narrower',
+    html`<p class="hint">Exactly the narrowed arguments run; never more than was proposed.</p>${amounts}${recipients}
+<div class="field"><label for="narrow-minutes">Valid for at most, in minutes</label><input id="narrow-minutes" name="minutes" inputmode="numeric" autocomplete="off" maxlength="6" value="${sent?.values['minutes'] ?? ''}"${described('narrow-minutes', sent?.faults['minutes'])}>${fault('narrow-minutes', sent?.faults['minutes'])}</div>
+${textField(forms, { form: 'narrow', name: 'rationale', label: 'Why you approve', maxLength: 4_000 })}${buttons('Approve narrower', 'primary')}`,
+  );
+};
+
+const options = (choices: readonly (readonly [string, string])[], chosen: string): Markup[] => choices.map(([code, words]) => html`<option value="${code}"${code === chosen ? html` selected` : undefined}>${words}</option>`);
+
+const rejectForm = (forms: DecisionForms): Markup => {
+  const values = sentTo(forms, 'reject')?.values ?? {};
+  return folded(
+    forms,
+    'reject',
+    'Reject',
+    html`<div class="field"><label for="reject-code">Reason</label><select id="reject-code" name="reason_code">${options(REASON_CODES, values['reason_code'] ?? 'wrong_facts')}</select></div>
+${textField(forms, { form: 'reject', name: 'reason', label: 'In your words', hint: 'The agent is told this.', required: true, rows: 3, maxLength: 4_000 })}
+<div class="field"><label for="reject-instruction">What the agent should do now</label><select id="reject-instruction" name="instruction">${options(INSTRUCTIONS, values['instruction'] ?? 'abort')}</select></div>
+${buttons('Reject', 'danger')}`,
+  );
+};
+
+const respondForm = (forms: DecisionForms): Markup =>
+  folded(forms, 'respond', 'Answer instead of running it', html`${textField(forms, { form: 'respond', name: 'response', label: 'Your answer', hint: 'Nothing runs. The agent gets these words as the tool’s result.', required: true, rows: 3, maxLength: 20_000 })}${buttons('Send the answer', 'primary')}`);
+
+/** The forms of a person who may vote now. */
+export const voteForms = (forms: DecisionForms): Markup => html`${approveForm(forms)}${narrowForm(forms)}${rejectForm(forms)}${respondForm(forms)}`;
+
+/** The form of a person who may take a grant back. */
+export const revokeForm = (forms: DecisionForms): Markup =>
+  folded(forms, 'revoke', 'Revoke the grant', html`${textField(forms, { form: 'revoke', name: 'reason', label: 'Why it is taken back', hint: 'Nothing more starts under this grant. What already ran is not undone.', required: true, rows: 3, maxLength: 4_000 })}<div class="buttons"><button type="submit" class="danger">Revoke</button></div>`);
