@@ -60,6 +60,8 @@ export const CODES = {
   COMMIT_EXCEEDS_RESERVED: code('authority', 409, 'More was used than was reserved'),
   // execution
   EXECUTE_BY_PASSED: code('execution', 410, 'The last moment to execute has passed'),
+  CONNECTOR_UNKNOWN: code('execution', 409, 'No connector is configured for this tool'),
+  CONTENT_ERASED: code('execution', 410, 'The action was erased; nothing can be executed'),
   CONNECTOR_REFUSED: code('execution', 409, 'The tool refused'),
   EGRESS_NOT_ALLOWED: code('execution', 403, 'The address is not on the allow-list'),
   TIMED_OUT_UNKNOWN: code('execution', 504, 'The tool did not answer in time; the outcome is unknown'),

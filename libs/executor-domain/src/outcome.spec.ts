@@ -14,6 +14,7 @@ describe('the table of outcomes', () => {
     [{ phase: 'not_sent', because: 'cap' }, 'FAILED CAP_EXCEEDED'],
     [{ phase: 'not_sent', because: 'refused' }, 'FAILED CONNECTOR_REFUSED'],
     [{ phase: 'not_sent', because: 'unreachable' }, 'FAILED PROVABLY_NOT_SENT'],
+    [{ phase: 'not_sent', because: 'abandoned' }, 'FAILED PROVABLY_NOT_SENT'],
     [{ phase: 'sent', because: 'timeout' }, 'UNKNOWN TIMED_OUT_UNKNOWN'],
     [{ phase: 'sent', because: 'connection_lost' }, 'UNKNOWN CONNECTION_LOST_UNKNOWN'],
   ])('%j is %s', (ending, expected) => expect(outcomeOf(ending)).toBe(expected));

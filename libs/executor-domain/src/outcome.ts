@@ -7,7 +7,7 @@ import type { FailureCode, UnknownCode } from './execution.js';
  * - `answered`: the tool answered; for HTTP from the status line on, for mail from the reply to the content on.
  */
 export type CallEnding =
-  | { readonly phase: 'not_sent'; readonly because: 'too_late' | 'egress' | 'cap' | 'refused' | 'unreachable' }
+  | { readonly phase: 'not_sent'; readonly because: 'too_late' | 'egress' | 'cap' | 'refused' | 'unreachable' | 'abandoned' }
   | { readonly phase: 'sent'; readonly because: 'timeout' | 'connection_lost' }
   | { readonly phase: 'answered'; readonly answer: 'done' | 'refused' | 'unclear' | 'timeout' };
 
@@ -20,6 +20,8 @@ const NOT_SENT: Readonly<Record<Extract<CallEnding, { phase: 'not_sent' }>['beca
   /** the connector cannot carry these arguments, or the tool turned us away before it had them */
   refused: 'CONNECTOR_REFUSED',
   unreachable: 'PROVABLY_NOT_SENT',
+  /** whoever wanted to call has not been heard of for too long, and may have been given up by the others */
+  abandoned: 'PROVABLY_NOT_SENT',
 };
 
 const failed = (code: FailureCode): Outcome => ({ outcome: 'FAILED', code });
@@ -28,7 +30,7 @@ const unknown = (code: UnknownCode): Outcome => ({ outcome: 'UNKNOWN', code });
 /**
  * | how far | what was seen | outcome |
  * | --- | --- | --- |
- * | not sent | late, egress, cap, refused, unreachable | FAILED: EXECUTE_BY_PASSED, EGRESS_NOT_ALLOWED, CAP_EXCEEDED, CONNECTOR_REFUSED, PROVABLY_NOT_SENT |
+ * | not sent | late, egress, cap, refused, unreachable or abandoned | FAILED: EXECUTE_BY_PASSED, EGRESS_NOT_ALLOWED, CAP_EXCEEDED, CONNECTOR_REFUSED, PROVABLY_NOT_SENT |
  * | sent | no answer in time | UNKNOWN: TIMED_OUT_UNKNOWN |
  * | sent | connection lost | UNKNOWN: CONNECTION_LOST_UNKNOWN |
  * | answered | HTTP 2xx, SMTP 2yz | SUCCEEDED |
