@@ -21,7 +21,7 @@ import type { RunningService, ServiceDefinition } from './service-definition.js'
 import { Shutdown } from './shutdown.js';
 import { PAGE_SESSIONS } from './tokens.js';
 
-/** Requests under way may end in this time; connections are then closed. */
+/** Requests under way may end in this time; then their connections are cut. */
 const DRAIN_MS = 1_500;
 /** Expired idempotent answers are looked for this often. */
 const SWEEP_MS = 60_000;
@@ -76,9 +76,10 @@ const start = async (definition: ServiceDefinition, config: ServiceConfig, shutd
   watchPlatform(platform);
   await app.startAllMicroservices();
   const sweep = sweepIdempotency(platform);
-  shutdown.later('requests', () => {
+  shutdown.later('requests', async () => {
     clearInterval(sweep);
-    return platform.admission.drain(DRAIN_MS);
+    await platform.admission.drain(DRAIN_MS);
+    if (platform.admission.inFlight > 0) server.server.closeAllConnections();
   });
   platform.log.info('started');
   return {

@@ -131,8 +131,8 @@ describe('the HTTP surface of a service', () => {
         return [];
       }
     })();
-    test(`every one of ${samples.length} malformed JSON texts of the test suite is refused with 400`, async () => {
-      if (samples.length === 0) console.warn('left out: the vectors of json-test-suite are not here');
+    // Without the vectors the name says so: nothing is left out in silence.
+    test(samples.length === 0 ? 'left out: the vectors of json-test-suite are not here' : `every one of ${samples.length} malformed JSON texts is refused with 400`, async () => {
       for (const name of samples) {
         const answer = await post(readFileSync(join(vectors, name)));
         // One of them is an empty file, which is no body at all.
