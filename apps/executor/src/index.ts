@@ -1,1 +1,2 @@
-export {};
+export { executorService } from './executor-service.js';
+export { ExecutorConfig } from './executor-config.js';

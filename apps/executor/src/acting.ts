@@ -1,0 +1,25 @@
+import type { Actor } from '@exequatur/event-store';
+import { problem } from '@exequatur/service-kit';
+import type { Principal } from '@exequatur/service-kit';
+
+/** Who stands in an event as its cause. The platform's root is no person and no agent. */
+export const actorOf = (principal: Principal): Actor => {
+  switch (principal.type) {
+    case 'agent':
+    case 'person':
+      return { type: principal.type, id: principal.id };
+    case 'service':
+      return { type: 'service', id: principal.service };
+    case 'root':
+      return { type: 'system', id: 'root' };
+  }
+};
+
+/** What the executor does by itself. */
+export const EXECUTOR: Actor = { type: 'service', id: 'executor' };
+
+/** The tenant a call acts in: one's own, or for root the one it names. @throws Problem INVALID, FORBIDDEN */
+export const actingTenant = (principal: Principal, named: string | undefined): string => {
+  if ('tenant' in principal) return named === undefined || named === principal.tenant ? principal.tenant : problem('FORBIDDEN', 'another tenant');
+  return named ?? problem('INVALID', undefined, [{ pointer: '/tenant', expected: 'to be present: root names the tenant it acts in' }]);
+};

@@ -1,0 +1,43 @@
+import { Controller, Get } from '@nestjs/common';
+import { count, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
+import type { Shape } from '@exequatur/contracts';
+import { Allow, Caller, Database, decodeCursor, Describe, pageFields, pageOf, pageSize, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
+import type { Principal } from '@exequatur/service-kit';
+import { actingTenant } from '../acting.js';
+import { EXECUTION_STATUSES, executionShape, oneExecution, shownExecution, VIEW_COLUMNS } from './execution-view.js';
+import type { ExecutionViewRow, Visible } from './execution-view.js';
+
+const listShape = object({ ...pageFields, tenant: optional(name()), status: optional(oneOf(...EXECUTION_STATUSES)), action_id: optional(uuid()), agent: optional(name()) });
+const oneShape = object({ tenant: optional(name()) });
+const pageShape = object({ items: list(executionShape, 200), next_cursor: optional(text(500)) });
+
+/** Agents see what was executed for them, people of the tenant everything, root the tenant it names. */
+const visibleTo = (principal: Principal, tenant: string | undefined): Visible => ({ tenant: actingTenant(principal, tenant), agent: principal.type === 'agent' ? principal.id : null });
+
+@Controller('v1/executions')
+@Allow('agent', 'person:operator', 'person:admin', 'person:auditor', 'root')
+export class ExecutionViewHttp {
+  constructor(private readonly database: Database) {}
+
+  @Get(':id')
+  @Describe({ summary: 'One execution: where it stands, and why.', query: oneShape, answers: { 200: executionShape }, codes: ['NOT_FOUND'] })
+  one(@ShapedPath('id', uuid()) id: string, @ShapedQuery(oneShape) query: Shape<typeof oneShape>, @Caller() principal: Principal): Promise<unknown> {
+    return oneExecution(this.database, visibleTo(principal, query.tenant), id);
+  }
+
+  @Get()
+  @Describe({ summary: 'Executions, newest first.', query: listShape, answers: { 200: pageShape } })
+  async list(@ShapedQuery(listShape) query: Shape<typeof listShape>, @Caller() principal: Principal): Promise<unknown> {
+    const { tenant, agent } = visibleTo(principal, query.tenant);
+    const before = query.cursor === undefined ? null : shaped(count(), decodeCursor(query.cursor));
+    const size = pageSize(query.limit);
+    const { rows } = await this.database.query<ExecutionViewRow>(
+      `SELECT ${VIEW_COLUMNS} FROM execution
+       WHERE tenant = $1 AND ($2::text IS NULL OR agent = $2) AND ($3::text IS NULL OR agent = $3) AND ($4::text IS NULL OR status = $4)
+         AND ($5::uuid IS NULL OR action_id = $5) AND ($6::bigint IS NULL OR position < $6)
+       ORDER BY position DESC LIMIT $7`,
+      [tenant, agent, query.agent ?? null, query.status ?? null, query.action_id ?? null, before, size + 1],
+    );
+    return pageOf(rows, size, ({ position }) => Number(position), shownExecution);
+  }
+}

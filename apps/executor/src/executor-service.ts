@@ -1,0 +1,17 @@
+import { EVENT_TOPICS } from '@exequatur/contracts';
+import type { ServiceDefinition } from '@exequatur/service-kit';
+import { Connector } from './connectors/connector.js';
+import { ExecutorConfig } from './executor-config.js';
+import { ExecutorModule } from './executor.module.js';
+import { CreateExecutor1772000000000 } from './migrations/create-executor.js';
+
+const definition: ServiceDefinition = {
+  name: 'executor',
+  module: ExecutorModule,
+  migrations: [CreateExecutor1772000000000],
+  entities: [Connector],
+  eventTopics: [EVENT_TOPICS.actions, EVENT_TOPICS.approvals, EVENT_TOPICS.directory],
+};
+
+/** The executor, and the class its environment is validated by. */
+export const executorService = { definition, Config: ExecutorConfig };

@@ -1,0 +1,27 @@
+/** Named bounds of the executor; all times in milliseconds. What an installation may change is in ExecutorConfig. */
+export const LIMITS = {
+  /** How often due executions are looked for when nothing woke the worker. */
+  pollMs: 500,
+  /** A worker says so often that it lives, in parts of its lease. */
+  heartbeatsPerLease: 4,
+  /** One ask of reservations. */
+  askMs: 10_000,
+  /** Bytes of reservations' answer that are read. */
+  askAnswerBytes: 262_144,
+  /** Waits between asks that may succeed later; the last one repeats. */
+  backOffMs: [200, 500, 1_000, 2_000, 5_000, 15_000, 60_000],
+  /** Attempts of one execution: each one after the first follows a stored ReservationRefused. */
+  attempts: 1_000,
+  /** Name lookup, TCP and TLS together. */
+  connectMs: 5_000,
+  /** Bytes of a tool's answer that are kept, sealed. */
+  resultBytes: 16_384,
+  /** Between tries to record an outcome while the database does not answer. */
+  recordAgainMs: 500,
+  /** Calls under way get so long to end when the service stops. */
+  stopMs: 1_500,
+  /** Executions whose worker is gone, named per look. */
+  abandonedBatch: 50,
+  /** The hold must outlast execute window, runtime and the way of the outcome. */
+  holdMarginMs: 30_000,
+} as const;

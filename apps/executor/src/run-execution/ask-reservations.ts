@@ -1,0 +1,107 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
+import { CODES } from '@exequatur/contracts';
+import type { Caps, Code, ReserveRequest } from '@exequatur/contracts';
+import { fromInstant, isJsonObject, parseStrict } from '@exequatur/kernel';
+import type { Clock, JsonValue } from '@exequatur/kernel';
+import { runtimeMs } from '@exequatur/executor-domain';
+import type { Reserved } from '@exequatur/sdk';
+import { CLOCK, LOGGER, serviceToken, Signer } from '@exequatur/service-kit';
+import type { Logger } from 'pino';
+import { Agent, request } from 'undici';
+import { ExecutorConfig } from '../executor-config.js';
+import { LIMITS } from '../limits.js';
+import type { Lease } from './execution-leases.js';
+
+/** What reservations said. `wait`: nothing is decided, the same attempt is asked again; `code` says why. */
+export type ReservationAnswer =
+  | { readonly kind: 'held'; readonly reservationId: string; readonly executeBy: number; readonly executeWithinMs: number; readonly caps: Caps }
+  /** A stored ReservationRefused. */
+  | { readonly kind: 'refused'; readonly code: Code; readonly retryable: boolean }
+  | { readonly kind: 'wait'; readonly code: string };
+
+/** Asks the runtime authority. Everything but a clear yes or a stored no means: nothing may run yet. */
+@Injectable()
+export class AskReservations implements OnApplicationShutdown {
+  /** Of this app, not of the process. */
+  private readonly connections = new Agent({ connections: 16 });
+
+  constructor(
+    private readonly config: ExecutorConfig,
+    private readonly signer: Signer,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  /** One question an attempt: a repeated one, after a lost answer or a restart, gets the first one's answer. Never throws. */
+  async ask(lease: Lease, stopping: AbortSignal): Promise<ReservationAnswer> {
+    try {
+      const token = await serviceToken(this.signer, 'reservations', this.clock.now());
+      const response = await request(`${this.config.RESERVATIONS_URL}/v1/reservations`, {
+        method: 'POST',
+        dispatcher: this.connections,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': `${lease.executionId}/${lease.attempt}` },
+        body: JSON.stringify(reserveRequest(lease)),
+        signal: AbortSignal.any([stopping, AbortSignal.timeout(LIMITS.askMs)]),
+      });
+      const answer = answerOf(response.statusCode, parseStrict(await boundedBytes(response.body)));
+      // Our own fault or the installation's: no authority comes of it, and an operator has to see it.
+      if (answer.kind === 'wait' && response.statusCode < 500 && response.statusCode !== 429) this.log.error({ execution_id: lease.executionId, tenant: lease.tenant, status: response.statusCode, code: answer.code }, 'reservations did not understand the executor');
+      return answer;
+    } catch (error) {
+      if (!stopping.aborted) this.log.warn({ err: error, execution_id: lease.executionId, tenant: lease.tenant }, 'reservations did not answer');
+      return { kind: 'wait', code: 'DEPENDENCY_DOWN' };
+    }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.connections.destroy();
+  }
+}
+
+/** A pure function of grant, use and attempt, so that the repeated question has the same bytes. */
+export const reserveRequest = ({ claims, grantJws, useNo, attempt }: Pick<Lease, 'claims' | 'grantJws' | 'useNo' | 'attempt'>): ReserveRequest => ({
+  grant_id: claims.grant_id,
+  grant: grantJws,
+  use_no: useNo,
+  agent: claims.agent_identity,
+  execution_mode: 'managed',
+  scope_path: claims.scope_path,
+  run_id: claims.run_id,
+  ...(claims.thread_id === undefined ? {} : { thread_id: claims.thread_id }),
+  action_kind: claims.action_kind,
+  tool: claims.tool,
+  ...(claims.target_hash === undefined ? {} : { target_hash: claims.target_hash }),
+  arguments_hash: claims.granted_arguments_hash,
+  ...(claims.facts.environment === undefined ? {} : { environment: claims.facts.environment }),
+  ttl_ms: runtimeMs(claims.caps) + LIMITS.holdMarginMs,
+  attempt,
+});
+
+const boundedBytes = async (body: AsyncIterable<Buffer>): Promise<Buffer> => {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > LIMITS.askAnswerBytes) throw new Error('an answer of reservations is too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+};
+
+/** Refusals that reservations stored with an event; the rest of its problems leave nothing behind. */
+const isStoredRefusal = (status: number, code: Code): boolean => CODES[code].group === 'authority' && status >= 400 && status < 500 && status !== 429;
+
+export const answerOf = (status: number, body: JsonValue): ReservationAnswer => {
+  if (!isJsonObject(body)) return { kind: 'wait', code: 'DEPENDENCY_DOWN' };
+  if (status === 201) return heldOf(body as unknown as Partial<Reserved>);
+  const code = body['code'];
+  if (typeof code !== 'string' || !Object.hasOwn(CODES, code)) return { kind: 'wait', code: 'DEPENDENCY_DOWN' };
+  const known = code as Code;
+  return isStoredRefusal(status, known) ? { kind: 'refused', code: known, retryable: CODES[known].retryable } : { kind: 'wait', code: known };
+};
+
+const heldOf = ({ reservation_id, execute_by, execute_within_ms, caps }: Partial<Reserved>): ReservationAnswer => {
+  if (typeof reservation_id !== 'string' || typeof execute_by !== 'string' || typeof execute_within_ms !== 'number' || typeof caps !== 'object') return { kind: 'wait', code: 'DEPENDENCY_DOWN' };
+  return { kind: 'held', reservationId: reservation_id, executeBy: fromInstant(execute_by), executeWithinMs: execute_within_ms, caps };
+};
