@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startTestPostgres } from '@exequatur/testing';
 import type pg from 'pg';
+import { MAX_PARKED_PER_STREAM, ParkingFull } from '../inbox/stream-positions.js';
 import type { IncomingMessage, SubscribeOptions, Transport } from '../port.js';
 import { postgresTransport } from '../postgres/postgres-transport.js';
 import { Behaviour, approvalsTables, startApprovals } from '../spec/approvals-app.contract.js';
@@ -135,4 +136,47 @@ describe('events under disorder', () => {
     expect((await pool.query('SELECT 1 FROM inbox_parked')).rowCount).toBe(0);
     await member.app.close();
   }, 60_000);
+
+  test('invariant 19: an event that finds a gap just when a re-drive closes it is taken, not parked behind it', async () => {
+    const [id = '', other = ''] = [newActionId(), newActionId()];
+    const behaviour = new Behaviour();
+    let broken = true;
+    let letGo: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    behaviour.act = ({ event }) => {
+      if (event.subject === other) return held;
+      return broken && event.data.reason === 'number 2' ? Promise.reject(new DeterministicFailure('NOT_YET', 'fixed by the next release')) : Promise.resolve();
+    };
+    const { member, deliver } = await handFed(behaviour);
+    const [first, second, third] = messagesOf([id]);
+    const [elsewhere] = messagesOf([other]);
+    if (!first || !second || !third || !elsewhere) throw new Error('too few messages');
+    await deliver([first, second]);
+    const delivered = deliver([elsewhere, third]);
+    await pauseMs(100);
+    broken = false;
+    expect(await member.strategy.redrive(`acme/action/${id}`)).toEqual({ taken: 1, waiting: [] });
+    letGo();
+    await delivered;
+    expect((await effectsByAction([id]))[0]).toEqual(['number 1', 'number 2', 'number 3']);
+    await member.app.close();
+  });
+
+  test('a stream whose parking is full stops its partition instead of losing events, and goes on when the gap closes', async () => {
+    const id = newActionId();
+    const { member, deliver } = await handFed(new Behaviour());
+    const [first, second, third] = messagesOf([id]);
+    if (!first || !second || !third) throw new Error('too few messages');
+    await pool.query(
+      `INSERT INTO inbox_parked (topic, stream_key, version, partition, "offset", head, value) SELECT $1, $2, n, 0, n, '{"key":"","headers":{}}', '' FROM generate_series(4, $3 + 3) AS n`,
+      [ACTIONS, first.key, MAX_PARKED_PER_STREAM],
+    );
+    await expect(deliver([third])).rejects.toThrow(ParkingFull);
+    await expect(deliver([third])).rejects.toThrow(ParkingFull);
+    await pool.query('DELETE FROM inbox_parked');
+    await deliver([third]);
+    await deliver([first, second]);
+    expect((await effectsByAction([id]))[0]).toEqual(['number 1', 'number 2', 'number 3']);
+    await member.app.close();
+  });
 });
