@@ -17,7 +17,7 @@ interface Log {
   warn(fields: object, message: string): void;
 }
 
-const GROUP = 'policy-intake';
+const GROUP = 'policy.intake';
 const MAX_REASON = 300;
 
 /** The second door: signed proposals from the intake topic, decided as those over HTTP. What cannot be one is a dead letter. */

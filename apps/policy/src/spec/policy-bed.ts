@@ -108,7 +108,7 @@ export const startPolicyBed = async (adminUrl: string): Promise<PolicyBed> => {
       const client = new pg.Client({ connectionString: adminUrl });
       await client.connect();
       try {
-        return (await client.query<{ value: Buffer; headers: Record<string, string> }>('SELECT bytes AS value, headers FROM bus.message WHERE topic = $1', [name])).rows;
+        return (await client.query<{ value: Buffer; headers: Record<string, string> }>('SELECT value, headers FROM bus.message WHERE topic = $1', [name])).rows;
       } finally {
         await client.end();
       }
