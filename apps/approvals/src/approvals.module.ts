@@ -13,6 +13,7 @@ import { QueuePages } from './pages/queue.page.js';
 import { RequestPages } from './pages/request.page.js';
 import { Sessions } from './pages/sessions.js';
 import { StylesheetPage } from './pages/stylesheet.page.js';
+import { RebuildQueue } from './queue-view/rebuild-queue.js';
 import { RevokeGrantHttp } from './revoke-grant/revoke-grant.http.js';
 import { ShowRequest } from './show-request/show-request.js';
 import { ShowRequestHttp } from './show-request/show-request.http.js';
@@ -33,6 +34,6 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     QueuePages,
     RequestPages,
   ],
-  providers: [ApprovalStreams, OpenRequest, ExpireRequests, ExpirySweep, ListRequests, ShowRequest, VoteOnRequest, DecisionRequests, Sessions, { provide: PAGE_SESSIONS, useExisting: Sessions }],
+  providers: [ApprovalStreams, OpenRequest, ExpireRequests, ExpirySweep, ListRequests, ShowRequest, RebuildQueue, VoteOnRequest, DecisionRequests, Sessions, { provide: PAGE_SESSIONS, useExisting: Sessions }],
 })
 export class ApprovalsModule {}
