@@ -32,3 +32,5 @@ export { Describe, type RouteDescription } from './openapi/describe.js';
 export { createService } from './service/create-service.js';
 export type { RunningService, ServiceDefinition } from './service/service-definition.js';
 export { CLOCK, KEY_STORE, LOGGER, PAGE_SESSIONS, TRANSPORT } from './service/tokens.js';
+export type { Logger } from 'pino';
+export { NO_TENANT } from './service/quarantine-recorder.js';

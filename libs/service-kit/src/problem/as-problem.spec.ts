@@ -2,6 +2,7 @@ import { NotFoundException } from '@nestjs/common';
 import { CODES } from '@exequatur/contracts';
 import { LockTimeout, VersionConflict } from '@exequatur/event-store';
 import { parseStrict, refuse } from '@exequatur/kernel';
+import { KeyDestroyed } from '@exequatur/sealing';
 import { describe, expect, test } from '@jest/globals';
 import { asProblem } from './as-problem.js';
 import { orProblem, Problem, problem } from './problem.js';
@@ -29,6 +30,7 @@ describe('asProblem', () => {
     ['a lock timeout', new LockTimeout({ cause: databaseError('55P03') }), 'BUSY', 429],
     ['a wrapped deadlock', Object.assign(new Error('QueryFailedError'), { driverError: databaseError('40P01') }), 'BUSY', 429],
     ['a version conflict', new VersionConflict('acme/note/1', 0, 1), 'CONFLICT', 409],
+    ['an erased action', new KeyDestroyed('a'), 'CONFLICT', 409],
     ['a bug in SQL', databaseError('42P01'), 'INTERNAL', 500],
     ['Nest', new NotFoundException('Cannot GET /x'), 'NOT_FOUND', 404],
     ['Fastify', Object.assign(new Error('Body is too large'), { statusCode: 413 }), 'TOO_LARGE', 413],

@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { StrictJsonError, isRefusal } from '@exequatur/kernel';
+import { KeyDestroyed } from '@exequatur/sealing';
 import { VersionConflict } from '@exequatur/event-store';
 import type { Code } from '@exequatur/contracts';
 import { faultKind } from '../database/pg-fault.js';
@@ -25,6 +26,7 @@ export const asProblem = (error: unknown): Problem => {
   if (error instanceof StrictJsonError) return new Problem(error.code, error.reason, error.pointer === '' ? undefined : [{ pointer: error.pointer, expected: error.reason }]);
   // Somebody else's event came between reading and appending; the request was not carried out.
   if (error instanceof VersionConflict) return new Problem('CONFLICT', 'it was changed at the same moment');
+  if (error instanceof KeyDestroyed) return new Problem('CONFLICT', 'the action was erased');
   const kind = faultKind(error);
   if (kind === 'waited') return new Problem('BUSY', undefined, undefined, RETRY_AFTER_SECONDS);
   if (kind === 'unavailable') return new Problem('DEPENDENCY_DOWN', undefined, undefined, RETRY_AFTER_SECONDS);

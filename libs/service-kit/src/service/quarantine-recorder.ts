@@ -2,8 +2,11 @@ import { EventQuarantined, streamKey, type DataOf, type ServiceName, type Stream
 import type { PgEventStore, PgTransaction } from '@exequatur/event-store';
 import type { Quarantine, QuarantineRecorder } from '@exequatur/messaging';
 
-/** Tenant of what cannot be attributed to any: nothing in a message without a valid signature can be believed. */
-export const NO_TENANT = 'platform';
+/**
+ * Tenant of what cannot be attributed to any: nothing in a message without a valid signature can be believed. No real tenant
+ * can act under it, since a scope path's tenant has no colon.
+ */
+export const NO_TENANT = 'exequatur:platform';
 
 const streamOf = ({ tenant, id }: Quarantine): StreamId => ({ tenant: tenant ?? NO_TENANT, aggregate: EventQuarantined.aggregate, id });
 
