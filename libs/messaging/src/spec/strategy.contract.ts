@@ -65,6 +65,7 @@ export const runStrategyContract = (name: string, startMs: number, start: () => 
   };
   const deadLetters = (key: string): IncomingMessage[] => letters.taken.filter((letter) => letter.key === key);
   const quarantinedFor = async (reason: string): Promise<number> => (await running.quarantined()).filter((each) => each.reason.startsWith(reason)).length;
+  const parked = async (key: string): Promise<number> => (await pool.query('SELECT 1 FROM inbox_parked WHERE stream_key = $1', [key])).rowCount ?? 0;
   const settled = async (key: string): Promise<number> => (await pool.query<{ version: number }>('SELECT version::int FROM inbox_stream WHERE stream_key = $1', [key])).rows[0]?.version ?? 0;
 
   test('brings events to their handler in the order of the stream', async () => {
@@ -123,6 +124,7 @@ export const runStrategyContract = (name: string, startMs: number, start: () => 
   test('invariant 19: a transient failure among parked events loses none of them', async () => {
     const id = newActionId();
     await publish(actionEvent(id, 2), actionEvent(id, 3));
+    await eventually('both are parked and acknowledged', async () => (await parked(`acme/action/${id}`)) === 2 && running.strategy.health()?.lag === 0);
     let failures = 2;
     behaviour.act = ({ event }) => (event.data.reason === 'number 2' && failures-- > 0 ? Promise.reject(new Error('away')) : Promise.resolve());
     await publish(actionEvent(id, 1));
