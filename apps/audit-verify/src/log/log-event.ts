@@ -14,6 +14,7 @@ export interface LogEvent<D = unknown> {
   readonly type: string;
   readonly tenant: string;
   readonly service: ServiceName;
+  /** `<partitionkey>@<service>`: two services may each have a stream of one name (policy has `policy/…`, and so has reservations). */
   readonly stream: string;
   readonly version: number;
   readonly subject: string;
@@ -99,7 +100,7 @@ const reduced = (envelope: EventEnvelope, definition: EventDefinition, sequence:
     type: envelope.type,
     tenant: envelope.tenant,
     service: serviceOf(envelope.source) as ServiceName,
-    stream: envelope.partitionkey,
+    stream: `${envelope.partitionkey}@${serviceOf(envelope.source) ?? ''}`,
     version: Number(envelope.sequence),
     subject: envelope.subject,
     timeMs: fromInstant(envelope.time),

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { EVENT_TOPICS, GRANT_JWS_TYPE, OWN_CONTEXT, SERVICES, StreamHeadsPublished } from '@exequatur/contracts';
+import type { EventDefinition, Grant, ServiceName } from '@exequatur/contracts';
+import { appendAllToFrontier, emptyFrontier, frontierRoot, generateSigningKey, importSigningKey, leafHash, signBytes, signDsse, signTreeHead } from '@exequatur/audit-chain';
+import type { SigningKey, TrustedKeys } from '@exequatur/audit-chain';
+import { InMemoryEventStore } from '@exequatur/event-store';
+import type { Actor, RecordedEvent } from '@exequatur/event-store';
+import { canonicalBytes, toInstant } from '@exequatur/kernel';
+import { EXPORT_END_TYPE, EXPORT_FORMAT } from '../export/export-lines.js';
+
+/** A leaf as its line in an export. */
+export interface SampleLeaf {
+  sequence: number;
+  bytes_b64: string;
+  path: string;
+  signature: string;
+  key_id: string;
+  ordinal?: number;
+  topic: string;
+}
+
+const START_MS = Date.UTC(2026, 10, 20, 9, 0, 0);
+const privateKeys = Object.fromEntries(SERVICES.map((service) => [service, generateSigningKey(service)])) as Record<ServiceName, ReturnType<typeof generateSigningKey>>;
+const signingKeys = Object.fromEntries(SERVICES.map((service) => [service, importSigningKey(privateKeys[service].privateJwk)])) as Record<ServiceName, SigningKey>;
+
+export const trustedKeys: TrustedKeys = Object.fromEntries(SERVICES.map((service) => [service, [{ kid: privateKeys[service].kid, jwk: privateKeys[service].publicJwk }]]));
+export const signingKeyOf = (service: ServiceName): SigningKey => signingKeys[service];
+export const publicJwkOf = (service: ServiceName) => privateKeys[service].publicJwk;
+
+const base64urlJson = (value: unknown): string => Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
+
+/** Events written by the real in-memory event stores of five services, logged in the order they were written. */
+export class SampleLog {
+  readonly leaves: SampleLeaf[] = [];
+  /** Each event is a second after the one before. */
+  nowMs = START_MS;
+  private readonly stores: Readonly<Record<ServiceName, InMemoryEventStore>>;
+  private readonly counted: Record<ServiceName, Buffer[]>;
+
+  constructor(readonly tenant = 'acme') {
+    const clock = { now: () => this.nowMs, monotonic: () => this.nowMs };
+    this.stores = Object.fromEntries(SERVICES.map((service) => [service, new InMemoryEventStore({ service, signingKey: signingKeys[service], clock })])) as unknown as Record<ServiceName, InMemoryEventStore>;
+    this.counted = Object.fromEntries(SERVICES.map((service) => [service, []])) as unknown as Record<ServiceName, Buffer[]>;
+  }
+
+  instant(afterMs = 0): string {
+    return toInstant(this.nowMs + afterMs);
+  }
+
+  async emit<D>(service: ServiceName, subject: string, definition: EventDefinition<string, D>, data: D, options: { actor?: Actor; id?: string } = {}): Promise<RecordedEvent> {
+    this.nowMs += 1_000;
+    const store = this.stores[service];
+    const stream = { tenant: this.tenant, aggregate: definition.aggregate, id: subject };
+    const [recorded] = await store.transact({ streams: [stream] }, async (tx) => {
+      const expectedVersion = (await store.load(tx, stream)).length;
+      return store.append(tx, [{ stream, expectedVersion, events: [{ definition, data, actor: options.actor ?? { type: 'service', id: service }, ...(options.id === undefined ? {} : { id: options.id }) }] }]);
+    });
+    this.log(service, definition, recorded as RecordedEvent);
+    return recorded as RecordedEvent;
+  }
+
+  private log(service: ServiceName, definition: EventDefinition, { bytes, path, signature, keyId }: RecordedEvent): void {
+    const ordinal = definition.type === StreamHeadsPublished.type ? undefined : this.counted[service].push(leafHash(bytes));
+    const topic = EVENT_TOPICS[definition.owner === 'any' ? OWN_CONTEXT[service] : definition.context].name;
+    this.leaves.push({ sequence: this.leaves.length, bytes_b64: bytes.toString('base64'), path, signature, key_id: keyId, ...(ordinal === undefined ? {} : { ordinal }), topic });
+  }
+
+  signGrant(service: ServiceName, grant: Grant): string {
+    const signed = `${base64urlJson({ alg: 'EdDSA', kid: signingKeys[service].kid, typ: GRANT_JWS_TYPE })}.${base64urlJson(grant)}`;
+    return `${signed}.${signBytes(signingKeys[service], Buffer.from(signed, 'utf8')).toString('base64url')}`;
+  }
+
+  /** What each service's relay would say of its events so far. */
+  async publishStreamHeads(): Promise<void> {
+    for (const service of SERVICES) {
+      const leaves = this.counted[service];
+      if (leaves.length === 0) continue;
+      const root = frontierRoot(appendAllToFrontier(emptyFrontier, leaves));
+      await this.emit(service, service, StreamHeadsPublished, { service, events: leaves.length, root: `sha256:${root.toString('hex')}` });
+    }
+  }
+}
+
+export const noteOver = (leaves: readonly SampleLeaf[], size: number, tenant = 'acme', key = signingKeys.audit): string => {
+  const hashes = leaves.slice(0, size).map(({ bytes_b64: bytes }) => leafHash(Buffer.from(bytes, 'base64')));
+  return signTreeHead({ origin: `exequatur/${tenant}`, size, root: frontierRoot(appendAllToFrontier(emptyFrontier, hashes)) }, key);
+};
+
+interface ExportParts {
+  readonly tenant?: string;
+  /** Sizes of the tree heads in the export, the last one over all leaves. */
+  readonly sizes?: readonly number[];
+  readonly notes?: readonly string[];
+}
+
+/** Lines of an export as the audit projector writes them. */
+export const exportLines = (leaves: readonly SampleLeaf[], { tenant = 'acme', sizes = [leaves.length], notes = sizes.map((size) => noteOver(leaves, size, tenant)) }: ExportParts = {}): string[] => {
+  const header = { format: EXPORT_FORMAT, tenant, ...(notes.length === 0 ? {} : { tree_head: notes.at(-1) }), keys: trustedKeys, log_key: { kid: privateKeys.audit.kid, jwk: privateKeys.audit.publicJwk }, created_at: '2026-11-20T10:00:00.000Z' };
+  const lines = [header, ...leaves, ...notes.map((note) => ({ tree_head: note }))].map((line) => JSON.stringify(line));
+  return [...lines, endLineOf(lines, tenant, leaves.length, notes.length)];
+};
+
+export const endLineOf = (lines: readonly string[], tenant: string, leaves: number, treeHeads: number): string => {
+  const digest = `sha256:${createHash('sha256').update(lines.map((line) => `${line}\n`).join('')).digest('hex')}`;
+  const signature = signDsse(signingKeys.audit, EXPORT_END_TYPE, canonicalBytes({ digest, leaves, tenant, tree_heads: treeHeads }));
+  return JSON.stringify({ end: EXPORT_FORMAT.split('/')[0], leaves, tree_heads: treeHeads, digest, signature: signature.toString('base64url') });
+};
+
+export async function* streamed(lines: readonly string[]): AsyncGenerator<string, void> {
+  await Promise.resolve();
+  yield* lines;
+}
