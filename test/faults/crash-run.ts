@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ServiceName } from '@exequatur/contracts';
+import { startHttpTool } from '@exequatur/local-servers';
+import { verifyExport } from '@exequatur/audit-verify';
+import type { Report } from '@exequatur/audit-verify';
+import { ExequaturClient, ExequaturUnreachable } from '@exequatur/sdk';
+import type { ActionStatus } from '@exequatur/sdk';
+import { randomFrom } from './seeded-random.js';
+
+/** What a crash run needs of a running Exequatur, in one process or five. */
+export interface Victim {
+  readonly urls: Readonly<Record<ServiceName, string>>;
+  readonly adminToken: string;
+  readonly trustedKeys: Parameters<typeof verifyExport>[1];
+  /** what can be killed: service names, or the one process */
+  readonly targets: readonly string[];
+  /** kill -9; resolves when it is gone. It comes back by itself. */
+  kill(target: string): Promise<void>;
+}
+
+export interface CrashRun {
+  readonly proposed: readonly string[];
+  readonly statuses: Readonly<Record<string, ActionStatus>>;
+  /** effect keys in the order the tool acted */
+  readonly effects: readonly string[];
+  readonly kills: Readonly<Record<string, number>>;
+  readonly report: Report;
+  /** execution ids by what the log says became of them */
+  readonly executions: { readonly started: ReadonlySet<string>; readonly succeeded: ReadonlySet<string>; readonly unknown: ReadonlySet<string> };
+}
+
+const ACTIONS = 200;
+const CLIENTS = 8;
+const SETTLE_WITHIN_MS = 150_000;
+const TERMINAL: readonly ActionStatus[] = ['executed', 'failed', 'unknown', 'denied', 'expired', 'released'];
+
+const POLICY = `version: 1
+classes:
+  routine: { kinds: [crm.contact.update], default: allow, on_silence: unknown }
+tools:
+  crm.update: { kind: crm.contact.update, risk_points: 1, target: /contact }
+`;
+
+/** Writes survive a service being down: the same Idempotency-Key again until it answers. */
+const persistently = async <T>(attempt: () => Promise<T>): Promise<T> => {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof ExequaturUnreachable) || tries > 200) throw error;
+      await delay(100);
+    }
+  }
+};
+
+const posting = (victim: Victim) => async (service: ServiceName, path: string, body: unknown): Promise<Record<string, string>> => {
+  const key = randomUUID();
+  for (let tries = 0; ; tries += 1) {
+    const response = await fetch(`${victim.urls[service]}${path}`, { method: 'POST', headers: { authorization: `Bearer ${victim.adminToken}`, 'content-type': 'application/json', 'idempotency-key': key }, body: JSON.stringify(body) }).catch(() => undefined);
+    if (response?.ok) return (await response.json()) as Record<string, string>;
+    if (tries > 100) throw new Error(`POST ${path} answered ${response?.status}: ${await response?.text()}`);
+    await delay(100);
+  }
+};
+
+/** 200 managed actions by 8 clients, while processes are killed at seeded moments; then rest, the exported log, and the tool's journal. */
+export const crashRun = async (victim: Victim, seed: number): Promise<CrashRun> => {
+  const random = randomFrom(seed);
+  const tool = await startHttpTool({});
+  tool.behave(() => ({ answerAfterMs: Math.floor(random() * 30) }));
+  const post = posting(victim);
+  const tenant = `crash-${seed}`;
+  await post('policy', '/v1/tenants', { tenant, display_name: tenant });
+  await post('policy', '/v1/agents', { tenant, agent: 'worker', display_name: 'Worker', scope_prefix: `tenant:${tenant}` });
+  const { key: apiKey } = await post('policy', '/v1/agents/worker/keys', { tenant });
+  await post('policy', '/v1/policies', { tenant, source: POLICY, reason: 'crash run' });
+  const auditor = await post('policy', '/v1/people', { tenant, person: 'ada', subject: 'local#ada', roles: ['auditor'], issue_token: true });
+  await post('reservations', '/v1/budgets', { tenant, scope_path: `tenant:${tenant}`, unit: 'RISK_POINTS', cap: String(ACTIONS) });
+  await post('executor', '/v1/connectors', { tenant, tool: { name: 'crm.update', version: '1.0' }, type: 'http', settings: { url: `${tool.url}/contacts` } });
+
+  const client = new ExequaturClient({ baseUrl: victim.urls, apiKey: apiKey ?? '', attempts: 6 });
+  const kills: Record<string, number> = {};
+  let killing = true;
+  const killer = (async (): Promise<void> => {
+    // Each target once in seeded order, then at random for as long as the run lasts.
+    const first = [...victim.targets].sort(() => random() - 0.5);
+    while (killing) {
+      await delay(250 + Math.floor(random() * 500));
+      const target = first.shift() ?? victim.targets[Math.floor(random() * victim.targets.length)];
+      if (!killing || target === undefined) return;
+      await victim.kill(target);
+      kills[target] = (kills[target] ?? 0) + 1;
+      await delay(400);
+    }
+  })();
+
+  const proposed: string[] = [];
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: CLIENTS }, async () => {
+      while (next < ACTIONS) {
+        const contact = `contact-${next++}`;
+        const key = randomUUID();
+        const answer = await persistently(() =>
+          client.propose({ scope_path: `tenant:${tenant}`, run_id: 'run-1', action_kind: 'crm.contact.update', tool: { name: 'crm.update', version: '1.0' }, target: contact, arguments: { contact, city: 'Hamburg' }, reversal: { reason: 'the contact can be edited again' }, execution_mode: 'managed' }, key),
+        );
+        proposed.push(answer.action_id);
+        await delay(Math.floor(random() * 60));
+      }
+    }),
+  );
+  while (victim.targets.some((target) => kills[target] === undefined)) await delay(50);
+  killing = false;
+  await killer;
+
+  const statuses: Record<string, ActionStatus> = {};
+  const settleBy = Date.now() + SETTLE_WITHIN_MS;
+  for (const actionId of proposed) {
+    for (;;) {
+      const { status } = await persistently(() => client.action(actionId));
+      statuses[actionId] = status;
+      if (TERMINAL.includes(status) || Date.now() > settleBy) break;
+      await delay(100);
+    }
+  }
+  const { report, lines } = await settledReport(victim, auditor['token'] ?? '');
+  await tool.stop();
+  return { proposed, statuses, effects: tool.effects.map((effect) => effect.key ?? 'none'), kills, report, executions: executionsOf(lines) };
+};
+
+/** The verifier's word on the exported log, once nothing is missing for being under way. */
+const settledReport = async (victim: Victim, auditorToken: string): Promise<{ report: Report; lines: readonly string[] }> => {
+  for (let tries = 0; ; tries += 1) {
+    const response = await fetch(`${victim.urls.audit}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${auditorToken}`, 'content-type': 'application/json', 'idempotency-key': randomUUID() }, body: '{}' });
+    const lines = (await response.text()).split('\n').filter((line) => line !== '');
+    const report = await verifyExport(streamed(lines), victim.trustedKeys);
+    if (report.result === 'valid' || tries > 40) return { report, lines };
+    await delay(500);
+  }
+};
+
+async function* streamed(lines: readonly string[]): AsyncGenerator<string> {
+  yield* lines;
+}
+
+const executionsOf = (lines: readonly string[]): CrashRun['executions'] => {
+  const named = (name: string): Set<string> =>
+    new Set(
+      lines.flatMap((line) => {
+        const { bytes_b64 } = JSON.parse(line) as { bytes_b64?: string };
+        if (bytes_b64 === undefined) return [];
+        const event = JSON.parse(Buffer.from(bytes_b64, 'base64').toString()) as { type: string; subject: string };
+        return event.type.includes(`.${name}.`) ? [event.subject] : [];
+      }),
+    );
+  return { started: named('ExecutionStarted'), succeeded: named('ExecutionSucceeded'), unknown: named('ExecutionUnknown') };
+};
