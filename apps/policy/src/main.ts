@@ -1,8 +1,8 @@
-import { ConfigError, createService, loadConfig, ServiceConfig } from '@exequatur/service-kit';
+import { ConfigError, createService, loadConfig } from '@exequatur/service-kit';
 import { policyService } from './policy-service.js';
 
 const start = async (): Promise<void> => {
-  const service = await createService(policyService, loadConfig(ServiceConfig, process.env));
+  const service = await createService(policyService.definition, loadConfig(policyService.Config, process.env));
   const origin = await service.listen();
   process.stdout.write(`policy listens on ${origin}\n`);
   const stop = (): void => void service.close().then(() => process.exit(0));

@@ -1,9 +1,10 @@
 import { EVENT_TOPICS } from '@exequatur/contracts';
+import { ServiceConfig } from '@exequatur/service-kit';
 import type { ServiceDefinition } from '@exequatur/service-kit';
 import { PolicySchema1763640000000 } from './migrations/policy-schema-1763640000000.js';
 import { PolicyModule } from './policy.module.js';
 
-export const policyService: ServiceDefinition = {
+const definition: ServiceDefinition = {
   name: 'policy',
   module: PolicyModule,
   migrations: [PolicySchema1763640000000],
@@ -11,3 +12,6 @@ export const policyService: ServiceDefinition = {
   // Projected in the transaction of each event, so that what was just created can be used at once.
   directory: 'own',
 };
+
+/** The service and the class its environment is checked by. */
+export const policyService = { definition, Config: ServiceConfig };

@@ -9,7 +9,7 @@ import { linksOf } from './links.js';
 
 /** What readers without a claim to the content see: ids, hashes, codes, amounts. */
 export const openFields = (view: ActionView, publicUrl: string): Readonly<Record<string, unknown>> => {
-  const { sealed: _sealed, facts, ...rest } = view;
+  const { sealed: _sealed, why: _why, facts, ...rest } = view;
   return { ...rest, scope_path: facts.scope_path, run_id: facts.run_id, action_kind: facts.action_kind, tool: facts.tool, risk_points: facts.risk_points, amounts: facts.amounts, execution_mode: facts.execution_mode, links: linksOf(publicUrl, view) };
 };
 

@@ -106,6 +106,7 @@ describe('an action after its proposal', () => {
     const held = { reservation_id, purpose: 'execution' as const, grant_id: approval_id, use_no: 1, action_id, execution_id, attempt: 1, agent: 'outreach-agent', scope_path: 'tenant:acme', run_id: 'run-1', action_kind: 'message.email.send', execution_mode: 'managed' as const, tool: { name: 'mailer.send', version: '1.0' }, granted_arguments_hash: hash, holds: [], caps: {}, execute_by: '2030-01-01T00:00:00Z', expires_at: '2030-01-01T00:00:00Z', policy_version: 1, policy_hash: hash, policy_result: 'same' as const, fence_epoch: 1 };
     await bed.publishAs('reservations', stream('reservation', reservation_id), { definition: ReservationHeld, data: held, correlationId: action_id });
     const next = await ask();
+    await grant(next);
     await bed.publishAs('reservations', stream('reservation', newId()), { definition: ReservationRefused, data: { reservation_id: newId(), action_id: next.action_id, agent: 'outreach-agent', code: 'BUDGET_EXCEEDED', after_approval: false, attempt: 1 }, correlationId: next.action_id });
     expect((await eventually(() => show(next.action_id), ({ body: { code } }) => code === 'BUDGET_EXCEEDED')).body).toMatchObject({ stop_reason: 'budget_exceeded' });
     expect((await show(action_id)).body).toMatchObject({ status: 'executed', provider_request_id: 'smtp-1', result: '250 OK', reservation_id });

@@ -15,6 +15,13 @@ export interface SealedPart {
   readonly sealed: SealedContent;
 }
 
+/** Why an action stands where it stands, for the loop of an agent. */
+export interface Reason {
+  readonly code?: Code;
+  readonly stop_reason?: StopReason;
+  readonly instruction?: string;
+}
+
 /** What is known of one action: a fold of its events from all services. Holds nothing personal in clear. */
 export interface ActionView {
   readonly tenant: string;
@@ -28,9 +35,12 @@ export interface ActionView {
   readonly verdict: Verdict;
   readonly tier?: 'AUTO' | 'LOG';
   readonly sampled?: boolean;
+  /** those of `why` that the status asks for */
   readonly code?: Code;
   readonly stop_reason?: StopReason;
   readonly instruction?: string;
+  /** by who said it; each is kept, since its status may still be on its way */
+  readonly why: Readonly<Partial<Record<'verdict' | 'approval' | 'refused' | 'failed' | 'unknown' | 'withdrawn', Reason>>>;
   readonly rule_id: string;
   readonly reason: string;
   readonly policy_hash: string;
@@ -64,7 +74,38 @@ export const foldAction = (view: ActionView | undefined, event: EventEnvelope): 
   const started = foldProposal(view, name, event);
   if (started === undefined || name === undefined) return view;
   const folded = foldExecution(foldApproval(started, name, event), name, event);
-  return folded === view ? view : { ...folded, updated_at: view !== undefined && view.updated_at > event.time ? view.updated_at : event.time };
+  if (folded === view) return view;
+  const { code: _code, stop_reason: _stop, instruction: _instruction, ...rest } = folded;
+  return { ...rest, ...reasonOf(folded), updated_at: view !== undefined && view.updated_at > event.time ? view.updated_at : event.time };
+};
+
+const reasonOf = ({ status, why }: ActionView): Reason => {
+  switch (status) {
+    case 'awaiting_approval':
+    case 'denied':
+    case 'quarantined':
+      return why.verdict ?? {};
+    case 'rejected':
+    case 'expired':
+    case 'cancelled':
+      return why.approval ?? {};
+    case 'withdrawn':
+      return why.withdrawn ?? {};
+    case 'allowed':
+    case 'granted':
+      return why.refused ?? {};
+    case 'unknown':
+      return why.unknown ?? {};
+    case 'failed':
+    case 'released':
+      return why.failed ?? {};
+    case 'proposed':
+    case 'answered':
+    case 'reserved':
+    case 'executing':
+    case 'executed':
+      return {};
+  }
 };
 
 export const sealedPart = ({ id, sealed }: EventEnvelope): SealedPart | undefined => (sealed === undefined ? undefined : { event_id: id, sealed });

@@ -14,31 +14,28 @@ export const foldApproval = (view: ActionView, name: string, event: EventEnvelop
     case 'ApprovalRejected': {
       const data = event.data as DataOf<typeof ApprovalRejected>;
       const rejection = { person: data.person, reason_code: data.reason_code, instruction: data.instruction };
-      return { ...view, status: moved(view.status, 'rejected'), stop_reason: 'approval_rejected', instruction: data.instruction, rejection, sealed: { ...view.sealed, ...(part === undefined ? {} : { rejection: part }) } };
+      return { ...view, status: moved(view.status, 'rejected'), why: { ...view.why, approval: { stop_reason: 'approval_rejected', instruction: data.instruction } }, rejection, sealed: { ...view.sealed, ...(part === undefined ? {} : { rejection: part }) } };
     }
     case 'ApprovalAnswered': {
       const { person } = event.data as DataOf<typeof ApprovalAnswered>;
-      const { stop_reason: _stop, instruction: _instruction, ...rest } = view;
-      return { ...rest, status: moved(view.status, 'answered'), answered_by: person, sealed: { ...view.sealed, ...(part === undefined ? {} : { response: part }) } };
+      return { ...view, status: moved(view.status, 'answered'), answered_by: person, sealed: { ...view.sealed, ...(part === undefined ? {} : { response: part }) } };
     }
     case 'ApprovalExpired':
-      return { ...view, status: moved(view.status, 'expired'), code: 'APPROVAL_EXPIRED', stop_reason: 'approval_timeout', instruction: EXPIRED };
+      return { ...view, status: moved(view.status, 'expired'), why: { ...view.why, approval: { code: 'APPROVAL_EXPIRED', stop_reason: 'approval_timeout', instruction: EXPIRED } } };
     case 'ApprovalCancelled':
-      return { ...view, status: moved(view.status, 'cancelled'), stop_reason: 'cancelled' };
+      return { ...view, status: moved(view.status, 'cancelled'), why: { ...view.why, approval: { stop_reason: 'cancelled' } } };
     case 'GrantRevoked':
-      return { ...view, status: moved(view.status, 'cancelled'), code: 'GRANT_REVOKED', stop_reason: 'cancelled' };
+      return { ...view, status: moved(view.status, 'cancelled'), why: { ...view.why, approval: { code: 'GRANT_REVOKED', stop_reason: 'cancelled' } } };
     default:
       return view;
   }
 };
 
-/** What held the agent up is over: code, stop reason and instruction of the verdict go. */
 const granted = (view: ActionView, event: EventEnvelope<DataOf<typeof ApprovalGranted>>): ActionView => {
-  const { code: _code, stop_reason: _stop, instruction: _instruction, ...rest } = view;
   const part = sealedPart(event);
   const { data } = event;
   return {
-    ...rest,
+    ...view,
     status: moved(view.status, 'granted'),
     grant_id: data.grant_id,
     grant: data.grant,

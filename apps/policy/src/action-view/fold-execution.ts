@@ -1,10 +1,12 @@
 import type { Code, EventEnvelope, StopReason } from '@exequatur/contracts';
 import { sealedPart } from './action-view.js';
 import type { ActionView, ActionViewStatus } from './action-view.js';
-import { isTakenUp, moved } from './status-order.js';
+import { moved } from './status-order.js';
 
 interface Step {
   readonly status?: ActionViewStatus;
+  /** which entry of `why` the code is */
+  readonly says?: 'refused' | 'failed' | 'unknown';
   readonly code?: Code;
 }
 
@@ -37,23 +39,18 @@ export const foldExecution = (view: ActionView, name: string, event: EventEnvelo
   };
 };
 
-/** A code stands only while it says why the status is what it is; a refused attempt says so only while nothing was taken up. */
-const withStep = (view: ActionView, step: Step): ActionView => {
-  const status = step.status === undefined ? view.status : moved(view.status, step.status);
-  if (status === 'executed') {
-    const { code: _code, stop_reason: _stop, ...rest } = view;
-    return { ...rest, status };
-  }
-  const tellsCode = step.code !== undefined && (step.status === undefined ? !isTakenUp(view.status) : status === step.status);
-  return { ...view, status, ...(tellsCode && step.code !== undefined ? { code: step.code, ...stopReason(step.code) } : {}) };
-};
+const withStep = (view: ActionView, { status, says, code }: Step): ActionView => ({
+  ...view,
+  status: status === undefined ? view.status : moved(view.status, status),
+  ...(says === undefined || code === undefined ? {} : { why: { ...view.why, [says]: { code, ...stopReason(code) } } }),
+});
 
 const stepOf = (name: string, data: UseData): Step | undefined => {
   switch (name) {
     case 'ReservationHeld':
       return { status: 'reserved' };
     case 'ReservationRefused':
-      return data.code === undefined ? {} : { code: data.code };
+      return { says: 'refused', ...codeOf(data) };
     case 'ReservationStarted':
     case 'ExecutionStarted':
       return { status: 'executing' };
@@ -63,14 +60,14 @@ const stepOf = (name: string, data: UseData): Step | undefined => {
     case 'ReservationReleased':
       return { status: data.outcome === 'FAILED' ? 'failed' : 'released' };
     case 'ReservationExpired':
-      return { status: 'released', code: 'RESERVATION_EXPIRED' };
+      return { status: 'released', says: 'failed', code: 'RESERVATION_EXPIRED' };
     case 'ReservationMarkedUnknown':
       return { status: 'unknown' };
     case 'ExecutionUnknown':
-      return { status: 'unknown', ...(data.code === undefined ? {} : { code: data.code }) };
+      return { status: 'unknown', says: 'unknown', ...codeOf(data) };
     case 'ExecutionFailed':
     case 'ExecutionSkipped':
-      return { status: 'failed', ...(data.code === undefined ? {} : { code: data.code }) };
+      return { status: 'failed', says: 'failed', ...codeOf(data) };
     case 'ExecutionReconciled':
       return { status: data.result === 'executed' ? 'executed' : 'failed' };
     default:
@@ -78,10 +75,13 @@ const stepOf = (name: string, data: UseData): Step | undefined => {
   }
 };
 
+const codeOf = ({ code }: UseData): { code?: Code } => (code === undefined ? {} : { code });
+
 /** The next use of a grant starts where the grant stood. */
 const afterEarlierUse = (view: ActionView): ActionView => {
-  const { code: _code, stop_reason: _stop, reservation_id: _reservation, execution_id: _execution, provider_request_id: _provider, ...rest } = view;
-  return { ...rest, status: view.approval_id === undefined ? 'allowed' : 'granted' };
+  const { reservation_id: _reservation, execution_id: _execution, provider_request_id: _provider, ...rest } = view;
+  const { refused: _refused, failed: _failed, unknown: _unknown, ...why } = view.why;
+  return { ...rest, why, status: view.approval_id === undefined ? 'allowed' : 'granted' };
 };
 
 const STOP_REASON_OF: Readonly<Partial<Record<Code, StopReason>>> = {

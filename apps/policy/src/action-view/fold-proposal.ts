@@ -1,4 +1,4 @@
-import type { ActionAllowed, ActionCapped, ActionDenied, ActionProposed, ActionQuarantined, ApprovalRequired, DataOf, EventEnvelope, Verdict } from '@exequatur/contracts';
+import type { ActionAllowed, ActionCapped, ActionDenied, ActionProposed, ActionQuarantined, ApprovalRequired, Code, DataOf, EventEnvelope, Verdict } from '@exequatur/contracts';
 import { stopOf } from '@exequatur/policy-domain';
 import { sealedPart } from './action-view.js';
 import type { ActionView, ActionViewStatus } from './action-view.js';
@@ -19,18 +19,18 @@ export const foldProposal = (view: ActionView | undefined, name: string | undefi
     case 'ApprovalRequired': {
       const data = event.data as DataOf<typeof ApprovalRequired>;
       const ruled = withRuling(view, 'REQUIRE_APPROVAL', 'awaiting_approval', data);
-      return { ...ruled, code: 'APPROVAL_REQUIRED', approval_id: data.approval_id, expires_at: data.expires_at, ...(data.caps === undefined ? {} : { caps: data.caps }) };
+      return { ...withCode(ruled, 'APPROVAL_REQUIRED'), approval_id: data.approval_id, expires_at: data.expires_at, ...(data.caps === undefined ? {} : { caps: data.caps }) };
     }
     case 'ActionQuarantined': {
       const data = event.data as DataOf<typeof ActionQuarantined>;
-      return { ...withRuling(view, 'QUARANTINE', 'quarantined', data), code: data.code };
+      return withCode(withRuling(view, 'QUARANTINE', 'quarantined', data), data.code);
     }
     case 'ActionDenied': {
       const data = event.data as DataOf<typeof ActionDenied>;
-      return { ...withRuling(view, 'DENY', 'denied', data), code: data.code };
+      return withCode(withRuling(view, 'DENY', 'denied', data), data.code);
     }
     case 'ActionWithdrawn':
-      return { ...view, status: moved(view.status, 'withdrawn'), stop_reason: 'cancelled' };
+      return { ...view, status: moved(view.status, 'withdrawn'), why: { ...view.why, withdrawn: { stop_reason: 'cancelled' } } };
     default:
       return view;
   }
@@ -48,6 +48,7 @@ const proposed = (event: EventEnvelope<DataOf<typeof ActionProposed>>): ActionVi
     facts: data.facts,
     door: data.door,
     status: 'proposed',
+    why: {},
     verdict: 'QUARANTINE',
     rule_id: '',
     reason: '',
@@ -66,13 +67,15 @@ const withRuling = (view: ActionView, verdict: Verdict, status: ActionViewStatus
   ...view,
   status: moved(view.status, status),
   verdict,
-  ...(stopOf(verdict) ?? {}),
+  why: { ...view.why, verdict: stopOf(verdict) ?? {} },
   rule_id: data.rule_id,
   reason: data.reason,
   policy_hash: data.policy_hash,
   policy_version: data.policy_version,
   ...(data.action_class === undefined ? {} : { action_class: data.action_class }),
 });
+
+const withCode = (view: ActionView, code: Code): ActionView => ({ ...view, why: { ...view.why, verdict: { code, ...view.why.verdict } } });
 
 const allowed = (view: ActionView, verdict: Verdict, data: Allowance): ActionView => ({
   ...withRuling(view, verdict, 'allowed', data),

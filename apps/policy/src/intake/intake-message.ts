@@ -1,11 +1,11 @@
 import { verify } from 'node:crypto';
 import { importVerifyingKey } from '@exequatur/audit-chain';
-import { count, name, object, oneOf, optional, text } from '@exequatur/contracts';
+import { count, name, object, oneOf, optional } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { isJsonObject, parseStrict, StrictJsonError } from '@exequatur/kernel';
 import type { JsonObject } from '@exequatur/kernel';
-import { Directory, Problem, shaped } from '@exequatur/service-kit';
-import type { AgentPrincipal } from '@exequatur/service-kit';
+import { Problem, shaped } from '@exequatur/service-kit';
+import type { AgentPrincipal, Directory } from '@exequatur/service-kit';
 
 /**
  * A signed proposal: compact JWS (RFC 7515), alg EdDSA, `kid` the id of a key registered for the agent, over the claims

@@ -9,7 +9,7 @@ import type { Delivery } from '@exequatur/messaging';
 /** The runtime authority has switched: from now on nothing is claimed under an older version. */
 @Controller()
 export class MarkPolicyInForceWhenReservationsSwitched {
-  constructor(private readonly inbox: Inbox) {}
+  constructor(private readonly inbox: Inbox<PgTransaction>) {}
 
   @OnEvent(PolicyInForce)
   async handle(@Payload() delivery: Delivery<DataOf<typeof PolicyInForce>>): Promise<void> {

@@ -1,4 +1,4 @@
-import { capsShape, CODES, count, hash, instant, jws, name, object, oneOf, optional, record, STOP_REASONS, text, uuid, VERDICTS } from '@exequatur/contracts';
+import { capsShape, CODES, count, hash, instant, jws, object, oneOf, optional, record, STOP_REASONS, text, uuid, VERDICTS } from '@exequatur/contracts';
 import type { Code, Shape } from '@exequatur/contracts';
 import { stopOf } from '@exequatur/policy-domain';
 import type { ActionView } from '../action-view/action-view.js';

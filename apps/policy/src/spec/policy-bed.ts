@@ -55,7 +55,7 @@ export const startPolicyBed = async (adminUrl: string): Promise<PolicyBed> => {
     EXEQUATUR_ADMIN_TOKEN_HASH: secrets.adminTokenHash,
     LOG_LEVEL: process.env['SPEC_LOG_LEVEL'] ?? 'silent',
   });
-  const service = await createService(policyService, config);
+  const service = await createService(policyService.definition, config);
   const origin = await service.listen();
   const root = secrets.adminToken;
 
