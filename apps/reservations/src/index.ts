@@ -1,12 +1,15 @@
 import { EVENT_TOPICS } from '@exequatur/contracts';
+import { ServiceConfig } from '@exequatur/service-kit';
 import type { ServiceDefinition } from '@exequatur/service-kit';
 import { CreateReservations1769846400000 } from './migrations/create-reservations.js';
 import { ReservationsModule } from './reservations.module.js';
 
-/** The reservations service: may this exact action run now, on which budgets, under which caps. */
-export const reservationsService: ServiceDefinition = {
+const definition: ServiceDefinition = {
   name: 'reservations',
   module: ReservationsModule,
   migrations: [CreateReservations1769846400000],
   eventTopics: [EVENT_TOPICS.actions, EVENT_TOPICS.approvals, EVENT_TOPICS.executions, EVENT_TOPICS.policies, EVENT_TOPICS.directory],
 };
+
+/** May this exact action run now, on which budgets, under which caps. With the class its environment is checked by. */
+export const reservationsService = { definition, Config: ServiceConfig };

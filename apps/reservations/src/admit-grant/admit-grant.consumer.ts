@@ -1,8 +1,8 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { Payload } from '@nestjs/microservices';
 import { ActionAllowed, ActionCapped, ApprovalGranted } from '@exequatur/contracts';
 import type { DataOf, Grant } from '@exequatur/contracts';
-import { DeterministicFailure, Inbox } from '@exequatur/messaging';
+import { DeterministicFailure, Inbox, OnEvent } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import type { PgTransaction } from '@exequatur/event-store';
 import { Signer } from '@exequatur/service-kit';
@@ -19,17 +19,17 @@ export class AdmitGrantWhenGiven {
     private readonly signer: Signer,
   ) {}
 
-  @EventPattern<string>(ActionAllowed.type)
+  @OnEvent(ActionAllowed)
   allowed(@Payload() delivery: Delivery<DataOf<typeof ActionAllowed>>): Promise<void> {
     return this.admit(delivery, 'allowance');
   }
 
-  @EventPattern<string>(ActionCapped.type)
+  @OnEvent(ActionCapped)
   capped(@Payload() delivery: Delivery<DataOf<typeof ActionCapped>>): Promise<void> {
     return this.admit(delivery, 'allowance');
   }
 
-  @EventPattern<string>(ApprovalGranted.type)
+  @OnEvent(ApprovalGranted)
   granted(@Payload() delivery: Delivery<DataOf<typeof ApprovalGranted>>): Promise<void> {
     return this.admit(delivery, 'approval');
   }

@@ -21,7 +21,7 @@ interface BoardRow {
 
 const BOARD = `
 SELECT t.tenant, f.epoch, p.policy_version, p.policy_hash,
-  (SELECT jsonb_agg(jsonb_build_object('freeze_id', z.freeze_id, 'scope', z.scope, 'value', z.value)) FROM freeze z WHERE z.tenant = t.tenant AND z.status <> 'Lifted') AS freezes
+  (SELECT jsonb_agg(jsonb_build_object('freeze_id', z.freeze_id, 'scope', z.scope, 'value', z.value)) FROM scope_freeze z WHERE z.tenant = t.tenant AND z.status <> 'Lifted') AS freezes
 FROM unnest($1::text[]) AS t (tenant) LEFT JOIN fence f USING (tenant) LEFT JOIN policy_in_force p USING (tenant)`;
 
 /** Parsed policies of tenants; a (tenant, version, hash) never changes, so nothing here can be stale. It never says which is in force. */

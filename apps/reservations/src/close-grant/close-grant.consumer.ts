@@ -1,10 +1,10 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { Payload } from '@nestjs/microservices';
 import { ActionWithdrawn, GrantClosed, GrantRevoked, streamKey } from '@exequatur/contracts';
 import type { DataOf, StreamId } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Inbox } from '@exequatur/messaging';
+import { Inbox, OnEvent } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import { Database } from '@exequatur/service-kit';
 import type { Queryable } from '@exequatur/service-kit';
@@ -25,14 +25,14 @@ export class CloseGrantWhenTakenBack {
   ) {}
 
   /** The row's own lock orders this against claims. */
-  @EventPattern<string>(GrantRevoked.type)
+  @OnEvent(GrantRevoked)
   async revoked(@Payload() delivery: Delivery<DataOf<typeof GrantRevoked>>): Promise<void> {
     const { tenant, data } = delivery.event;
     await this.inbox.once(delivery, { fences: [{ tenant, mode: 'shared' }], streams: [grantStream(tenant, data.grant_id)] }, (tx) => this.close(tx, delivery, [data.grant_id], 'revoked'));
   }
 
   /** Exclusive fence: a grant that is being admitted right now is either seen here, or sees the withdrawal. */
-  @EventPattern<string>(ActionWithdrawn.type)
+  @OnEvent(ActionWithdrawn)
   async withdrawn(@Payload() delivery: Delivery<DataOf<typeof ActionWithdrawn>>): Promise<void> {
     const { tenant, data } = delivery.event;
     const known = await this.grantsOf(this.database, tenant, data.action_id);

@@ -26,7 +26,7 @@ export class FreezeStore {
   constructor(private readonly store: PgEventStore) {}
 
   async lock(tx: PgTransaction, tenant: string, freezeId: string): Promise<Freeze> {
-    const { rows } = await tx.query<Row>('SELECT status, scope, value, fence_epoch FROM freeze WHERE tenant = $1 AND freeze_id = $2 FOR UPDATE', [tenant, freezeId]);
+    const { rows } = await tx.query<Row>('SELECT status, scope, value, fence_epoch FROM scope_freeze WHERE tenant = $1 AND freeze_id = $2 FOR UPDATE', [tenant, freezeId]);
     const [row] = rows;
     return row === undefined ? { status: 'None' } : { status: row.status, freezeId, scope: row.scope, value: row.value, fenceEpoch: Number(row.fence_epoch) };
   }
@@ -46,13 +46,13 @@ export class FreezeStore {
   private async write(tx: PgTransaction, tenant: string, { type, data }: FreezeEvent, time: string): Promise<void> {
     switch (type) {
       case 'FreezeApplied':
-        await tx.query("INSERT INTO freeze (tenant, freeze_id, scope, value, reason, status, fence_epoch, applied_at) VALUES ($1, $2, $3, $4, $5, 'Applied', $6, $7)", [tenant, data.freeze_id, data.scope, data.value, data.reason, data.fence_epoch, time]);
+        await tx.query("INSERT INTO scope_freeze (tenant, freeze_id, scope, value, reason, status, fence_epoch, applied_at) VALUES ($1, $2, $3, $4, $5, 'Applied', $6, $7)", [tenant, data.freeze_id, data.scope, data.value, data.reason, data.fence_epoch, time]);
         return;
       case 'FreezeQuiesced':
-        await tx.query("UPDATE freeze SET status = 'Quiesced', unknown_reservations = $3 WHERE tenant = $1 AND freeze_id = $2", [tenant, data.freeze_id, data.unknown_reservations]);
+        await tx.query("UPDATE scope_freeze SET status = 'Quiesced', unknown_reservations = $3 WHERE tenant = $1 AND freeze_id = $2", [tenant, data.freeze_id, data.unknown_reservations]);
         return;
       case 'FreezeLifted':
-        await tx.query("UPDATE freeze SET status = 'Lifted' WHERE tenant = $1 AND freeze_id = $2", [tenant, data.freeze_id]);
+        await tx.query("UPDATE scope_freeze SET status = 'Lifted' WHERE tenant = $1 AND freeze_id = $2", [tenant, data.freeze_id]);
         return;
     }
   }

@@ -95,7 +95,7 @@ export class FreezeHttp {
     const after = asked.cursor === undefined ? null : shaped(uuid(), decodeCursor(asked.cursor));
     const size = pageSize(asked.limit);
     const { rows } = await this.database.query<Row>(
-      `SELECT freeze_id, status, scope, value, reason, fence_epoch, unknown_reservations, applied_at FROM freeze
+      `SELECT freeze_id, status, scope, value, reason, fence_epoch, unknown_reservations, applied_at FROM scope_freeze
        WHERE tenant = $1 AND ($2 OR status <> 'Lifted') AND ($3::uuid IS NULL OR freeze_id < $3) ORDER BY freeze_id DESC LIMIT $4`,
       [tenant, asked.include_lifted === 'true', after, size + 1],
     );

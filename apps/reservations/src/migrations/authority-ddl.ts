@@ -14,7 +14,7 @@ CREATE TABLE policy_in_force (
   registered_kinds text[] NOT NULL
 );
 
-CREATE TABLE freeze (
+CREATE TABLE scope_freeze (
   tenant text NOT NULL,
   freeze_id uuid PRIMARY KEY,
   scope text NOT NULL CHECK (scope IN ('tenant', 'agent', 'kind', 'tool', 'grant')),
@@ -25,7 +25,7 @@ CREATE TABLE freeze (
   unknown_reservations uuid[] NOT NULL DEFAULT '{}',
   applied_at timestamptz NOT NULL
 );
-CREATE INDEX freeze_standing ON freeze (tenant) WHERE status <> 'Lifted';
+CREATE INDEX scope_freeze_standing ON scope_freeze (tenant) WHERE status <> 'Lifted';
 
 -- A row without claims is a tombstone that came before its grant. Rows outlive expires_at.
 CREATE TABLE grant_row (

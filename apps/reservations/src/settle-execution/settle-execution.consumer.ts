@@ -1,9 +1,9 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { Payload } from '@nestjs/microservices';
 import { ExecutionFailed, ExecutionReconciled, ExecutionSkipped, ExecutionStarted, ExecutionSucceeded, ExecutionUnknown } from '@exequatur/contracts';
 import type { DataOf } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
-import { DeterministicFailure, Inbox } from '@exequatur/messaging';
+import { DeterministicFailure, Inbox, OnEvent } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import { Database } from '@exequatur/service-kit';
 import type { SettleAsked } from '../authority/authority-command.js';
@@ -20,12 +20,12 @@ export class SettleClaimWhenExecuted {
     private readonly database: Database,
   ) {}
 
-  @EventPattern<string>(ExecutionStarted.type)
+  @OnEvent(ExecutionStarted)
   started(@Payload() delivery: Delivery<DataOf<typeof ExecutionStarted>>): Promise<void> {
     return this.settle(delivery, { type: 'StartReservation', data: { attestedBy: 'executor' } });
   }
 
-  @EventPattern<string>(ExecutionSucceeded.type)
+  @OnEvent(ExecutionSucceeded)
   succeeded(@Payload() delivery: Delivery<DataOf<typeof ExecutionSucceeded>>): Promise<void> {
     const { actual, provider_request_id, executed_arguments_hash } = delivery.event.data;
     return this.settle(delivery, {
@@ -34,17 +34,17 @@ export class SettleClaimWhenExecuted {
     });
   }
 
-  @EventPattern<string>(ExecutionFailed.type)
+  @OnEvent(ExecutionFailed)
   failed(@Payload() delivery: Delivery<DataOf<typeof ExecutionFailed>>): Promise<void> {
     return this.settle(delivery, { type: 'ReleaseReservation', data: { attestedBy: 'executor', outcome: 'FAILED', reason: delivery.event.data.code } });
   }
 
-  @EventPattern<string>(ExecutionUnknown.type)
+  @OnEvent(ExecutionUnknown)
   unknown(@Payload() delivery: Delivery<DataOf<typeof ExecutionUnknown>>): Promise<void> {
     return this.settle(delivery, { type: 'MarkReservationUnknown', data: { attestedBy: 'executor', reason: delivery.event.data.code } });
   }
 
-  @EventPattern<string>(ExecutionReconciled.type)
+  @OnEvent(ExecutionReconciled)
   reconciled(@Payload() delivery: Delivery<DataOf<typeof ExecutionReconciled>>): Promise<void> {
     const { result, by, provider_request_id } = delivery.event.data;
     const attestedBy = by === 'person' ? 'person' : 'executor';
@@ -57,7 +57,7 @@ export class SettleClaimWhenExecuted {
   }
 
   /** Usually nothing was held; a claim whose answer never reached the executor is returned. */
-  @EventPattern<string>(ExecutionSkipped.type)
+  @OnEvent(ExecutionSkipped)
   skipped(@Payload() delivery: Delivery<DataOf<typeof ExecutionSkipped>>): Promise<void> {
     return this.settle(delivery, { type: 'ReleaseReservation', data: { attestedBy: 'executor', outcome: 'NONE', reason: 'skipped' } });
   }

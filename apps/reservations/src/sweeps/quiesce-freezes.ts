@@ -36,7 +36,7 @@ export class QuiesceFreezes {
   ) {}
 
   async sweep(): Promise<void> {
-    const { rows } = await this.database.query<{ tenant: string; freeze_id: string }>("SELECT tenant, freeze_id FROM freeze WHERE status = 'Applied' ORDER BY freeze_id LIMIT $1", [MAX_FREEZES]);
+    const { rows } = await this.database.query<{ tenant: string; freeze_id: string }>("SELECT tenant, freeze_id FROM scope_freeze WHERE status = 'Applied' ORDER BY freeze_id LIMIT $1", [MAX_FREEZES]);
     for (const { tenant, freeze_id } of rows) await this.quiesce(tenant, freeze_id);
   }
 

@@ -1,11 +1,11 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { Payload } from '@nestjs/microservices';
 import { PolicyInForce, PolicyPublished, PolicyRolledBack, streamKey } from '@exequatur/contracts';
 import type { DataOf, StreamId } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 import { sha256Text } from '@exequatur/kernel';
-import { DeterministicFailure, Inbox } from '@exequatur/messaging';
+import { DeterministicFailure, Inbox, OnEvent } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import { raiseFence } from '../authority/tenant-board.js';
 
@@ -24,12 +24,12 @@ export class SwitchPolicyWhenPublished {
     private readonly store: PgEventStore,
   ) {}
 
-  @EventPattern<string>(PolicyPublished.type)
+  @OnEvent(PolicyPublished)
   published(@Payload() delivery: Delivery<DataOf<typeof PolicyPublished>>): Promise<void> {
     return this.switchTo(delivery);
   }
 
-  @EventPattern<string>(PolicyRolledBack.type)
+  @OnEvent(PolicyRolledBack)
   rolledBack(@Payload() delivery: Delivery<DataOf<typeof PolicyRolledBack>>): Promise<void> {
     return this.switchTo(delivery);
   }

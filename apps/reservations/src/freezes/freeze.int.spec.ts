@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { newId } from '@exequatur/kernel';
+import { Installation } from '../spec/installation.js';
+
+describe('freezes', () => {
+  let here: Installation;
+  beforeAll(async () => {
+    here = await Installation.start();
+    await here.budget('100000');
+  }, 60_000);
+  afterAll(() => here.stop());
+
+  const freeze = (scope: string, value: string, reason = 'odd mails') => here.post('/v1/freezes', { scope, value, reason }, here.personToken('acme'));
+  const lift = (id: unknown, reason = 'checked') => here.post(`/v1/freezes/${id as string}/lift`, { reason }, here.personToken('acme'));
+  const standing = async (id: unknown) => ((await here.call('GET', '/v1/freezes?include_lifted=true', here.personToken('acme'))).body['items'] as Record<string, unknown>[]).find(({ freeze_id }) => freeze_id === id);
+
+  test.each([
+    ['tenant', () => 'acme'],
+    ['agent', () => 'mailer'],
+    ['kind', () => 'mail.send'],
+    ['tool', () => 'mailer.send'],
+    ['tool', () => 'mailer.send@1'],
+    ['grant', (grantId: string) => grantId],
+  ])('invariant 15: nothing is claimed under a freeze of the %s, and again after it is lifted', async (scope, value) => {
+    const grant = here.grant();
+    const applied = await freeze(scope, value(grant.grant_id));
+    expect(applied).toMatchObject({ status: 201, body: { status: 'fenced', scope } });
+    expect(await here.reserve(grant)).toMatchObject({ status: 423, body: { code: 'FROZEN' } });
+    expect(await lift(applied.body['freeze_id'])).toMatchObject({ status: 200, body: { status: 'lifted' } });
+    expect((await here.reserve(grant)).status).toBe(201);
+  });
+
+  test('what is outside the scope goes on', async () => {
+    const applied = await freeze('agent', 'other');
+    expect((await here.reserve(here.grant())).status).toBe(201);
+    await lift(applied.body['freeze_id']);
+  });
+
+  test('under a freeze an agent neither starts nor extends what it held before, but may report', async () => {
+    const id = (await here.reserve(here.grant())).body['reservation_id'] as string;
+    const applied = await freeze('kind', 'mail.send');
+    expect(await here.post(`/v1/reservations/${id}/start`, undefined)).toMatchObject({ status: 423, body: { code: 'FROZEN' } });
+    expect(await here.post(`/v1/reservations/${id}/extend`, { ttl_ms: 300_000 })).toMatchObject({ status: 423, body: { code: 'FROZEN' } });
+    expect(await here.post(`/v1/reservations/${id}/release`, {})).toMatchObject({ status: 200 });
+    await lift(applied.body['freeze_id']);
+  });
+
+  test('invariant 16: quiesced comes when every earlier claim has ended or is listed unknown', async () => {
+    const ended = (await here.reserve(here.grant({ agent_identity: 'mailer', action_kind: 'mail.read' }))).body['reservation_id'] as string;
+    const unknown = (await here.reserve(here.grant({ action_kind: 'mail.read' }))).body['reservation_id'] as string;
+    const applied = await freeze('kind', 'mail.read');
+    const id = applied.body['freeze_id'];
+    await here.post(`/v1/reservations/${unknown}/outcome`, { status: 'UNKNOWN' });
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(await standing(id)).toMatchObject({ status: 'fenced' });
+    await here.post(`/v1/reservations/${ended}/release`, {});
+    await here.until('quiesced', async () => (await standing(id))?.['status'] === 'quiesced', 20_000);
+    expect(await standing(id)).toMatchObject({ unknown_reservations: [unknown] });
+    const { rows } = await here.pool.query<{ late: boolean }>('SELECT execute_by < clock_timestamp() AS late FROM reservation WHERE reservation_id = $1', [unknown]);
+    expect(rows[0]?.late).toBe(true);
+    await lift(id);
+  }, 40_000);
+
+  test('a freeze and its lifting say why; another tenant sees neither', async () => {
+    expect(await freeze('agent', 'mailer', ' ')).toMatchObject({ status: 422, body: { code: 'REASON_REQUIRED' } });
+    const applied = await freeze('agent', 'nobody');
+    expect(await lift(applied.body['freeze_id'], '')).toMatchObject({ status: 422, body: { code: 'REASON_REQUIRED' } });
+    expect(await here.post(`/v1/freezes/${applied.body['freeze_id'] as string}/lift`, { reason: 'mine' }, here.personToken('globex'))).toMatchObject({ status: 404 });
+    expect(await here.post(`/v1/freezes/${applied.body['freeze_id'] as string}/lift`, { reason: 'mine' }, here.secrets.adminToken)).toMatchObject({ status: 403 });
+    expect((await here.call('GET', '/v1/freezes?include_lifted=true', here.personToken('globex'))).body['items']).toEqual([]);
+  });
+
+  test('epochs rise with every freeze, lifting and policy', async () => {
+    await here.publishPolicy('acme', { version: 1, classes: { mail: { kinds: ['mail.send', 'mail.read'], default: 'allow', tier: 'log' } } });
+    const epochs = [...(await here.events('FreezeApplied')), ...(await here.events('FreezeLifted')), ...(await here.events('PolicyInForce'))].map(({ data }) => data['fence_epoch'] as number).sort((a, b) => a - b);
+    expect(epochs).toEqual(epochs.map((_, index) => index + 1));
+    const held = await here.reserve(here.grant());
+    expect((await here.call('GET', `/v1/reservations/${held.body['reservation_id'] as string}`, here.agentToken('acme'))).body['fence_epoch']).toBe(epochs.at(-1));
+  });
+
+  test('invariant 21: the same freeze request twice is one freeze', async () => {
+    const key = newId();
+    const body = { scope: 'agent', value: 'nobody', reason: 'twice' };
+    const first = await here.post('/v1/freezes', body, here.personToken('acme'), key);
+    expect((await here.post('/v1/freezes', body, here.personToken('acme'), key)).bytes).toBe(first.bytes);
+  });
+});
