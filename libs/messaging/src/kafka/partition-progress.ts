@@ -5,18 +5,22 @@ interface Progress {
   /** Offset after the last message, when last seen. */
   end: bigint;
   failures: number;
-  resume: NodeJS.Timeout | undefined;
+  pause: { readonly timer: NodeJS.Timeout; readonly resume: () => void } | undefined;
 }
 
 export class PartitionProgress {
   private readonly partitions = new Map<string, Progress>();
 
-  /** A new assignment: what went elsewhere is forgotten, its failures too. */
+  /**
+   * A new assignment: what went elsewhere is forgotten, its failures too. Its pause ends at once, since the consumer would
+   * remember it if the partition came back.
+   */
   assign(assignment: Readonly<Record<string, readonly number[]>>): void {
     const assigned = new Set(Object.entries(assignment).flatMap(([topic, partitions]) => partitions.map((partition) => nameOf(topic, partition))));
     for (const [name, progress] of this.partitions) {
       if (assigned.has(name)) continue;
-      clearTimeout(progress.resume);
+      clearTimeout(progress.pause?.timer);
+      progress.pause?.resume();
       this.partitions.delete(name);
     }
     for (const name of assigned) if (!this.partitions.has(name)) this.partitions.set(name, fresh());
@@ -54,8 +58,12 @@ export class PartitionProgress {
 
   resumeAfter(topic: string, partition: number, ms: number, resume: () => void): void {
     const progress = this.of(topic, partition);
-    clearTimeout(progress.resume);
-    progress.resume = setTimeout(resume, ms);
+    clearTimeout(progress.pause?.timer);
+    const timer = setTimeout(() => {
+      progress.pause = undefined;
+      resume();
+    }, ms);
+    progress.pause = { timer, resume };
   }
 
   clear(): void {
@@ -81,4 +89,4 @@ export class PartitionProgress {
 }
 
 const nameOf = (topic: string, partition: number): string => `${topic}/${partition}`;
-const fresh = (): Progress => ({ next: undefined, end: 0n, failures: 0, resume: undefined });
+const fresh = (): Progress => ({ next: undefined, end: 0n, failures: 0, pause: undefined });

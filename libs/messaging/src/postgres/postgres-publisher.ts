@@ -28,6 +28,9 @@ export class PostgresPublisher implements Publisher {
   /** Partitions of a topic are fixed, so they are read once. */
   private readonly partitions = new Map<string, number>();
 
+  private readonly waking = new Set<string>();
+  private readonly wakeAgain = new Set<string>();
+
   constructor(private readonly pool: pg.Pool) {}
 
   async publish(topic: string, messages: readonly OutgoingMessage[]): Promise<void> {
@@ -49,7 +52,7 @@ export class PostgresPublisher implements Publisher {
       messages.map(({ headers }) => JSON.stringify(headers)),
     ]);
     if (written.rowCount !== messages.length) throw new Error(`topic ${topic} may not be written by this role`);
-    await this.wake(topic);
+    this.wake(topic);
   }
 
   private async partitionsOf(topic: string): Promise<number> {
@@ -63,14 +66,21 @@ export class PostgresPublisher implements Publisher {
   }
 
   /**
-   * After the commit, since a NOTIFY inside it would make all committing transactions queue for one lock. The messages are
-   * durable by now: a failure here only means that consumers find them at their next poll.
+   * After the commit, since a NOTIFY inside it would make all committing transactions queue for one lock; not waited for, and
+   * one at a time for a topic. The messages are durable by now: a failure only means that consumers find them at their next poll.
    */
-  private async wake(topic: string): Promise<void> {
-    try {
-      await this.pool.query('SELECT pg_notify($1, $2)', [WAKE_CHANNEL, topic]);
-    } catch {
+  private wake(topic: string): void {
+    if (this.waking.has(topic)) {
+      this.wakeAgain.add(topic);
       return;
     }
+    this.waking.add(topic);
+    this.pool
+      .query('SELECT pg_notify($1, $2)', [WAKE_CHANNEL, topic])
+      .catch(() => undefined)
+      .finally(() => {
+        this.waking.delete(topic);
+        if (this.wakeAgain.delete(topic)) this.wake(topic);
+      });
   }
 }

@@ -1,45 +1,32 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startTestPostgres } from '@exequatur/testing';
-import type { TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import type { IncomingMessage } from '../port.js';
+import { onBusDatabase } from '../spec/bus-database.js';
+import type { BusDatabase } from '../spec/bus-database.js';
 import { busDdl, busOwners } from './bus-ddl.js';
 import { postgresTransport } from './postgres-transport.js';
 
 const TOPIC = 'exequatur.actions.v1';
 
 describe('PostgreSQL transport', () => {
-  let server: TestPostgres;
+  let database: BusDatabase;
   let admin: pg.Pool;
-  let url: string;
-
-  const urlOf = (role: string): string => {
-    const changed = new URL(url);
-    changed.username = role;
-    changed.password = 'secret';
-    return changed.toString();
-  };
 
   beforeAll(async () => {
-    server = await startTestPostgres();
-    url = (await server.createDatabase()).url;
-    admin = new pg.Pool({ connectionString: url });
-    for (const service of ['policy', 'approvals', 'reservations', 'executor', 'audit']) await admin.query(`CREATE ROLE bus_${service} LOGIN PASSWORD 'secret'`);
-    await admin.query(busDdl({ owners: busOwners((service) => `bus_${service}`) }));
+    database = await onBusDatabase(await startTestPostgres());
+    admin = database.admin;
   });
-  afterAll(async () => {
-    await admin.end();
-    await server.stop();
-  });
+  afterAll(() => database.close());
 
   test('its DDL may be run again', async () => {
-    await admin.query(busDdl({ owners: busOwners((service) => `bus_${service}`) }));
+    await admin.query(busDdl({ owners: busOwners((service) => `exequatur_${service}`) }));
     const { rows } = await admin.query('SELECT count(*)::int AS n FROM bus.partition WHERE topic = $1', [TOPIC]);
     expect(rows).toEqual([{ n: 6 }]);
   });
 
   test('offsets are gapless and appear in order under concurrent publishers', async () => {
-    const policy = postgresTransport({ connectionString: urlOf('bus_policy'), service: 'policy', maxConnections: 8 });
+    const policy = postgresTransport({ connectionString: database.urlOf('policy'), service: 'policy', maxConnections: 8 });
     const batch = (writer: number) => Array.from({ length: 7 }, (_, n) => ({ key: `acme/action/${(writer * 7 + n) % 11}`, value: Buffer.from(`${writer}`), headers: {} }));
     const published = Array.from({ length: 40 }, (_, writer) => policy.publisher.publish(TOPIC, batch(writer)));
     await Promise.all(published);
@@ -54,9 +41,9 @@ describe('PostgreSQL transport', () => {
   });
 
   test('a role publishes on its own topics only', async () => {
-    const executor = postgresTransport({ connectionString: urlOf('bus_executor'), service: 'executor' });
+    const executor = postgresTransport({ connectionString: database.urlOf('executor'), service: 'executor' });
     await expect(executor.publisher.publish(TOPIC, [{ key: 'acme/action/1', value: Buffer.from('forged'), headers: {} }])).rejects.toThrow('may not be written by this role');
-    const direct = new pg.Client({ connectionString: urlOf('bus_executor') });
+    const direct = new pg.Client({ connectionString: database.urlOf('executor') });
     await direct.connect();
     await expect(direct.query(`INSERT INTO bus.message (topic, partition, "offset", key, value, headers) VALUES ($1, 0, 9999, 'k', 'v', '{}')`, [TOPIC])).rejects.toThrow('row-level security');
     await expect(direct.query('DELETE FROM bus.message')).rejects.toThrow('permission denied');
@@ -66,14 +53,14 @@ describe('PostgreSQL transport', () => {
   });
 
   test('says which topics are missing', async () => {
-    const audit = postgresTransport({ connectionString: urlOf('bus_audit'), service: 'audit' });
+    const audit = postgresTransport({ connectionString: database.urlOf('audit'), service: 'audit' });
     await expect(audit.ensureTopics([{ name: 'exequatur.nowhere.v1', owner: 'audit', partitions: 1 }])).rejects.toThrow('exequatur.nowhere.v1');
     await audit.close();
   });
 
   test('delivers soon after publication, without waiting for a poll', async () => {
-    const policy = postgresTransport({ connectionString: urlOf('bus_policy'), service: 'policy' });
-    const audit = postgresTransport({ connectionString: urlOf('bus_audit'), service: 'audit', pollMs: 60_000 });
+    const policy = postgresTransport({ connectionString: database.urlOf('policy'), service: 'policy' });
+    const audit = postgresTransport({ connectionString: database.urlOf('audit'), service: 'audit', pollMs: 60_000 });
     const got: IncomingMessage[] = [];
     let arrived: () => void = () => undefined;
     const subscription = await audit.subscribe({

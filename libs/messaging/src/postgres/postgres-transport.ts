@@ -23,7 +23,7 @@ export interface PostgresTransportOptions {
   readonly logger?: MessagingLogger;
 }
 
-export const POSTGRES_TRANSPORT_DEFAULTS = { pollMs: 500, leaseMs: 5_000, maxBatch: 100, maxConnections: 3 } as const;
+export const POSTGRES_TRANSPORT_DEFAULTS = { pollMs: 1_000, leaseMs: 5_000, maxBatch: 100, maxConnections: 3 } as const;
 
 /** The embedded default: topics as tables of schema `bus` (see busDdl). It has connections of its own, so that handlers that use up the service's pool cannot make it lose its leases. */
 class PostgresTransport implements Transport {

@@ -5,14 +5,21 @@ import type { MessagingLogger } from '../logger.js';
 import type { IncomingMessage, SubscribeOptions } from '../port.js';
 import type { TopicLease } from './topic-lease.js';
 
-/** From each asked partition up to $4 messages, and every partition's end, in one round trip. */
+/** A partition's share of one fetch; a larger message comes alone. */
+const MAX_BATCH_BYTES = 1_048_576;
+
+/** From each asked partition up to $4 messages and $5 bytes, and every partition's end, in one round trip. */
 const FETCH = `
 SELECT b.partition, b.next_offset AS "end", m."offset", m.key, m.value, m.headers
 FROM bus.partition b
 LEFT JOIN unnest($2::int[], $3::bigint[]) AS asked (partition, next) ON asked.partition = b.partition
 LEFT JOIN LATERAL (
-  SELECT "offset", key, value, headers FROM bus.message
-  WHERE topic = $1 AND partition = asked.partition AND "offset" >= asked.next ORDER BY "offset" LIMIT $4
+  SELECT * FROM (
+    SELECT *, row_number() OVER page AS place, sum(octet_length(value)) OVER page AS bytes FROM (
+      SELECT "offset", key, value, headers FROM bus.message
+      WHERE topic = $1 AND partition = asked.partition AND "offset" >= asked.next ORDER BY "offset" LIMIT $4
+    ) next_messages WINDOW page AS (ORDER BY "offset")
+  ) sized WHERE place = 1 OR bytes <= $5
 ) m ON true
 WHERE b.topic = $1
 ORDER BY b.partition, m."offset"`;
@@ -134,7 +141,7 @@ export class TopicReader {
     if (!this.positioned) await this.position();
     const now = performance.now();
     const free = [...this.lanes].filter(([, lane]) => lane.delivery === undefined && lane.pausedUntil <= now);
-    const { rows } = await this.pool.query<FetchedRow>(FETCH, [topic, free.map(([partition]) => partition), free.map(([, lane]) => lane.next.toString()), maxBatch]);
+    const { rows } = await this.pool.query<FetchedRow>(FETCH, [topic, free.map(([partition]) => partition), free.map(([, lane]) => lane.next.toString()), maxBatch, MAX_BATCH_BYTES]);
     this.lastFetch = performance.now();
     for (const [partition, lane] of this.lanes) {
       const own = rows.filter((row) => row.partition === partition);
