@@ -70,9 +70,9 @@ class MailAttempt {
       this.connection.connect((error?: Error) => {
         if (error !== undefined) return failed(error);
         this.authenticate((refusal) => {
-          if (refusal != null) return failed(refusal);
+          if (refusal) return failed(refusal);
           this.connection.send(this.mail.envelope, this.content(), (problem, delivered) => {
-            if (problem != null) return failed(problem);
+            if (problem) return failed(problem);
             resolve({ ending: { phase: 'answered', answer: 'done' }, said: `${delivered.response}${rejectedOf(delivered.rejected)}` });
           });
         });

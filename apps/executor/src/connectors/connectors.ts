@@ -62,7 +62,7 @@ export class Connectors {
     const id = connectorId(tenant, tool);
     const found = await this.database.dataSource.getRepository(Connector).createQueryBuilder('c').addSelect('c.credential').where('c.connectorId = :id', { id }).getOne();
     if (found === null || found.tenant !== tenant) return undefined;
-    const credential = found.credential == null ? {} : { credential: await this.openCredential(tenant, id, found.credential) };
+    const credential = found.credential === null || found.credential === undefined ? {} : { credential: await this.openCredential(tenant, id, found.credential) };
     return { type: found.type, settings: found.settings, ...credential } as OpenConnector;
   }
 

@@ -1,0 +1,237 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { canonicalBytes, saltedHash } from '@exequatur/kernel';
+import { startHttpTool, startSmtpSink } from '@exequatur/local-servers';
+import type { HttpTool, SmtpSink } from '@exequatur/local-servers';
+import { AGENT_TOKEN, ExecutorBed, OPERATOR_TOKEN, OTHER_AGENT_TOKEN } from '../spec/executor-bed.js';
+
+const HTTP_TOOL = { name: 'billing.refund', version: '1' };
+const SLOW_TOOL = { name: 'slow.tool', version: '1' };
+const MAIL_TOOL = { name: 'mailer.send', version: '1' };
+
+describe('a managed grant is executed', () => {
+  let bed: ExecutorBed;
+  let origin: string;
+  let tool: HttpTool;
+  let sink: SmtpSink;
+
+  beforeAll(async () => {
+    bed = await ExecutorBed.start();
+    tool = await startHttpTool();
+    sink = await startSmtpSink();
+    ({ origin } = await bed.executor());
+    await bed.connect(origin, HTTP_TOOL, { type: 'http', settings: { url: `${tool.url}/refunds?x=1`, headers: { 'x-team': 'sales' } }, credential: { bearer_token: 'canary-bearer' } });
+    await bed.connect(origin, MAIL_TOOL, { type: 'smtp', settings: { host: '127.0.0.1', port: sink.port, from: 'agent@acme.example' } });
+  }, 60_000);
+  afterAll(async () => {
+    await bed.stop();
+    await tool.stop();
+    await sink.stop();
+  });
+  beforeEach(() => {
+    tool.behave(() => ({}));
+    sink.behave(() => ({}));
+    bed.door.pass(() => 'through');
+  });
+
+  const effectsOf = (key: string) => tool.effects.filter((effect) => effect.key === key);
+
+  test('from the allowance to the commit, with the effect key, and nothing more when the event comes again', async () => {
+    tool.behave(() => ({ headers: { 'x-request-id': 'req-7' } }));
+    const allowed = await bed.allow({ account: 'a-1', amount: '42.00' }, { tool: HTTP_TOOL });
+    const events = await bed.ended(allowed.executionId);
+    expect(events.map(({ name }) => name)).toEqual(['ExecutionRequested', 'ExecutionStarted', 'ExecutionSucceeded']);
+    const [claim] = await bed.claims(allowed.executionId);
+    expect(events[2]?.data).toEqual({
+      execution_id: allowed.executionId, action_id: allowed.actionId, grant_id: allowed.actionId, use_no: 1, reservation_id: claim?.['reservation_id'], provider_request_id: 'req-7',
+      actual: [{ unit: 'RISK_POINTS', amount: '1' }], executed_arguments_hash: allowed.hash,
+    });
+    expect(tool.received.at(-1)).toMatchObject({ method: 'POST', path: '/refunds?x=1', headers: { 'idempotency-key': allowed.executionId, 'content-type': 'application/json', 'x-team': 'sales', authorization: 'Bearer canary-bearer' } });
+    expect(await bed.opened(events[2]!)).toEqual({ result: 'HTTP 200\n{"ok":true}' });
+    await bed.until('the hold is committed', async () => (await bed.events('reservations', String(claim?.['reservation_id']))).some(({ name }) => name === 'ReservationCommitted'));
+    expect(effectsOf(allowed.executionId)).toHaveLength(1);
+  });
+
+  test('invariant 3: the tool gets exactly the granted bytes', async () => {
+    // Members that a parser would put in another order than the canonical form.
+    const allowed = await bed.allow({ '10': 'ten', '9': 'nine', amount: 1e21, text: 'é\u2028' }, { tool: HTTP_TOOL });
+    const events = await bed.ended(allowed.executionId);
+    const [effect] = effectsOf(allowed.executionId);
+    expect(effect?.request.body).toEqual(allowed.bytes);
+    expect(events.at(-1)?.data['executed_arguments_hash']).toBe(allowed.hash);
+    expect(saltedHash(allowed.salt, effect!.request.body)).toBe(allowed.hash);
+  });
+
+  test.each([
+    [{ status: 400, body: { no: 1 } }, 'ExecutionFailed', 'CONNECTOR_REFUSED'],
+    [{ status: 429 }, 'ExecutionFailed', 'CONNECTOR_REFUSED'],
+    [{ status: 302, headers: { location: '/elsewhere' } }, 'ExecutionUnknown', 'CONNECTION_LOST_UNKNOWN'],
+    [{ status: 500, effect: true }, 'ExecutionUnknown', 'CONNECTION_LOST_UNKNOWN'],
+    [{ status: 504, effect: true }, 'ExecutionUnknown', 'TIMED_OUT_UNKNOWN'],
+    [{ hangUp: true }, 'ExecutionUnknown', 'CONNECTION_LOST_UNKNOWN'],
+    [{ answerAfterMs: 5_000 }, 'ExecutionUnknown', 'TIMED_OUT_UNKNOWN'],
+  ])('invariant 6: %j is %s %s, and is not tried again', async (behaviour, name, code) => {
+    tool.behave(() => behaviour);
+    const allowed = await bed.allow({ amount: '1' }, { tool: HTTP_TOOL, caps: { max_runtime_sec: 1 } });
+    const events = await bed.ended(allowed.executionId);
+    expect(events.at(-1)).toMatchObject({ name, data: { code } });
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(tool.received.filter(({ headers }) => headers['idempotency-key'] === allowed.executionId)).toHaveLength(1);
+    expect(await bed.names(allowed.executionId)).toEqual(['ExecutionRequested', 'ExecutionStarted', name]);
+  });
+
+  test('nobody listens: provably not sent, and the hold is released', async () => {
+    const gone = await startHttpTool();
+    await gone.stop();
+    await bed.connect(origin, SLOW_TOOL, { type: 'http', settings: { url: gone.url } });
+    const allowed = await bed.allow({}, { tool: SLOW_TOOL });
+    const events = await bed.ended(allowed.executionId);
+    expect(events.at(-1)).toMatchObject({ name: 'ExecutionFailed', data: { code: 'PROVABLY_NOT_SENT' } });
+    const [claim] = await bed.claims(allowed.executionId);
+    await bed.until('the hold is released', async () => (await bed.events('reservations', String(claim?.['reservation_id']))).some(({ name }) => name === 'ReservationReleased'));
+  });
+
+  test.each([
+    [{ network_allowlist: ['elsewhere.example'] }, 'EGRESS_NOT_ALLOWED'],
+    [{ allowed_recipients: ['x@a.example'] }, 'CAP_EXCEEDED'],
+  ])('invariant 17: caps %j refuse at the last moment', async (caps, code) => {
+    const allowed = await bed.allow({ to: 'y@a.example' }, { tool: HTTP_TOOL, caps });
+    const last = (await bed.ended(allowed.executionId)).at(-1);
+    expect([last?.name, last?.data['code']]).toEqual(expect.arrayContaining([code]));
+    expect(effectsOf(allowed.executionId)).toHaveLength(0);
+  });
+
+  test('a mail carries the effect key as its Message-ID', async () => {
+    const args = { to: 'kim@customer.example', cc: ['lee@customer.example'], subject: 'Grüße', body: 'Hello\n.\nthere' };
+    const allowed = await bed.allow(args, { tool: MAIL_TOOL, caps: { allowed_recipients: ['*@customer.example'], network_allowlist: ['127.0.0.1'] } });
+    const events = await bed.ended(allowed.executionId);
+    const id = `<${allowed.executionId}@acme.example>`;
+    expect(events.at(-1)).toMatchObject({ name: 'ExecutionSucceeded', data: { provider_request_id: id, executed_arguments_hash: saltedHash(allowed.salt, canonicalBytes(args)) } });
+    const mail = sink.messages.find(({ headers }) => headers['message-id'] === id);
+    expect(mail).toMatchObject({ from: 'agent@acme.example', to: ['kim@customer.example', 'lee@customer.example'], subject: 'Grüße' });
+    expect(mail?.text.replaceAll('\r', '').trimEnd()).toBe('Hello\n.\nthere');
+  });
+
+  test.each([
+    [{ refuseWith: 550 }, 'ExecutionFailed', 'CONNECTOR_REFUSED', 0],
+    [{ refuseWith: 451 }, 'ExecutionFailed', 'CONNECTOR_REFUSED', 0],
+    [{ hangUp: 'after' as const }, 'ExecutionUnknown', 'CONNECTION_LOST_UNKNOWN', 1],
+    [{ hangUp: 'before' as const }, 'ExecutionUnknown', 'CONNECTION_LOST_UNKNOWN', 0],
+    [{ answerAfterMs: 5_000 }, 'ExecutionUnknown', 'TIMED_OUT_UNKNOWN', 1],
+  ])('invariant 6: a mail server that does %j: %s %s', async (behaviour, name, code, taken) => {
+    sink.behave(() => behaviour);
+    const allowed = await bed.allow({ to: 'kim@customer.example', subject: 's', text: 't' }, { tool: MAIL_TOOL, caps: { max_runtime_sec: 1 } });
+    expect((await bed.ended(allowed.executionId)).at(-1)).toMatchObject({ name, data: { code } });
+    expect(sink.messages.filter(({ headers }) => headers['message-id']?.includes(allowed.executionId))).toHaveLength(taken);
+  });
+
+  test('a mail to somebody the caps do not allow is not sent', async () => {
+    const allowed = await bed.allow({ to: 'kim@customer.example', bcc: 'eve@evil.example', text: 't' }, { tool: MAIL_TOOL, caps: { allowed_recipients: ['*@customer.example'] } });
+    expect(['CAP_EXCEEDED']).toContain((await bed.ended(allowed.executionId)).at(-1)?.data['code']);
+    expect(sink.messages.filter(({ to }) => to.includes('eve@evil.example'))).toHaveLength(0);
+  });
+
+  test('what a mail cannot carry is refused, not left out', async () => {
+    const allowed = await bed.allow({ to: 'kim@customer.example', attachment: 'x' }, { tool: MAIL_TOOL });
+    const last = (await bed.ended(allowed.executionId)).at(-1);
+    expect(last).toMatchObject({ name: 'ExecutionFailed', data: { code: 'CONNECTOR_REFUSED' } });
+    expect(await bed.opened(last!)).toEqual({ result: 'a mail cannot carry the argument "attachment"' });
+  });
+
+  test('a tool without a connector, and an erased action, are skipped', async () => {
+    const orphan = await bed.allow({}, { tool: { name: 'no.such', version: '1' } });
+    expect((await bed.ended(orphan.executionId)).at(-1)).toMatchObject({ name: 'ExecutionSkipped', data: { code: 'CONNECTOR_UNKNOWN' } });
+    bed.door.pass(() => ({ status: 503, body: { code: 'DEPENDENCY_DOWN' } }));
+    const erased = await bed.allow({}, { tool: HTTP_TOOL });
+    await bed.until('it waits', async () => (await bed.row(erased.executionId))['waiting_for'] === 'DEPENDENCY_DOWN');
+    await bed.keys.destroyActionKey('acme', erased.actionId);
+    expect((await bed.ended(erased.executionId, /Skipped/, 30_000)).at(-1)).toMatchObject({ data: { code: 'CONTENT_ERASED' } });
+  }, 40_000);
+
+  describe('asking reservations', () => {
+    test('a lost answer is asked for again and gives the same claim: one effect', async () => {
+      const first = bed.door.asks.length + 1;
+      bed.door.pass((nth) => (nth === first ? 'answer is lost' : 'through'));
+      const allowed = await bed.allow({ n: 1 }, { tool: HTTP_TOOL });
+      expect((await bed.ended(allowed.executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
+      expect(bed.door.asks.slice(first - 1)).toEqual([`${allowed.executionId}/1`, `${allowed.executionId}/1`]);
+      expect(await bed.claims(allowed.executionId)).toHaveLength(1);
+      expect(effectsOf(allowed.executionId)).toHaveLength(1);
+    });
+
+    test('invariant 27: while reservations is away nothing runs', async () => {
+      bed.door.pass(() => 'never arrives');
+      const allowed = await bed.allow({ n: 2 }, { tool: HTTP_TOOL });
+      await bed.until('it was asked', async () => Number((await bed.row(allowed.executionId))['waits']) >= 2);
+      expect(await bed.names(allowed.executionId)).toEqual(['ExecutionRequested']);
+      expect(effectsOf(allowed.executionId)).toHaveLength(0);
+      bed.door.pass(() => 'through');
+      expect((await bed.ended(allowed.executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
+    });
+
+    test('a refusal for good skips it', async () => {
+      const allowed = await bed.allow({ n: 3 }, { tool: HTTP_TOOL, amounts: [{ unit: 'USD_MICROCENTS', amount: '5' }] });
+      expect((await bed.ended(allowed.executionId)).at(-1)).toMatchObject({ name: 'ExecutionSkipped', data: { code: 'BUDGET_UNKNOWN' } });
+      expect(effectsOf(allowed.executionId)).toHaveLength(0);
+    });
+
+    test('after a refusal that may pass the next attempt has the next number', async () => {
+      const first = bed.door.asks.length + 1;
+      bed.door.pass((nth) => (nth === first ? { status: 423, body: { code: 'FROZEN' } } : nth === first + 1 ? { status: 429, body: { code: 'BUSY' } } : 'through'));
+      const allowed = await bed.allow({ n: 4 }, { tool: HTTP_TOOL });
+      expect((await bed.ended(allowed.executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
+      expect(bed.door.asks.slice(first - 1)).toEqual([1, 2, 2].map((attempt) => `${allowed.executionId}/${attempt}`));
+    });
+
+    test('when the grant expires meanwhile it is skipped', async () => {
+      bed.door.pass(() => ({ status: 503, body: { code: 'POLICY_NOT_YET_KNOWN' } }));
+      const allowed = await bed.allow({ n: 5 }, { tool: HTTP_TOOL, expires_at: new Date(Date.now() + 1_500).toISOString() });
+      expect((await bed.ended(allowed.executionId)).at(-1)).toMatchObject({ name: 'ExecutionSkipped', data: { code: 'GRANT_EXPIRED' } });
+    });
+  });
+
+  describe('further uses', () => {
+    test('one after the other, each once, to max_uses', async () => {
+      const allowed = await bed.allow({ n: 6 }, { tool: HTTP_TOOL, max_uses: 2 });
+      await bed.ended(allowed.executionId);
+      const path = `/v1/actions/${allowed.actionId}/executions`;
+      expect((await bed.post(origin, path, undefined, OTHER_AGENT_TOKEN)).status).toBe(404);
+      const second = await bed.post(origin, path, undefined, AGENT_TOKEN, 'use-2');
+      expect(second).toMatchObject({ status: 201, body: { use_no: 2, status: 'requested' } });
+      expect((await bed.post(origin, path, undefined, AGENT_TOKEN, 'use-2')).text).toBe(second.text);
+      expect(await bed.post(origin, path, undefined, OPERATOR_TOKEN)).toMatchObject({ status: 409, body: { code: 'GRANT_EXHAUSTED' } });
+      const id = String(second.body['execution_id']);
+      expect((await bed.ended(id)).at(-1)?.name).toBe('ExecutionSucceeded');
+      expect([effectsOf(allowed.executionId).length, effectsOf(id).length]).toEqual([1, 1]);
+    });
+  });
+
+  describe('what people and agents see', () => {
+    test('an agent sees its own executions only', async () => {
+      const allowed = await bed.allow({ n: 7 }, { tool: HTTP_TOOL });
+      await bed.ended(allowed.executionId);
+      const path = `${origin}/v1/executions/${allowed.executionId}`;
+      expect(await bed.call('GET', path, AGENT_TOKEN)).toMatchObject({ status: 200, body: { status: 'succeeded', tool: HTTP_TOOL } });
+      expect((await bed.call('GET', path, OTHER_AGENT_TOKEN)).status).toBe(404);
+      const list = await bed.call('GET', `${origin}/v1/executions?limit=1`, OPERATOR_TOKEN);
+      expect(list).toMatchObject({ status: 200, body: { items: [{ execution_id: allowed.executionId }] } });
+      expect(list.body['next_cursor']).toEqual(expect.any(String));
+      expect((await bed.call('GET', `${origin}/v1/executions`, OTHER_AGENT_TOKEN)).body['items']).toEqual([]);
+    });
+  });
+
+  describe('reconciling', () => {
+    test('a person with evidence settles it; "not executed" only when nothing can still run', async () => {
+      tool.behave(() => ({ hangUp: true }));
+      const allowed = await bed.allow({ n: 8 }, { tool: HTTP_TOOL, caps: { max_runtime_sec: 1 } });
+      await bed.ended(allowed.executionId, /Unknown/);
+      const path = `/v1/executions/${allowed.executionId}/reconcile`;
+      expect((await bed.post(origin, path, { result: 'executed', evidence: 'x' }, AGENT_TOKEN)).status).toBe(403);
+      expect(await bed.post(origin, path, { result: 'not_executed', evidence: 'x' })).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
+      expect(await bed.post(origin, path, { result: 'executed', evidence: '' })).toMatchObject({ status: 422, body: { code: 'REASON_REQUIRED' } });
+      expect(await bed.post(origin, path, { result: 'executed', evidence: 'the refund stands in the ledger', provider_request_id: 'l-9' })).toMatchObject({ status: 200, body: { status: 'reconciled', reconciled_as: 'executed' } });
+      const last = (await bed.events('executor', allowed.executionId)).at(-1);
+      expect(last).toMatchObject({ name: 'ExecutionReconciled', data: { by: 'person', person: 'olga', provider_request_id: 'l-9' } });
+      expect(await bed.opened(last!)).toEqual({ evidence: 'the refund stands in the ledger' });
+    });
+  });
+});

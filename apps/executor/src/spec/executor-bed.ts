@@ -1,0 +1,290 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { PrivateJwk, TrustedKeys } from '@exequatur/audit-chain';
+import { ActionAllowed, AgentKeyIssued, AgentRegistered, ALL_TOPICS, GRANT_JWS_TYPE, PersonLinked, PolicyPublished, TenantCreated } from '@exequatur/contracts';
+import type { Grant, ServiceName } from '@exequatur/contracts';
+import type { Actor } from '@exequatur/event-store';
+import { canonicalBytes, derivedId, fromInstant, newId, newSalt, saltedHash, sha256Text, toInstant } from '@exequatur/kernel';
+import type { JsonValue } from '@exequatur/kernel';
+import { postgresTransport } from '@exequatur/messaging';
+import { parsePolicy, policyHash, policyText, registeredKinds } from '@exequatur/policy-domain';
+import { reservationsService } from '@exequatur/reservations';
+import { open, PgKeyStore, seal } from '@exequatur/sealing';
+import { bootstrapDatabase, createService, loadConfig, newInstallationSecrets, Signer } from '@exequatur/service-kit';
+import type { InstallationSecrets, RunningService } from '@exequatur/service-kit';
+import { startTestPostgres } from '@exequatur/testing';
+import type { TestPostgres } from '@exequatur/testing';
+import pg from 'pg';
+import { executorService } from '../index.js';
+import { Neighbour } from './neighbour.js';
+import { openReservationsDoor } from './reservations-door.js';
+import type { ReservationsDoor } from './reservations-door.js';
+
+const ROOT: Actor = { type: 'system', id: 'root' };
+export const TENANT = 'acme';
+export const AGENT_TOKEN = 'exq_agent_acme_mailer';
+export const OTHER_AGENT_TOKEN = 'exq_agent_acme_other';
+export const OPERATOR_TOKEN = 'exq_person_acme_olga';
+const SCOPE = `tenant:${TENANT}/app:outreach`;
+const KIND = 'mail.send';
+/** Short, so that specs about dead workers need not wait long. */
+export const LEASE_MS = 1_500;
+
+const POLICY: JsonValue = { version: 1, classes: { mail: { kinds: [KIND], default: 'allow', on_silence: 'unknown' } } };
+
+export interface Reply {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+  readonly text: string;
+}
+
+export interface LoggedEvent {
+  readonly name: string;
+  readonly data: Record<string, unknown>;
+  readonly bytes: Buffer;
+  readonly time: number;
+}
+
+/** Policy as a signed neighbour, the real reservations behind a wire that can be cut, and executors as told. */
+export class ExecutorBed {
+  reservationsOrigin = '';
+  private policyHash = '';
+  private stops: (() => Promise<unknown>)[] = [];
+
+  private constructor(
+    private readonly postgres: TestPostgres,
+    readonly secrets: InstallationSecrets,
+    private readonly adminUrl: string,
+    /** Superuser; search_path executor. */
+    readonly admin: pg.Pool,
+    readonly policy: Neighbour,
+    readonly keys: PgKeyStore,
+    readonly door: ReservationsDoor,
+  ) {}
+
+  static async start(): Promise<ExecutorBed> {
+    const postgres = await startTestPostgres({ settings: { max_connections: '200' } });
+    const { url: adminUrl } = await postgres.createDatabase();
+    const secrets = newInstallationSecrets();
+    await bootstrapDatabase({ adminUrl, passwords: secrets.databasePasswords });
+    const transport = postgresTransport({ connectionString: urlOf(adminUrl, 'policy', secrets), service: 'policy' });
+    await transport.ensureTopics(ALL_TOPICS);
+    await transport.close();
+    const policy = await Neighbour.start('policy', urlOf(adminUrl, 'policy', secrets), JSON.parse(secrets.signingKeys.policy) as PrivateJwk);
+    const keys = new PgKeyStore({ sql: policy.pool, keyEncryptionKey: Buffer.from(secrets.keyEncryptionKey, 'base64url') });
+    const admin = new pg.Pool({ connectionString: adminUrl, max: 4, options: '-c search_path=executor' });
+    admin.on('error', () => undefined);
+    const door = await openReservationsDoor(() => bed.reservationsOrigin);
+    const bed: ExecutorBed = new ExecutorBed(postgres, secrets, adminUrl, admin, policy, keys, door);
+    const reservations = await createService(reservationsService.definition, loadConfig(reservationsService.Config, bed.environment('reservations')));
+    bed.reservationsOrigin = await reservations.listen();
+    bed.stops.push(() => reservations.close());
+    await bed.populate();
+    return bed;
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.stops.splice(0).reverse()) await stop();
+    await this.door.stop();
+    await this.policy.stop();
+    await this.admin.end();
+    await this.postgres.stop();
+  }
+
+  environment(service: ServiceName, more: Readonly<Record<string, string>> = {}): Record<string, string> {
+    return {
+      DATABASE_URL: urlOf(this.adminUrl, service, this.secrets),
+      EXEQUATUR_SIGNING_KEY: this.secrets.signingKeys[service],
+      EXEQUATUR_TRUSTED_KEYS: this.secrets.trustedKeys,
+      EXEQUATUR_KEK: this.secrets.keyEncryptionKey,
+      EXEQUATUR_ADMIN_TOKEN_HASH: this.secrets.adminTokenHash,
+      RESERVATIONS_URL: this.door.url,
+      EXECUTOR_LEASE_MS: String(LEASE_MS),
+      LOG_LEVEL: process.env['SPEC_LOG_LEVEL'] ?? 'silent',
+      ...more,
+    };
+  }
+
+  /** An executor in this process. */
+  async executor(more: Readonly<Record<string, string>> = {}): Promise<{ readonly service: RunningService; readonly origin: string }> {
+    const service = await createService(executorService.definition, loadConfig(executorService.Config, this.environment('executor', more)));
+    this.stops.push(() => service.close());
+    return { service, origin: await service.listen() };
+  }
+
+  /** An executor as a process of its own, from what was built; resolves once it listens. */
+  async executorProcess(more: Readonly<Record<string, string>> = {}): Promise<ExecutorProcess> {
+    const child = spawn(process.execPath, [fileURLToPath(new URL('../../dist/main.js', import.meta.url))], { env: { PATH: process.env['PATH'], ...this.environment('executor', more) }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const running = new ExecutorProcess(child);
+    this.stops.push(() => running.kill());
+    await running.listening();
+    return running;
+  }
+
+  private async populate(): Promise<void> {
+    const { policy } = this;
+    const sha = (text: string): string => sha256Text(Buffer.from(text));
+    const actor = ROOT;
+    await policy.publish({ tenant: TENANT, aggregate: 'tenant', id: TENANT }, { definition: TenantCreated, data: { tenant: TENANT, display_name: 'Acme' }, actor });
+    for (const [agent, token] of [['mailer', AGENT_TOKEN], ['other', OTHER_AGENT_TOKEN]] as const) {
+      await policy.publish(
+        { tenant: TENANT, aggregate: 'agent', id: agent },
+        { definition: AgentRegistered, data: { agent, display_name: agent, scope_prefix: `tenant:${TENANT}` }, actor },
+        { definition: AgentKeyIssued, data: { agent, key_id: 'k1', key_hash: sha(token) }, actor },
+      );
+    }
+    await policy.publish({ tenant: TENANT, aggregate: 'person', id: 'olga' }, { definition: PersonLinked, data: { person: 'olga', subject: 'dev#olga', roles: ['operator'], token_hash: sha(OPERATOR_TOKEN) }, actor });
+    const parsed = parsePolicy(POLICY);
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.findings));
+    this.policyHash = policyHash(parsed.policy);
+    const published = { policy_hash: this.policyHash, policy_version: 1, source: JSON.stringify(POLICY), canonical: policyText(parsed.policy), registered_kinds: registeredKinds(parsed.policy), reason: 'spec' };
+    await policy.publish({ tenant: TENANT, aggregate: 'policy', id: 'policy' }, { definition: PolicyPublished, data: published, actor: { type: 'person', id: 'pia' } });
+    await this.until('the policy is in force', async () => ((await this.admin.query('SELECT FROM reservations.policy_in_force WHERE tenant = $1', [TENANT])).rowCount ?? 0) > 0);
+    const budget = await this.post(this.reservationsOrigin, '/v1/budgets', { tenant: TENANT, scope_path: `tenant:${TENANT}`, unit: 'RISK_POINTS', cap: '1000000' }, this.secrets.adminToken);
+    if (budget.status !== 201) throw new Error(budget.text);
+  }
+
+  /** Publishes an allowance with sealed arguments, as policy would. */
+  async allow(args: JsonValue, changes: Partial<Grant> = {}): Promise<Allowed> {
+    const actionId = newId();
+    const salt = newSalt();
+    const bytes = Buffer.from(canonicalBytes(args));
+    const hash = saltedHash(salt, bytes);
+    const tool = changes.tool ?? { name: 'mailer.send', version: '1' };
+    const mode = changes.execution_mode ?? 'managed';
+    const claims: Grant = {
+      grant_id: actionId, source: 'allowance', action_id: actionId, tenant: TENANT, scope_path: SCOPE, agent_identity: 'mailer', run_id: 'run-1', action_kind: KIND, on_silence: 'unknown', tool,
+      arguments_hash: hash, granted_arguments_hash: hash, binding: 'exact', execution_mode: mode, not_before: toInstant(Date.now() - 1_000), expires_at: toInstant(Date.now() + 600_000), max_uses: 1, risk_points: 1,
+      amounts: [], caps: {}, approvers: [], policy_hash: this.policyHash, policy_version: 1, rule_id: 'class:mail',
+      facts: { tenant: TENANT, scope_path: SCOPE, agent: 'mailer', run_id: 'run-1', action_kind: KIND, tool, risk_tags: [], risk_points: 1, amounts: [], has_evidence: false, has_reversal: false, execution_mode: mode },
+      ...changes,
+    };
+    const jws = await new Signer('policy', JSON.parse(this.secrets.signingKeys.policy) as PrivateJwk, JSON.parse(this.secrets.trustedKeys) as TrustedKeys).signJws(claims, GRANT_JWS_TYPE);
+    const eventId = newId();
+    const key = await this.keys.createActionKey(TENANT, actionId);
+    await this.policy.publish(
+      { tenant: TENANT, aggregate: 'action', id: actionId },
+      {
+        definition: ActionAllowed,
+        id: eventId,
+        data: { action_id: actionId, policy_hash: this.policyHash, policy_version: 1, rule_id: 'class:mail', reason: 'spec', tier: 'AUTO', sampled: false, grant_id: actionId, grant: jws, expires_at: claims.expires_at },
+        sealed: seal(key, actionId, eventId, { salt: salt.toString('base64url'), arguments: bytes.toString('utf8') }),
+        correlationId: actionId,
+        actor: { type: 'service', id: 'policy' },
+      },
+    );
+    return { actionId, executionId: derivedId('execution', TENANT, actionId, '1'), bytes, salt, hash };
+  }
+
+  async connect(origin: string, tool: { name: string; version: string }, body: object): Promise<void> {
+    const reply = await this.post(origin, '/v1/connectors', { tenant: TENANT, tool, ...body }, this.secrets.adminToken);
+    if (reply.status !== 201) throw new Error(reply.text);
+  }
+
+  async call(method: 'GET' | 'POST', url: string, token: string, body?: unknown, key: string = newId()): Promise<Reply> {
+    const headers = { authorization: `Bearer ${token}`, ...(method === 'POST' ? { 'idempotency-key': key } : {}), ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+    const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const text = await answer.text();
+    return { status: answer.status, text, body: JSON.parse(text === '' ? '{}' : text) as Record<string, unknown> };
+  }
+
+  post(origin: string, path: string, body?: unknown, token = OPERATOR_TOKEN, key?: string): Promise<Reply> {
+    return this.call('POST', `${origin}${path}`, token, body, key);
+  }
+
+  /** Events of one stream of a service, by version. */
+  async events(service: 'executor' | 'reservations', subject: string): Promise<readonly LoggedEvent[]> {
+    const { rows } = await this.admin.query<{ type: string; bytes: Buffer }>(`SELECT type, bytes FROM ${service}.event WHERE subject = $1 ORDER BY version`, [subject]);
+    return rows.map(({ type, bytes }) => {
+      const envelope = JSON.parse(bytes.toString('utf8')) as { data: Record<string, unknown>; time: string };
+      return { name: type.split('.')[3] ?? '', data: envelope.data, bytes, time: fromInstant(envelope.time) };
+    });
+  }
+
+  async names(executionId: string): Promise<readonly string[]> {
+    return (await this.events('executor', executionId)).map(({ name }) => name);
+  }
+
+  /** Claims that were made for an execution. */
+  async claims(executionId: string): Promise<readonly Record<string, unknown>[]> {
+    const { rows } = await this.admin.query<{ bytes: Buffer }>("SELECT bytes FROM reservations.event WHERE type LIKE '%.ReservationHeld.%' ORDER BY xid, position");
+    return rows.map(({ bytes }) => (JSON.parse(bytes.toString('utf8')) as { data: Record<string, unknown> }).data).filter((data) => data['execution_id'] === executionId);
+  }
+
+  async row(executionId: string): Promise<Record<string, unknown>> {
+    return (await this.admin.query<Record<string, unknown>>('SELECT * FROM execution WHERE execution_id = $1', [executionId])).rows[0] ?? {};
+  }
+
+  /** Waits until the execution has one of these as its last event; gives all. */
+  async ended(executionId: string, last: RegExp = /Succeeded|Failed|Unknown|Skipped|Reconciled/, withinMs = 20_000): Promise<readonly LoggedEvent[]> {
+    await this.until(`${executionId} ends in ${last.source}`, async () => last.test((await this.names(executionId)).at(-1) ?? ''), withinMs);
+    return this.events('executor', executionId);
+  }
+
+  /** The plaintext sealed in an event. */
+  async opened(event: LoggedEvent): Promise<unknown> {
+    const { id, sealed } = JSON.parse(event.bytes.toString('utf8')) as { id: string; sealed: Parameters<typeof open>[1] };
+    const key = await this.keys.actionKey(TENANT, sealed.action_id);
+    return key === undefined ? undefined : open(key, sealed, id);
+  }
+
+  async until(what: string, holds: () => Promise<boolean>, withinMs = 20_000): Promise<void> {
+    const until = performance.now() + withinMs;
+    while (!(await holds())) {
+      if (performance.now() > until) throw new Error(`not within ${withinMs} ms: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+}
+
+export interface Allowed {
+  readonly actionId: string;
+  readonly executionId: string;
+  /** canonical arguments */
+  readonly bytes: Buffer;
+  readonly salt: Buffer;
+  readonly hash: string;
+}
+
+const urlOf = (adminUrl: string, service: ServiceName, secrets: InstallationSecrets): string => {
+  const url = new URL(adminUrl);
+  url.username = `exequatur_${service}`;
+  url.password = secrets.databasePasswords[service];
+  return url.toString();
+};
+
+export class ExecutorProcess {
+  /** Standard output and error so far. */
+  output = '';
+  private readonly exited: Promise<unknown>;
+
+  constructor(private readonly child: ChildProcess) {
+    this.exited = new Promise((resolve) => child.once('exit', resolve));
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString('utf8')));
+  }
+
+  async listening(): Promise<string> {
+    for (let waited = 0; waited < 20_000; waited += 25) {
+      const origin = /executor listens on (\S+)/.exec(this.output)?.[1];
+      if (origin !== undefined) return origin;
+      if (this.child.exitCode !== null) break;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    throw new Error(`the executor did not start: ${this.output}`);
+  }
+
+  signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void {
+    this.child.kill(signal);
+  }
+
+  /** kill -9, and gone. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  get ended(): Promise<unknown> {
+    return this.exited;
+  }
+}

@@ -1,0 +1,39 @@
+import { importSigningKey } from '@exequatur/audit-chain';
+import type { PrivateJwk } from '@exequatur/audit-chain';
+import { streamKey } from '@exequatur/contracts';
+import type { ServiceName, StreamId } from '@exequatur/contracts';
+import { eventStoreDdl, PgEventStore, startRelay } from '@exequatur/event-store';
+import type { NewEvent } from '@exequatur/event-store';
+import { postgresTransport } from '@exequatur/messaging';
+import pg from 'pg';
+
+/** Another service, as far as the executor knows it: somebody who appends signed events in its own schema and relays them. */
+export class Neighbour {
+  private constructor(
+    readonly pool: pg.Pool,
+    private readonly store: PgEventStore,
+    private readonly parts: readonly (() => Promise<void>)[],
+  ) {}
+
+  static async start(service: ServiceName, url: string, key: PrivateJwk): Promise<Neighbour> {
+    const pool = new pg.Pool({ connectionString: url, max: 3, options: `-c search_path=${service}` });
+    pool.on('error', () => undefined);
+    await pool.query(eventStoreDdl());
+    const store = new PgEventStore({ pool, service, signingKey: importSigningKey(key) });
+    const transport = postgresTransport({ connectionString: url, service });
+    const relay = startRelay({ pool, store, publisher: transport.publisher, pollMs: 20 });
+    return new Neighbour(pool, store, [() => relay.stop(), () => transport.close(), () => pool.end()]);
+  }
+
+  /** Appends to the end of a stream; the relay brings it to its consumers. */
+  publish(stream: StreamId, ...events: readonly NewEvent[]): Promise<void> {
+    return this.store.transact({ streams: [stream] }, async (tx) => {
+      const versions = await this.store.versions(tx, [stream]);
+      await this.store.append(tx, [{ stream, expectedVersion: versions.get(streamKey(stream)) ?? 0, events }]);
+    });
+  }
+
+  async stop(): Promise<void> {
+    for (const part of this.parts) await part();
+  }
+}
