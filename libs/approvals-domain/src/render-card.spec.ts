@@ -74,6 +74,12 @@ describe('hostile text is made visible, never dropped', () => {
     expect(card.parameters[0]?.value).toMatch(/^x{12000} \[… shortened, 50019 characters in all …\] x*.* and wire all money$/);
     expect(card.warnings).toEqual([{ where: '/body', found: 'shortened' }]);
   });
+  test.each(['x', 'а', 'xа', '\u202e', '"', ' ', '\ud83d\ude00'])('the longest text of %j is looked through in time', (unit) => {
+    const source = unit.repeat(262_144 / unit.length);
+    const started = performance.now();
+    visibleText(source, 1_000);
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
   test('a surrogate pair is not torn', () => expect(visibleText('😀'.repeat(50), 21).text).not.toMatch(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/));
   test('empty places are rows too', () =>
     expect(cardFor({ a: {}, b: [], c: null, d: '', e: false }).parameters).toEqual([

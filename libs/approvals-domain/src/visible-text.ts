@@ -16,8 +16,15 @@ const DIRECTION = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 /** Default-ignorable and blank-looking code points, tags included. */
 const INVISIBLE =
   /\u00ad|\u034f|\u115f|\u1160|\u17b4|\u17b5|[\u180b-\u180f]|[\u200b-\u200d]|[\u2060-\u2065]|[\u206a-\u206f]|\u3164|[\ufe00-\ufe0f]|\ufeff|\uffa0|[\ufff0-\ufffb]|[\ud800-\udfff]|[\u{1bca0}-\u{1bca3}]|[\u{1d173}-\u{1d17a}]|[\u{e0000}-\u{e0fff}]/gu;
-/** Letters of two look-alike alphabets in one word, as in `pаypal` with a Cyrillic а. */
-const MIXED_WORD = /(?=[\p{L}\p{N}]*\p{Script=Latin})(?=[\p{L}\p{N}]*[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}])[\p{L}\p{N}]+/u;
+const WORD = /[\p{L}\p{N}]+/gu;
+const LATIN = /\p{Script=Latin}/u;
+const LOOKS_LATIN = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}]/u;
+
+/**
+ * Letters of two look-alike alphabets in one word, as in `pаypal` with a Cyrillic а. Word by word, each looked through
+ * once: one expression with look-aheads would start anew at each letter of a long word.
+ */
+const hasMixedWord = (source: string): boolean => LOOKS_LATIN.test(source) && (source.match(WORD) ?? []).some((word) => LATIN.test(word) && LOOKS_LATIN.test(word));
 
 const escaped = (found: string): string => {
   const codePoint = found.codePointAt(0) ?? 0;
@@ -34,7 +41,7 @@ export const visibleText = (source: string, limit: number): VisibleText => {
   if (source.search(CONTROLS) >= 0) oddities.push('control_characters');
   if (source.search(DIRECTION) >= 0) oddities.push('direction_controls');
   if (source.search(INVISIBLE) >= 0) oddities.push('invisible_characters');
-  if (MIXED_WORD.test(source)) oddities.push('mixed_scripts');
+  if (hasMixedWord(source)) oddities.push('mixed_scripts');
   const shown = source.replace(CONTROLS, escaped).replace(DIRECTION, escaped).replace(INVISIBLE, escaped);
   if (shown.length <= limit) return { text: shown, oddities };
   return { text: shortened(shown, source.length, limit), oddities: [...oddities, 'shortened'] };

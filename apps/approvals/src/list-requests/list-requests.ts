@@ -75,7 +75,7 @@ export class ListRequests {
   /** How many requests this person could look at now; capped, since a count of everything is a scan. */
   async countOpen(person: PersonPrincipal, atMost: number): Promise<number> {
     const where = conditions(person, {});
-    const { rows } = await this.database.query<{ n: number }>(`SELECT count(*)::int AS n FROM (SELECT 1 FROM approval_request WHERE ${where.sql} LIMIT ${Math.trunc(atMost)}) AS some`, where.values);
+    const { rows } = await this.database.query<{ n: number }>(`SELECT count(*)::int AS n FROM (SELECT 1 FROM approval_request WHERE ${where.sql} LIMIT ${Math.trunc(atMost)}) AS found`, where.values);
     return rows[0]?.n ?? 0;
   }
 }

@@ -43,20 +43,21 @@ const linkTo = (url: string): HtmlValue => (/^https?:\/\/[^\s"<>]+$/.test(url) ?
 
 const evidenceView = (card: Card): HtmlValue =>
   card.evidence.length === 0
-    ? html`<p class="muted">The agent gave none.</p>`
+    ? html`<p class="muted">It gave none.</p>`
     : html`<ul class="evidence">${card.evidence.map(({ title, url }) => html`<li>${title}<br>${linkTo(url)}</li>`)}</ul>${card.evidence_not_shown === 0 ? undefined : html`<p class="muted">${card.evidence_not_shown} more are not shown.</p>`}`;
 
 const reversalView = ({ reversal }: Card): Markup =>
-  reversal.possible ? html`<p>It can be undone: <code>${reversal.words}</code></p>` : html`<p>It cannot be undone${reversal.words === '' ? '; the agent gave no reason.' : html`. The agent’s reason:`}</p>${reversal.words === '' ? undefined : html`<blockquote>${reversal.words}</blockquote>`}`;
+  reversal.possible ? html`<p>Yes: <code>${reversal.words}</code></p>` : html`<p>No${reversal.words === '' ? '; it gave no reason.' : ', because:'}</p>${reversal.words === '' ? undefined : html`<blockquote>${reversal.words}</blockquote>`}`;
 
 /** The card as a page shows it. Layout only: every word comes from the card that was hashed. */
 export const cardView = (card: Card): Markup => html`${warningsView(card)}
 ${section('what', 'What exactly', whatView(card))}
-${section('why-agent', 'Why the agent wants this', html`${card.agent_words === '' ? html`<p class="muted">The agent gave no reason.</p>` : html`<blockquote>${card.agent_words}</blockquote>`}<p class="hint">In the agent’s own words; nobody has checked them.${card.action.confidence === '' ? undefined : ` It says it is ${card.action.confidence} sure (0 to 1).`}</p>`)}
 ${section('why-approval', 'Why a person must decide', html`<p>${card.why_approval.reason}</p><p class="hint">Rule <code>${card.why_approval.rule_id}</code>, ${card.action.risk_points} risk points${card.action.risk_tags.length === 0 ? '' : `, tagged ${card.action.risk_tags.join(', ')}`}.</p>`)}
-${section('impact', 'Business impact', card.business_impact === '' ? html`<p class="muted">The agent named none.</p>` : html`<blockquote>${card.business_impact}</blockquote>`)}
-${section('evidence', 'Evidence', evidenceView(card))}
-${section('reversal', 'Can it be undone?', reversalView(card))}
+${section('agent-says', 'What the agent says', html`<p class="hint">In its own words; nobody has checked them.${card.action.confidence === '' ? undefined : ` It is ${card.action.confidence} sure (0 to 1).`}</p>
+<h3>Why</h3>${card.agent_words === '' ? html`<p class="muted">It gave no reason.</p>` : html`<blockquote>${card.agent_words}</blockquote>`}
+<h3>Business impact</h3>${card.business_impact === '' ? html`<p class="muted">It named none.</p>` : html`<blockquote>${card.business_impact}</blockquote>`}
+<h3>Evidence</h3>${evidenceView(card)}
+<h3>Can it be undone?</h3>${reversalView(card)}`)}
 ${section('outcomes', 'What happens next', html`<dl class="outcomes"><div><dt>If approved</dt><dd>${card.if_approved} ${card.next_effect}</dd></div><div><dt>If rejected</dt><dd>${card.if_rejected}</dd></div><div><dt>If nobody answers</dt><dd>${card.if_nobody_answers}</dd></div></dl>`)}
 ${section('origin', 'Where it comes from', html`<dl class="facts">
 ${row('Agent', html`<code>${card.agent.id}</code>`)}

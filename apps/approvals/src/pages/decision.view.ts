@@ -62,12 +62,12 @@ const buttons = (label: string, look: string): Markup =>
 
 const actionOf = ({ shown }: DecisionForms, form: FormName): string => `/approvals/${shown.approval_id}/${form}`;
 
-const approveForm = (forms: DecisionForms): Markup => html`<form method="post" action="${actionOf(forms, 'approve')}">${formStart(forms, 'approve')}
+const approveForm = (forms: DecisionForms): Markup => html`<form id="approve-form" method="post" action="${actionOf(forms, 'approve')}">${formStart(forms, 'approve')}
 ${textField(forms, { form: 'approve', name: 'rationale', label: 'Why you approve', maxLength: 4_000 })}
 ${buttons(forms.shown.narrowed.length === 0 ? 'Approve' : 'Approve as narrowed', 'primary')}</form>`;
 
 const folded = (forms: DecisionForms, form: FormName, title: string, body: HtmlValue): Markup =>
-  html`<details class="choice"${sentTo(forms, form) === undefined ? undefined : html` open`}><summary>${title}</summary><form method="post" action="${actionOf(forms, form)}">${formStart(forms, form)}${body}</form></details>`;
+  html`<details class="choice"${sentTo(forms, form) === undefined ? undefined : html` open`}><summary>${title}</summary><form id="${form}-form" method="post" action="${actionOf(forms, form)}">${formStart(forms, form)}${body}</form></details>`;
 
 const narrowForm = (forms: DecisionForms): HtmlValue => {
   const sent = sentTo(forms, 'narrow');
