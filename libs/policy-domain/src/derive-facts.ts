@@ -9,7 +9,7 @@ export interface Proposer {
   readonly agent: string;
 }
 
-type ToolFault = Refusal<'QUARANTINED_OUT_OF_BOUNDS' | 'TOOL_NOT_ALLOWED'>;
+type Fault = Refusal<'QUARANTINED_OUT_OF_BOUNDS'>;
 
 /** What the server makes of a proposal. With a fault, `facts` still say what was asked, for the record. */
 export interface DerivedFacts {
@@ -19,7 +19,7 @@ export interface DerivedFacts {
   /** personal */
   readonly recipients?: readonly string[];
   readonly narrowable: Narrowable;
-  readonly fault?: ToolFault;
+  readonly fault?: Fault;
 }
 
 /** A proposal as the strict parse gave it: its arguments are JSON. */
@@ -33,13 +33,11 @@ export const deriveFacts = (policy: Policy, proposal: ProposalWithJson, proposer
   const tool = Object.hasOwn(policy.tools, proposal.tool.name) ? policy.tools[proposal.tool.name] : undefined;
   const claimed = claimedAmounts(proposal);
   if (isRefusal(claimed)) return faulty(proposal, proposer, {}, 0, claimed);
-  if (tool === undefined) {
-    const served = Object.values(policy.tools).some(({ kind }) => kind === proposal.action_kind);
-    // Naming a tool the table does not know would otherwise escape its extractors and points.
-    if (served) return faulty(proposal, proposer, claimed, 0, refuse('TOOL_NOT_ALLOWED', 'This kind of action is done by other tools', '/tool/name'));
-    return { facts: factsOf(proposal, proposer, claimed, 0), ...(proposal.target === undefined ? {} : { target: proposal.target }), narrowable: {} };
+  // Whether the tool may do this kind at all is judged with the rules (judge-tool.ts); extractors of another kind mean nothing.
+  if (tool === undefined || tool.kind !== proposal.action_kind) {
+    return { facts: factsOf(proposal, proposer, claimed, tool?.risk_points ?? 0), ...(proposal.target === undefined ? {} : { target: proposal.target }), narrowable: {} };
   }
-  const found = checkTool(tool, proposal);
+  const found = extract(tool, proposal);
   if (isRefusal(found)) return faulty(proposal, proposer, claimed, tool.risk_points, found);
   return {
     facts: factsOf(proposal, proposer, largerAmounts(claimed, found.amounts), tool.risk_points),
@@ -49,7 +47,7 @@ export const deriveFacts = (policy: Policy, proposal: ProposalWithJson, proposer
   };
 };
 
-const faulty = (proposal: ProposalWithJson, proposer: Proposer, amounts: Amounts, points: number, fault: ToolFault): DerivedFacts => ({
+const faulty = (proposal: ProposalWithJson, proposer: Proposer, amounts: Amounts, points: number, fault: Fault): DerivedFacts => ({
   facts: factsOf(proposal, proposer, amounts, points),
   ...(proposal.target === undefined ? {} : { target: proposal.target }),
   narrowable: {},
@@ -73,7 +71,7 @@ const factsOf = (proposal: ProposalWithJson, { tenant, agent }: Proposer, amount
   execution_mode: proposal.execution_mode,
 });
 
-const claimedAmounts = (proposal: ProposalWithJson): Amounts | ToolFault => {
+const claimedAmounts = (proposal: ProposalWithJson): Amounts | Fault => {
   if ((proposal.estimates ?? []).some(({ unit }) => unit === 'RISK_POINTS')) return refuse('QUARANTINED_OUT_OF_BOUNDS', 'Risk points are claimed in risk_points', '/estimates');
   try {
     return amountsOf(proposal.estimates ?? []);
@@ -89,11 +87,9 @@ interface Found {
   readonly amounts: Amounts;
 }
 
-const outOfBounds = (detail: string, pointer?: string): ToolFault => refuse('QUARANTINED_OUT_OF_BOUNDS', detail, pointer);
+const outOfBounds = (detail: string, pointer?: string): Fault => refuse('QUARANTINED_OUT_OF_BOUNDS', detail, pointer);
 
-const checkTool = (tool: PolicyTool, proposal: ProposalWithJson): Found | ToolFault => {
-  if (tool.kind !== proposal.action_kind) return outOfBounds('This tool does another kind of action', '/action_kind');
-  if (tool.versions !== undefined && !tool.versions.includes(proposal.tool.version)) return refuse('TOOL_NOT_ALLOWED', 'This tool version is not allowed', '/tool/version');
+const extract = (tool: PolicyTool, proposal: ProposalWithJson): Found | Fault => {
   const target = tool.target === undefined ? proposal.target : readTarget(proposal.arguments, tool.target);
   if (isRefusal(target)) return target;
   if (proposal.target !== undefined && proposal.target !== target) return outOfBounds('The target differs from the one in the arguments', '/target');
@@ -106,19 +102,19 @@ const checkTool = (tool: PolicyTool, proposal: ProposalWithJson): Found | ToolFa
 
 const MAX_TARGET = 1_000;
 
-const readTarget = (args: JsonValue, pointer: string): string | ToolFault => {
+const readTarget = (args: JsonValue, pointer: string): string | Fault => {
   const value = readPointer(args, pointer);
   return typeof value === 'string' && value !== '' && value.length <= MAX_TARGET ? value : outOfBounds('The target is not where the tool declares it', `/arguments${pointer}`);
 };
 
-const readRecipients = (args: JsonValue, pointer: string): readonly string[] | ToolFault => {
+const readRecipients = (args: JsonValue, pointer: string): readonly string[] | Fault => {
   const value = readPointer(args, pointer);
   const list = typeof value === 'string' ? [value] : value;
   const isList = Array.isArray(list) && list.length > 0 && list.every((one) => typeof one === 'string' && one !== '');
   return isList ? (list as readonly string[]) : outOfBounds('The recipients are not where the tool declares them', `/arguments${pointer}`);
 };
 
-const readAmounts = (args: JsonValue, pointers: PolicyTool['amounts']): Amounts | ToolFault => {
+const readAmounts = (args: JsonValue, pointers: PolicyTool['amounts']): Amounts | Fault => {
   const amounts: Record<string, bigint> = {};
   for (const [unitOrCurrency, pointer] of Object.entries(pointers)) {
     const value = readPointer(args, pointer);

@@ -124,3 +124,21 @@ describe('rules', () => {
     expect(rulingOn(policyWith(...asks))).toMatchObject({ verdict: 'QUARANTINE', code: 'QUARANTINED_POLICY_ERROR' });
   });
 });
+
+describe('the tool table', () => {
+  const tools = { 'mailer.send': { kind: 'message.email.send', versions: ['1.0'] } };
+  const policy = policyFrom({ classes, tools, rules: [] });
+
+  test('says no to facts of a tool it does not allow, also when they were judged before by an older policy', () => {
+    expect(rulingOn(policy)).toMatchObject({ verdict: 'REQUIRE_APPROVAL' });
+    expect(rulingOn(policy, { tool: { name: 'mailer.send', version: '0.9' } })).toMatchObject({ verdict: 'DENY', code: 'TOOL_NOT_ALLOWED', rule_id: 'tool:mailer.send' });
+    expect(rulingOn(policy, { tool: { name: 'mailer.send2', version: '1.0' } })).toMatchObject({ verdict: 'DENY', code: 'TOOL_NOT_ALLOWED' });
+    expect(rulingOn(policy, { action_kind: 'draft.email' })).toMatchObject({ verdict: 'QUARANTINE', code: 'QUARANTINED_OUT_OF_BOUNDS' });
+    expect(rulingOn(policy, { action_kind: 'draft.email', tool: { name: 'drafts', version: '1' } })).toMatchObject({ verdict: 'ALLOW' });
+  });
+
+  test('never loosens a rule', () => {
+    const denying = policyFrom({ classes, tools, rules: [{ id: 'no', match: { kind: 'draft.email' }, decision: 'deny' }] });
+    expect(rulingOn(denying, { action_kind: 'draft.email' })).toMatchObject({ verdict: 'DENY', code: 'POLICY_DENIED', rule_id: 'no' });
+  });
+});

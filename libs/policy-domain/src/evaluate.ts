@@ -1,6 +1,7 @@
 import type { PolicyFacts } from '@exequatur/contracts';
 import { parseAmount } from '@exequatur/kernel';
 import { amountsOf } from './amounts.js';
+import { judgeTool } from './judge-tool.js';
 import { matchRule } from './match-rule.js';
 import type { MatchResult } from './match-rule.js';
 import { DEFAULT_DEMAND } from './parse-consequence.js';
@@ -18,6 +19,7 @@ const UNKNOWN = 'default:unknown';
  * Policy's answer to facts. Depends on its three arguments only, so that policy and reservations come to the same one.
  * The strictest matching rule wins; among equals caps intersect and approvals stack. No rule: the class default. No class,
  * or a kind outside `registered`: quarantine, whatever else allows. A rule that reads a fact that is missing: quarantine.
+ * The tool table has its say too, so that a version it no longer allows is refused when authority is taken up.
  * @param registered kinds that globs may match (`registered_kinds` of the published policy)
  */
 export const evaluate = (policy: Policy, registered: ReadonlySet<string>, facts: PolicyFacts): Ruling => {
@@ -30,7 +32,7 @@ export const evaluate = (policy: Policy, registered: ReadonlySet<string>, facts:
   // Rules without a kind match unregistered kinds too: only a deny may, so the unknown stands beside them.
   const unknown = isRegistered || matching.length === 0 ? [] : [classDefault(policy, undefined, facts)];
   // Only a rule that matches stands in place of the class default; one that cannot be read must not weaken it.
-  const candidates = [...(matching.length > 0 ? matching : [classDefault(policy, actionClass, facts)]), ...unreadable, ...unknown];
+  const candidates = [...(matching.length > 0 ? matching : [classDefault(policy, actionClass, facts)]), ...judgeTool(policy, facts), ...unreadable, ...unknown];
   const winning = withOutside(candidates, rulesWith('outside'));
   const decision = strictest(winning);
   const ruling = combine(
