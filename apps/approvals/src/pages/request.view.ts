@@ -84,7 +84,7 @@ export const requestPage = (status: number, content: RequestPageContent): Answer
     body: html`<p class="back"><a href="/queue">← Queue</a></p>
 ${!DONE.has(done) || sent !== undefined ? undefined : html`<div class="banner good" role="status"><p>${DONE.get(done)}</p>${done === 'next' ? undefined : html`<p><a href="/queue">Back to the queue</a></p>`}</div>`}
 ${sent === undefined ? undefined : html`<p class="banner bad" role="alert">Nothing was recorded. ${sent.faults[''] ?? 'One field needs another look.'} <a href="#${sent.form}-form">Go to the form</a></p>`}
-<div class="heading"><h1>${title}</h1><p><span class="pill ${standing.tone}">${standing.label}</span> ${shown.status === 'open' ? html`<span class="muted">Expires ${shownDistance(shown.expires_at, now)}</span>` : undefined}</p></div>
+<div class="heading"><h1>${title}</h1><p><span class="pill ${standing.tone}">${standing.label}</span> ${shown.status === 'open' ? html`<span class="muted">Expires ${shownDistance(shown.expires_at, now)}</span> <a class="jump" href="#decide">Decide ↓</a>` : undefined}</p></div>
 <div class="columns"><div class="card">${shown.card === null ? html`<p class="banner warn">The content of this action was erased.</p>` : html`${cardView(shown.card)}${finePrint(shown.card, shown.view_hash)}`}</div>
 ${decisionPanel(content, standing)}</div>`,
   });
