@@ -63,10 +63,10 @@ export class DeadLetters<Tx extends SqlTransaction> {
     private readonly recorder: QuarantineRecorder<Tx>,
   ) {}
 
-  /** Which of these were refused before; they wait for a re-drive. */
-  async known(ids: readonly string[]): Promise<Set<string>> {
-    const found = await this.store.transact(NO_LOCKS, (tx) => tx.query('SELECT id FROM inbox_dead_letter WHERE id = ANY ($1::uuid[])', [ids]));
-    return new Set((found.rows as { id: string }[]).map(({ id }) => id));
+  /** Whether this message was refused before; it then waits for a re-drive. */
+  async has(id: string): Promise<boolean> {
+    const found = await this.store.transact(NO_LOCKS, (tx) => tx.query('SELECT 1 FROM inbox_dead_letter WHERE id = $1', [id]));
+    return found.rowCount === 1;
   }
 
   /** Row and EventQuarantined in one transaction; again: nothing. */

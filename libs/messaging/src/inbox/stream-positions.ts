@@ -25,10 +25,15 @@ export class ParkingFull extends Error {
   }
 }
 
+/** Both in one round trip, since every batch starts with it. */
 const LOAD = `
-SELECT asked.key, coalesce(s.version, 0)::int AS version,
+SELECT asked.key AS name, coalesce(s.version, 0)::int AS version,
   EXISTS (SELECT 1 FROM inbox_parked p WHERE p.topic = $1 AND p.stream_key = asked.key) AS "hasParked"
-FROM unnest($2::text[]) AS asked (key) LEFT JOIN inbox_stream s ON s.topic = $1 AND s.stream_key = asked.key`;
+FROM unnest($2::text[]) AS asked (key) LEFT JOIN inbox_stream s ON s.topic = $1 AND s.stream_key = asked.key
+UNION ALL
+SELECT id::text, NULL, NULL FROM inbox_dead_letter WHERE id = ANY ($3::uuid[])`;
+
+type LoadedRow = { readonly name: string } & (StreamPosition | { readonly version: null; readonly hasParked: null });
 
 /** Sorted, so that two members who overlap after a rebalance cannot wait for each other. */
 const ADVANCE = `
@@ -52,9 +57,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (topic, stream_key, version) DO 
 export class StreamPositions {
   constructor(private readonly store: InboxStore<SqlTransaction>) {}
 
-  async load(topic: string, keys: readonly string[]): Promise<Map<string, StreamPosition>> {
-    const rows = await this.store.transact(NO_LOCKS, async (tx) => (await tx.query(LOAD, [topic, [...new Set(keys)]])).rows as (StreamPosition & { key: string })[]);
-    return new Map(rows.map(({ key, version, hasParked }) => [key, { version, hasParked }]));
+  /** Where these streams stand, and which of these messages (by letterId) are dead letters already. */
+  async load(topic: string, keys: readonly string[], letterIds: readonly string[]): Promise<{ readonly positions: Map<string, StreamPosition>; readonly refused: Set<string> }> {
+    const rows = await this.store.transact(NO_LOCKS, async (tx) => (await tx.query(LOAD, [topic, [...new Set(keys)], letterIds])).rows as LoadedRow[]);
+    const positions = new Map<string, StreamPosition>();
+    const refused = new Set<string>();
+    for (const { name, version, hasParked } of rows) {
+      if (version === null) refused.add(name);
+      else positions.set(name, { version, hasParked });
+    }
+    return { positions, refused };
   }
 
   /** One statement for all streams of a batch; never goes back. */

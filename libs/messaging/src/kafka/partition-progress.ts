@@ -80,11 +80,9 @@ export class PartitionProgress {
     return { lag, failing: all.some(({ failures }) => failures > 0) };
   }
 
+  /** A batch may outlive its assignment; what it then reports goes nowhere. */
   private of(topic: string, partition: number): Progress {
-    const name = nameOf(topic, partition);
-    const progress = this.partitions.get(name) ?? fresh();
-    this.partitions.set(name, progress);
-    return progress;
+    return this.partitions.get(nameOf(topic, partition)) ?? fresh();
   }
 }
 

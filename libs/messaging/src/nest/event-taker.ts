@@ -60,9 +60,10 @@ export class EventTaker<Tx extends SqlTransaction> {
   async takeBatch(messages: readonly IncomingMessage[]): Promise<void> {
     const topic = messages[0]?.topic;
     if (topic === undefined) return;
-    const { positions, letters } = this.options;
+    const { positions } = this.options;
     const keys = messages.map(({ key }) => key).filter(isSoundKey);
-    const batch: Batch = { topic, positions: await positions.load(topic, keys), refused: await letters.known(messages.map(letterId)), advanced: new Map(), resumed: new Set() };
+    const loaded = await positions.load(topic, keys, messages.map(letterId));
+    const batch: Batch = { topic, ...loaded, advanced: new Map(), resumed: new Set() };
     try {
       for (const message of messages) await this.takeInOrder(message, batch);
     } catch (error) {
@@ -131,7 +132,7 @@ export class EventTaker<Tx extends SqlTransaction> {
   /** Goes on with what was parked behind `version`, which has been taken; gives the last version taken. */
   private async takeParked(place: { topic: string; key: string }, version: number): Promise<number> {
     let reached = await this.options.positions.advanceTo(place, version);
-    while (reached.next !== undefined && (await this.options.letters.known([letterId(reached.next)])).size === 0) {
+    while (reached.next !== undefined && !(await this.options.letters.has(letterId(reached.next)))) {
       const result = await this.takeAgain(reached.next);
       if (!result.taken) {
         await this.options.office.refuse(reached.next, result.fault, { key: place.key, version: reached.version + 1 }, eventOf(this.read(reached.next)));
