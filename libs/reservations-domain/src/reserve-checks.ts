@@ -98,7 +98,7 @@ const capsHold = withGrant(({ request, nowMs }, grant, { caps, agreement, amount
   if (request.environment !== undefined && request.environment !== environment) return refuse('CAP_EXCEEDED', 'not the environment that was granted', '/environment');
   const admitted = capsAdmit(caps, { amounts, tool: grant.tool.name, ...(environment === undefined ? {} : { environment }) }, RESERVED_DIMENSIONS);
   if (admitted !== undefined) return admitted;
-  if (useNoOf(request) > (caps.max_uses ?? grant.max_uses)) return refuse('CAP_EXCEEDED', 'fewer uses are allowed now', '/use_no');
+  if (caps.max_uses !== undefined && useNoOf(request) > caps.max_uses) return refuse('CAP_EXCEEDED', 'fewer uses are allowed now', '/use_no');
   const lifetimeMs = agreement?.caps.expires_in_ms;
   return unless(lifetimeMs === undefined || nowMs < fromInstant(grant.not_before) + lifetimeMs, 'CAP_EXCEEDED');
 });
