@@ -39,7 +39,6 @@ const incoming = (topic: string, partition: number, { key, value, headers, offse
 export class KafkaSubscription implements Subscription {
   private readonly progress = new PartitionProgress();
   private readonly lag: LagProbe;
-  private consumer: Consumer | undefined;
   private stopped = false;
   private lastFetch = performance.now();
   private running: Promise<void> = Promise.resolve();
@@ -86,7 +85,7 @@ export class KafkaSubscription implements Subscription {
 
   /** Resolves when the consumer is beyond repair, or stopped, and disconnected. */
   private async consumeUntilCrash(): Promise<string> {
-    const { group, topics, kafka, sessionTimeoutMs } = this.options;
+    const { group, kafka, sessionTimeoutMs } = this.options;
     const consumer = kafka.consumer({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
@@ -98,23 +97,28 @@ export class KafkaSubscription implements Subscription {
       allowAutoTopicCreation: false,
       retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
     });
-    this.consumer = consumer;
     const ended = new Promise<string>((resolve) => {
       this.interrupt = () => resolve('stopped');
       consumer.on(consumer.events.CRASH, ({ payload }) => resolve(reasonOf(payload.error)));
     });
     this.observe(consumer);
+    const begun = this.begin(consumer);
     try {
-      await consumer.connect();
-      await consumer.subscribe({ topics: [...topics], fromBeginning: true });
-      await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: CONCURRENT_PARTITIONS, eachBatch: (payload) => this.takeBatch(payload) });
-      return this.stopped ? 'stopped' : await ended;
+      return await Promise.race([begun.then(() => ended), ended]);
     } catch (error) {
       return reasonOf(error);
     } finally {
       this.progress.clear();
       await consumer.disconnect().catch(() => undefined);
+      // Stopped while brokers are away, it may still be connecting: nobody waits for that, and nothing of it stays.
+      begun.then(() => consumer.disconnect()).catch(() => undefined);
     }
+  }
+
+  private async begin(consumer: Consumer): Promise<void> {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...this.options.topics], fromBeginning: true });
+    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: CONCURRENT_PARTITIONS, eachBatch: (payload) => this.takeBatch(payload) });
   }
 
   /** A fetch that failed may end without an error too, so the answers of brokers count; a member without partitions only has heartbeats. */

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { SERVICES, deadLetterTopic } from '@exequatur/contracts';
 import type { Topic } from '@exequatur/contracts';
 import type { Admin, ITopicConfig, Kafka } from 'kafkajs';
 import { MAX_EVENT_BYTES } from '../nest/event-reader.js';
@@ -6,15 +7,17 @@ import { MAX_EVENT_BYTES } from '../nest/event-reader.js';
 /** How long new topics may take to get their leaders. */
 const LEADERS_WITHIN_MS = 30_000;
 
+const deadLetterTopics = new Set(SERVICES.map((service) => deadLetterTopic(service).name));
+
 /**
- * Kept for ever, since a new consumer group needs each stream from its first event. A message may be twice the largest event:
- * a dead letter carries the original with further headers.
+ * Kept for ever, since a new consumer group needs each stream from its first event. A dead letter is any message that a topic
+ * took, with further headers: it must fit where it goes, or its partition would stand still.
  */
-const configEntries = [
+const configEntries = (topic: string): { name: string; value: string }[] => [
   { name: 'cleanup.policy', value: 'delete' },
   { name: 'retention.ms', value: '-1' },
   { name: 'retention.bytes', value: '-1' },
-  { name: 'max.message.bytes', value: String(2 * MAX_EVENT_BYTES) },
+  { name: 'max.message.bytes', value: String((deadLetterTopics.has(topic) ? 3 : 2) * MAX_EVENT_BYTES) },
 ];
 
 /** Partitions per topic that have a leader; waiting for leaders inside createTopics failed now and then (kafkajs 2.2.4 on brokers 4.x). */
@@ -46,7 +49,7 @@ export const ensureKafkaTopics = async (kafka: Kafka, topics: readonly Topic[], 
   try {
     await admin.connect();
     const existing = new Set(await admin.listTopics());
-    const missing = topics.filter(({ name }) => !existing.has(name)).map(({ name, partitions }): ITopicConfig => ({ topic: name, numPartitions: partitions, replicationFactor, configEntries }));
+    const missing = topics.filter(({ name }) => !existing.has(name)).map(({ name, partitions }): ITopicConfig => ({ topic: name, numPartitions: partitions, replicationFactor, configEntries: configEntries(name) }));
     if (missing.length > 0) await admin.createTopics({ waitForLeaders: false, topics: missing });
     await awaitLeaders(admin, topics);
   } finally {

@@ -3,6 +3,7 @@ import { ApprovalRejected } from '@exequatur/contracts';
 import type { ServiceName } from '@exequatur/contracts';
 import type pg from 'pg';
 import { DeterministicFailure } from '../nest/deterministic-failure.js';
+import { MAX_EVENT_BYTES } from '../nest/event-reader.js';
 import type { IncomingMessage, Transport } from '../port.js';
 import { Behaviour, approvalsTables, startApprovals } from './approvals-app.contract.js';
 import type { ApprovalsApp } from './approvals-app.contract.js';
@@ -174,7 +175,7 @@ export const runStrategyContract = (name: string, startMs: number, start: () => 
     ['duplicate keys', 'ORIGIN_UNPROVEN', (id: string) => actionEvent(id, 1, { tamper: (text) => text.replace('{', '{"id":"x",') })],
     ['100,000 levels', 'MALFORMED', (id: string) => actionEvent(id, 1, { tamper: () => '['.repeat(100_000) + ']'.repeat(100_000) })],
     ['__proto__', 'ORIGIN_UNPROVEN', (id: string) => actionEvent(id, 1, { tamper: (text) => text.replace('"data":{', '"__proto__":{"tenant":"globex"},"data":{') })],
-    ['2 MB', 'TOO_LARGE', (id: string) => actionEvent(id, 1, { tamper: (text) => text.replace('number 1', 'x'.repeat(2_000_000)) })],
+    ['the largest message a topic takes', 'TOO_LARGE', (id: string) => actionEvent(id, 1, { tamper: (text) => text.replace('number 1', 'x'.repeat(2 * MAX_EVENT_BYTES - 442 - text.length)) })],
   ])('%s goes to the dead letters, and the true event of that place is taken all the same', async (_, reason, forged) => {
     const id = newActionId();
     await publish(forged(id));

@@ -272,6 +272,12 @@ export const runTransportContract = (name: string, startMs: number, start: () =>
       const outage = await surroundings.outage();
       await pauseMs(1_500);
       expect(subscription.health().sinceFetchMs).toBeGreaterThan(500);
+      const leaving = surroundings.make();
+      await leaving.subscribe({ group: newGroup(), topics: [topic.name], onBatch: consumer.onBatch }).catch(() => undefined);
+      await pauseMs(200);
+      const asked = performance.now();
+      await leaving.close();
+      expect(performance.now() - asked).toBeLessThan(5_000);
       const during = consumer.distinct();
       await outage.end();
       await publishing;
