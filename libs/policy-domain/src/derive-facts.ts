@@ -3,6 +3,7 @@ import { AmountError, decimalToUnit, isRefusal, readPointer, refuse } from '@exe
 import type { Amounts, JsonValue, Refusal } from '@exequatur/kernel';
 import { amountList, amountsOf, largerAmounts } from './amounts.js';
 import type { Policy, PolicyTool } from './policy.js';
+import { MAX_UNITS } from './values.js';
 
 export interface Proposer {
   readonly tenant: string;
@@ -39,8 +40,10 @@ export const deriveFacts = (policy: Policy, proposal: ProposalWithJson, proposer
   }
   const found = extract(tool, proposal);
   if (isRefusal(found)) return faulty(proposal, proposer, claimed, tool.risk_points, found);
+  const amounts = largerAmounts(claimed, found.amounts);
+  if (Object.keys(amounts).length > MAX_UNITS) return faulty(proposal, proposer, claimed, tool.risk_points, outOfBounds(`More than ${MAX_UNITS} units`, '/estimates'));
   return {
-    facts: factsOf(proposal, proposer, largerAmounts(claimed, found.amounts), tool.risk_points),
+    facts: factsOf(proposal, proposer, amounts, tool.risk_points),
     ...(found.target === undefined ? {} : { target: found.target }),
     ...(found.recipients === undefined ? {} : { recipients: found.recipients }),
     narrowable: narrowableOf(tool),

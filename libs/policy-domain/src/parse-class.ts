@@ -5,9 +5,11 @@ import { DECISIONS } from './policy.js';
 import type { ClassRequirements, PolicyClass } from './policy.js';
 import { compact, maybe, readAmounts, readChoice, readDuration, readKindPattern, readMany, readTruth, readWhole } from './values.js';
 
+const MAX_KINDS = 5_000;
+
 export const readClass = (place: Place): PolicyClass | undefined => {
   if (!closedMapping(place, ['kinds', 'default', 'requires', 'retention', 'on_silence', ...CONSEQUENCE_KEYS])) return undefined;
-  const kinds = isPresent(below(place, 'kinds')) ? readMany(below(place, 'kinds'), readKindPattern) : [];
+  const kinds = isPresent(below(place, 'kinds')) ? readMany(below(place, 'kinds'), readKindPattern, MAX_KINDS) : [];
   const decision = readChoice(below(place, 'default'), DECISIONS);
   const requires = maybe(place, 'requires', readRequirements);
   if (requires !== undefined && decision !== undefined && decision !== 'allow' && decision !== 'allow_with_caps') fault(below(place, 'requires'), `"requires" does nothing with ${decision}`);

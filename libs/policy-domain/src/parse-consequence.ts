@@ -57,6 +57,7 @@ const readCaps = (place: Place): Caps | undefined => {
 };
 
 const MAX_STAGES = 10;
+const MAX_ROLES = 20;
 
 const readDemand = (place: Place): ApprovalDemand | undefined => {
   if (!closedMapping(place, ['stages', 'roles', 'quorum', 'distinct', 'sla', 'ttl', 'on_timeout'])) return undefined;
@@ -81,7 +82,7 @@ const readStages = (place: Place): readonly (ApprovalStage | undefined)[] => {
 };
 
 const readStage = (place: Place): ApprovalStage | undefined => {
-  const roles = readMany(below(place, 'roles'), readName);
+  const roles = readMany(below(place, 'roles'), readName, MAX_ROLES);
   const quorum = isPresent(below(place, 'quorum')) ? readWhole(below(place, 'quorum'), 20, 1) : 1;
   return roles === undefined || quorum === undefined ? undefined : { roles, quorum };
 };

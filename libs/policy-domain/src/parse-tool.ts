@@ -1,7 +1,7 @@
 import { below, closedMapping, entriesOf, fault, isMapping, isPresent } from './findings.js';
 import type { Place } from './findings.js';
 import type { PolicyTool } from './policy.js';
-import { compact, maybe, readMany, readName, readPointerText, readWhole } from './values.js';
+import { compact, MAX_UNITS, maybe, readMany, readName, readPointerText, readWhole } from './values.js';
 
 const AMOUNT_PREFIX = 'amount.';
 const UNIT = /^[A-Z][A-Z0-9_]{0,31}$/;
@@ -21,6 +21,7 @@ export const readTool = (place: Place): PolicyTool | undefined => {
 const readExtract = (place: Place): { recipients: string | undefined; amounts: Record<string, string> } => {
   const amounts: Record<string, string> = {};
   if (!isPresent(place) || !isMapping(place)) return { recipients: undefined, amounts };
+  if (Object.keys(place.value).length > MAX_UNITS) fault(place, `must have at most ${MAX_UNITS} entries`);
   for (const key of Object.keys(place.value)) {
     const inner = below(place, key);
     if (key === 'recipients') continue;

@@ -23,9 +23,11 @@ export const readName = readPattern(NAME, 'a name: letters, digits and . _ : @ +
 export const readKindPattern = readPattern(KIND_PATTERN, 'an action kind such as message.email.send, or a glob such as message.*');
 export const readScope = readPattern(SCOPE, 'a scope path such as tenant:acme/workspace:sales');
 
+const MAX_POINTER = 200;
+
 export const readPointerText = (place: Place): string | undefined => {
   const { value } = place;
-  return typeof value === 'string' && value !== '' && pointerSteps(value) !== undefined ? value : fault(place, 'must be a JSON Pointer into the arguments such as /to');
+  return typeof value === 'string' && value !== '' && value.length <= MAX_POINTER && pointerSteps(value) !== undefined ? value : fault(place, 'must be a JSON Pointer into the arguments such as /to');
 };
 
 export const readChoice = <const C extends readonly string[]>(place: Place, choices: C): C[number] | undefined => {
@@ -55,6 +57,7 @@ export const readShare = (place: Place): number | undefined => {
 export const readAmounts = (place: Place): Readonly<Record<string, string>> | undefined => {
   if (!isMapping(place)) return undefined;
   const amounts: Record<string, string> = {};
+  if (Object.keys(place.value).length > MAX_UNITS) return fault(place, `must have at most ${MAX_UNITS} units`);
   for (const key of Object.keys(place.value)) {
     const inner = below(place, key);
     if (!UNIT.test(key)) fault(inner, 'must be a currency or unit such as USD, TOKENS, CALLS');
@@ -79,10 +82,15 @@ const readAmount = (place: Place, unitOrCurrency: string): { unit: string; amoun
   }
 };
 
+/** Events carry at most so many entries of a list, and so many units. */
+const MAX_ENTRIES = 100;
+export const MAX_UNITS = 20;
+
 /** One value or a list of them, as a list. */
-export const readMany = (place: Place, read: (place: Place) => string | undefined): readonly string[] | undefined => {
+export const readMany = (place: Place, read: (place: Place) => string | undefined, most = MAX_ENTRIES): readonly string[] | undefined => {
   const places = Array.isArray(place.value) ? entriesOf(place) : [place];
   if (places.length === 0) return fault(place, 'must not be empty');
+  if (places.length > most) return fault(place, `must have at most ${most} entries`);
   const values = places.map(read);
   return values.every((value) => value !== undefined) ? values : undefined;
 };

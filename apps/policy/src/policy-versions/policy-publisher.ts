@@ -5,9 +5,9 @@ import { PgEventStore } from '@exequatur/event-store';
 import type { Actor, Locks, PgTransaction, StreamWrite } from '@exequatur/event-store';
 import { toInstant } from '@exequatur/kernel';
 import type { Clock } from '@exequatur/kernel';
-import { policyHash, policyText, registeredKinds, withClassifiedKinds } from '@exequatur/policy-domain';
+import { MAX_POLICY_BYTES, policyHash, policyText, registeredKinds, withClassifiedKinds } from '@exequatur/policy-domain';
 import type { Policy } from '@exequatur/policy-domain';
-import { CLOCK } from '@exequatur/service-kit';
+import { CLOCK, problem } from '@exequatur/service-kit';
 import { classifiedKinds, insertVersion, latestRow } from './policy-version-rows.js';
 
 /** All versions of a tenant's policy are on one stream, so that they cannot be published past each other. */
@@ -35,6 +35,9 @@ export interface PublishedVersion {
   readonly published_at: string;
 }
 
+/** As many as the events carry. */
+const MAX_REGISTERED_KINDS = 10_000;
+
 @Injectable()
 export class PolicyPublisher {
   constructor(
@@ -49,9 +52,13 @@ export class PolicyPublisher {
   async publish(tx: PgTransaction, publication: Publication): Promise<{ readonly published: PublishedVersion; readonly write: StreamWrite }> {
     const { tenant, source, reason, toVersion, actor } = publication;
     const policy = withClassifiedKinds(publication.policy, await classifiedKinds(tx, tenant));
+    const canonical = policyText(policy);
+    const kinds = registeredKinds(policy);
+    if (canonical.length > MAX_POLICY_BYTES) problem('TOO_LARGE', `the canonical policy has more than ${MAX_POLICY_BYTES} characters`);
+    if (kinds.length > MAX_REGISTERED_KINDS) problem('TOO_LARGE', `more than ${MAX_REGISTERED_KINDS} registered kinds`);
     const version = Number((await latestRow(tx, tenant))?.version ?? 0) + 1;
     const publishedAt = this.clock.now();
-    const facts = { policy_hash: policyHash(policy), policy_version: version, source, canonical: policyText(policy), registered_kinds: registeredKinds(policy), reason };
+    const facts = { policy_hash: policyHash(policy), policy_version: version, source, canonical, registered_kinds: kinds, reason };
     await insertVersion(tx, {
       tenant,
       version: String(version),

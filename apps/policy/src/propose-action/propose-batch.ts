@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { streamKey } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction, RecordedEvent } from '@exequatur/event-store';
-import { canonicalBytes, newId } from '@exequatur/kernel';
+import { canonicalBytes, fromInstant, newId } from '@exequatur/kernel';
 import type { Clock, JsonValue } from '@exequatur/kernel';
 import type { KeyStore } from '@exequatur/sealing';
 import { Answer, CLOCK, Idempotency, KEY_STORE, principalName, Problem, ServiceConfig, Signer } from '@exequatur/service-kit';
@@ -85,7 +85,7 @@ export class ProposeBatch {
     const views = decided.map((one) => this.viewOf(one, recorded));
     await insertViews(tx, views.map((view, index) => ({ view, idempotencyKey: decided[index]?.command.idempotencyKey ?? null })));
     const answers = decided.map((one, index) => Answer.json(201, answerOf(one, views[index] as ActionView, this.config.PUBLIC_URL)));
-    await this.idempotency.keepMany(tx, fresh.map(({ scope, ids }, index) => ({ scope, kept: { answer: answers[index] as Answer, actionId: ids.actionId } })));
+    await this.idempotency.keepMany(tx, fresh.map(({ scope, ids }, index) => ({ scope, kept: { answer: answers[index] as Answer, actionId: ids.actionId, expiresAt: keptUntil(ids.nowMs, views[index]) } })));
     return new Map(fresh.map(({ ids }, index) => [ids.actionId, answers[index] as Answer]));
   }
 
@@ -105,6 +105,11 @@ export class ProposeBatch {
     return view;
   }
 }
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** A key outlives its action: 24 hours past the end of the request for approval, or of the allowance, where there is one. */
+const keptUntil = (nowMs: number, view: ActionView | undefined): Date => new Date(Math.max(nowMs, view?.expires_at === undefined ? 0 : fromInstant(view.expires_at)) + (view?.approval_id === undefined ? DAY_MS : 2 * DAY_MS));
 
 const keyOf = (keys: ReadonlyMap<string, Buffer>, { ids }: DecidedProposal): Buffer => {
   const key = keys.get(ids.actionId);
