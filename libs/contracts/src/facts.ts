@@ -1,5 +1,5 @@
 import { unitAmount } from './caps.js';
-import { count, fraction, list, name, object, oneOf, optional, scopePath, text, truth } from './schema.js';
+import { count, fraction, list, name, object, oneOf, optional, scopePath, truth } from './schema.js';
 import type { Shape } from './schema.js';
 
 export const tool = object({ name: name(), version: name() });

@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { wireTo } from './http.js';
+import type { Wire } from './http.js';
+
+/** A server process of its own, with fsync and synchronous_commit on, and what the runs need in it. */
+export interface Setting {
+  readonly origin: string;
+  readonly wire: Wire;
+  readonly agentKey: string;
+  readonly adminToken: string;
+  readonly tenant: string;
+  readonly databaseUrl: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+const TENANT = 'bench';
+const POLICY = `version: 1
+classes:
+  routine: { kinds: [bench.step], default: allow, on_silence: expire }
+tools:
+  bench.step: { kind: bench.step, risk_points: 1 }
+rules:
+  - id: many-uses
+    match: { kind: bench.step }
+    decision: allow_with_caps
+    caps: { max_uses: 10000, expires_in: 1h }
+`;
+
+const READY_WITHIN_MS = 60_000;
+
+export const startSetting = async (connections: number): Promise<Setting> => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'exequatur-bench-'));
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../../../apps/standalone/dist/main.js', import.meta.url)), '--port', String(port), '--data-dir', dataDir, '--log-level', 'error'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  await untilReady(origin, child);
+  const adminToken = readFileSync(join(dataDir, 'secrets', 'admin-token'), 'utf8');
+  const wire = wireTo(origin, connections);
+  const admin = <T>(path: string, body: object): Promise<T> => wire.post<T>(path, { tenant: TENANT, ...body }, adminToken, `bench-${path}-${JSON.stringify(body)}`.replace(/[^\x21-\x7e]/g, '').slice(0, 200));
+  await admin('/v1/tenants', { display_name: 'Bench' });
+  await admin('/v1/agents', { agent: 'bench', display_name: 'Bench', scope_prefix: `tenant:${TENANT}` });
+  const { key: agentKey } = await admin<{ key: string }>('/v1/agents/bench/keys', {});
+  await admin('/v1/policies', { source: POLICY, reason: 'benchmark' });
+  const postgresPort = readFileSync(await postmasterFile(dataDir), 'utf8').split('\n')[3] ?? '';
+  const password = readFileSync(join(dataDir, 'secrets', 'reservations.database-password'), 'utf8');
+  return {
+    origin,
+    wire,
+    agentKey,
+    adminToken,
+    tenant: TENANT,
+    databaseUrl: `postgres://exequatur_reservations:${password}@127.0.0.1:${postgresPort}/exequatur`,
+    pid: child.pid ?? 0,
+    stop: async () => {
+      await wire.close();
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGINT');
+      await ended;
+      rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+};
+
+/** PostgreSQL's own note of its port, wherever the embedded server keeps its cluster. */
+const postmasterFile = async (dataDir: string): Promise<string> => {
+  const { existsSync, readdirSync } = await import('node:fs');
+  const beside = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
+  if (existsSync(beside)) return beside;
+  const found = readdirSync('/var/lib/exequatur').find((name) => name.startsWith('postgres-') && existsSync(join('/var/lib/exequatur', name, 'cluster', 'postmaster.pid')));
+  return join('/var/lib/exequatur', found ?? '', 'cluster', 'postmaster.pid');
+};
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+const untilReady = async (origin: string, child: ChildProcess): Promise<void> => {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
+    if (await fetch(`${origin}/readyz`).then((response) => response.ok, () => false)) break;
+    if (Date.now() > deadline) throw new Error('the server was not ready in 60 s');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+};
