@@ -42,7 +42,7 @@ describe('the card', () => {
   });
   test('shows what the caps of policy change before anybody votes', () => {
     const request = requestFor(REFUND, { caps: { max_amount: { USD_MICROCENTS: '5000000000' } } });
-    expect(renderCard(request, proposalOf(REFUND))).toMatchObject({ narrowed_by_policy: [{ pointer: '/amount', value: '"50.00"' }], limits: [{ limit: 'at most', value: '50.00 USD' }] });
+    expect(renderCard(request, proposalOf(REFUND))).toMatchObject({ narrowed_by_policy: [{ pointer: '/amount', value: '"50.00"' }], limits: [{ limit: 'At most', value: '50.00 USD' }] });
   });
   test('a queue entry needs no sealed content', () =>
     expect(decisionSummary(requestFor())).toEqual({ title: card.title, why: card.why_approval.reason, next_effect: card.next_effect }));

@@ -12,7 +12,7 @@ import { shownDuration } from './shown-duration.js';
 import { visibleText } from './visible-text.js';
 import type { Oddity } from './visible-text.js';
 
-const LIMITS = { target: 1_000, words: 8_000, impact: 4_000, evidence: 20, evidenceTitle: 200, evidenceUrl: 500, reversal: 1_000, narrowed: 500, list: 500, warnings: 100 } as const;
+const LIMITS = { target: 1_000, words: 8_000, impact: 4_000, evidence: 20, evidenceTitle: 200, evidenceUrl: 500, reversal: 1_000, narrowed: 500, list: 500, reason: 1_000, warnings: 100 } as const;
 
 /**
  * An event has at most 1 MiB, in which a hostile proposal alone can fill three quarters once it is quoted, encrypted and
@@ -83,7 +83,7 @@ const cardAt = (density: Density, request: RequestFacts, proposal: SealedProposa
     evidence: (proposal.evidence ?? []).slice(0, LIMITS.evidence).map(({ title, url }) => ({ title: show('evidence title', title, LIMITS.evidenceTitle), url: show('evidence link', url, LIMITS.evidenceUrl) })),
     evidence_not_shown: Math.max(0, (proposal.evidence?.length ?? 0) - LIMITS.evidence),
     reversal: { possible: (proposal.reversal?.handle ?? '') !== '', words: show('reversal', proposal.reversal?.handle ?? proposal.reversal?.reason, LIMITS.reversal) },
-    why_approval: { rule_id: request.rule_id, reason: request.reason },
+    why_approval: { rule_id: request.rule_id, reason: show('reason of the rule', request.reason, LIMITS.reason) },
     who_decides: { stages: request.demand.stages, distinct: request.demand.distinct },
     window: { decide_by: request.expires_at, grant_valid_ms: grantLifetimeMs(request), uses: grantUses(request) },
     policy: { version: request.policy_version, hash: request.policy_hash },
@@ -99,7 +99,7 @@ export const cardBytes = (card: Card): Uint8Array => canonicalBytes(card as unkn
 export const viewHash = (salt: Uint8Array, card: Card): string => saltedHash(salt, cardBytes(card));
 
 /** Title, why and next effect, from facts alone: they hold nothing personal, so a queue keeps them in the open. */
-export const decisionSummary = (request: RequestFacts): DecisionSummary => ({ title: titleOf(request), why: request.reason, next_effect: nextEffect(request) });
+export const decisionSummary = (request: RequestFacts): DecisionSummary => ({ title: titleOf(request), why: visibleText(request.reason, LIMITS.reason).text, next_effect: nextEffect(request) });
 
 const titleOf = ({ facts }: RequestFacts): string => {
   const amounts = facts.amounts.map(({ unit, amount }) => shownAmount(unit, BigInt(amount))).join(', ');
@@ -136,13 +136,13 @@ const narrowedByPolicy = (request: RequestFacts, proposed: JsonValue, show: Show
 
 const limitRows = (caps: Caps): Card['limits'] => {
   const rows: { limit: string; value: string }[] = [];
-  for (const [unit, amount] of Object.entries(caps.max_amount ?? {})) rows.push({ limit: 'at most', value: shownAmount(unit, BigInt(amount)) });
+  for (const [unit, amount] of Object.entries(caps.max_amount ?? {})) rows.push({ limit: 'At most', value: shownAmount(unit, BigInt(amount)) });
   const lists = { network_allowlist: 'hosts', allowed_recipients: 'recipients', environments: 'environments', tools: 'tools', models: 'models' } as const;
   for (const [field, name] of Object.entries(lists) as [keyof typeof lists, string][]) {
     const entries = caps[field];
-    if (entries !== undefined) rows.push({ limit: `only these ${name}`, value: visibleText(entries.join(', '), LIMITS.list).text });
+    if (entries !== undefined) rows.push({ limit: `Only these ${name}`, value: visibleText(entries.join(', '), LIMITS.list).text });
   }
-  if (caps.max_runtime_sec !== undefined) rows.push({ limit: 'runs at most', value: shownDuration(caps.max_runtime_sec * 1_000) });
-  if (caps.row_limit !== undefined) rows.push({ limit: 'rows at most', value: String(caps.row_limit) });
+  if (caps.max_runtime_sec !== undefined) rows.push({ limit: 'Runs at most', value: shownDuration(caps.max_runtime_sec * 1_000) });
+  if (caps.row_limit !== undefined) rows.push({ limit: 'Rows at most', value: String(caps.row_limit) });
   return rows;
 };

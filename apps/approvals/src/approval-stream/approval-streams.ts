@@ -96,7 +96,11 @@ export class ApprovalStreams {
     const data = event.type === 'ApprovalGranted' ? { ...event.data, grant: await this.signGrant(event) } : event.data;
     const plain = 'sealed' in event ? event.sealed : undefined;
     if (plain === undefined) return { definition, data, id, ...attributes(actionId, cause) };
-    if (key === undefined) throw new Error(`the data key of action ${actionId} is gone`);
+    if (key === undefined) {
+      if (GIVES_AUTHORITY.includes(event.type)) throw new Error(`the data key of action ${actionId} is gone`);
+      // Taking authority back must work for an erased action too; its words go the way of all its content.
+      return { definition, data, id, ...attributes(actionId, cause) };
+    }
     assertValidSealed(definition, plain);
     return { definition, data, id, sealed: seal(key, actionId, id, plain), ...attributes(actionId, cause) };
   }
@@ -106,6 +110,9 @@ export class ApprovalStreams {
     return this.signer.signJws({ ...event.claims }, GRANT_JWS_TYPE);
   }
 }
+
+/** Events that mean nothing without their sealed content. */
+const GIVES_AUTHORITY: readonly ApprovalEvent['type'][] = ['ApprovalOpened', 'ApprovalVoted', 'ApprovalGranted'];
 
 const attributes = (actionId: string, { actor, causationId, traceparent, now }: Cause): Pick<NewEvent, 'actor' | 'correlationId' | 'time'> & Partial<NewEvent> => ({
   actor,

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { KeyStore } from '@exequatur/sealing';
+import { KEY_STORE } from '@exequatur/service-kit';
 import { RebuildQueue } from '../queue-view/rebuild-queue.js';
 import { Installation, type Asked } from '../spec/installation.js';
 
@@ -62,6 +64,18 @@ describe('how requests end without a vote, and grants by revocation', () => {
     expect(await revoke(asked, 'georg', 'called back')).toMatchObject({ status: 409, body: { code: 'ALREADY_DECIDED' } });
     expect((await here.events(asked)).filter(({ name }) => name === 'GrantRevoked')).toMatchObject([{ actorid: 'georg', data: { grant_id: asked.request.approval_id, person: 'georg' } }]);
     expect((await here.show(asked)).body).toMatchObject({ status: 'revoked', resolution: { person: 'georg', text: 'called back' } });
+  });
+
+  test('invariant 29: after erasure nobody can approve what nobody can see; a grant can still be taken back', async () => {
+    const keys = here.service.app.get<KeyStore>(KEY_STORE, { strict: false });
+    const [open, granted] = [await here.ask(), await here.ask()];
+    await here.decide(granted, 'approve', 'fiona', { rationale: 'seen' });
+    for (const { request } of [open, granted]) await keys.destroyActionKey('acme', request.action_id);
+    expect((await here.show(open)).body).toMatchObject({ card: null, status: 'open', narrowed: [] });
+    expect((await here.show(granted)).bytes).not.toContain('seen');
+    expect(await here.decide(open, 'approve', 'fiona')).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
+    expect(await here.decide(open, 'reject', 'fiona', { reason: 'gone' })).toMatchObject({ status: 200, body: { status: 'rejected' } });
+    expect(await revoke(granted, 'fiona', 'gone')).toMatchObject({ status: 200, body: { status: 'revoked' } });
   });
 
   test('what policy sealed under another hash opens nothing and goes to the dead letters', async () => {

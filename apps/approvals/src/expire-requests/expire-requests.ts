@@ -24,14 +24,18 @@ export class ExpireRequests {
     private readonly streams: ApprovalStreams,
   ) {}
 
-  /** Ends one batch of due requests, each in its own transaction. @returns how many were due */
-  async sweep(): Promise<number> {
+  /**
+   * Ends one batch of due requests, each in its own transaction; one that cannot be ended does not hold up the others.
+   * @returns how many were ended, and what went wrong with the rest
+   */
+  async sweep(): Promise<{ readonly ended: number; readonly failures: readonly unknown[] }> {
     const { rows } = await this.database.query<Due>(
       `SELECT tenant, approval_id FROM approval_request WHERE status = 'open' AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT $1`,
       [APPROVAL_LIMITS.expiryBatch],
     );
-    for (const due of rows) await this.expire(due);
-    return rows.length;
+    const failures: unknown[] = [];
+    for (const due of rows) await this.expire(due).catch((error: unknown) => failures.push(error));
+    return { ended: rows.length - failures.length, failures };
   }
 
   private async expire({ tenant, approval_id }: Due): Promise<void> {

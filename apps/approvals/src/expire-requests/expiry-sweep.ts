@@ -34,12 +34,14 @@ export class ExpirySweep implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   private async sweep(): Promise<void> {
-    let due = 0;
+    let ended = 0;
     try {
-      due = await this.requests.sweep();
+      const swept = await this.requests.sweep();
+      ended = swept.ended;
+      if (swept.failures.length > 0) this.log.warn({ err: swept.failures[0], failed: swept.failures.length }, 'some requests past their deadline could not be ended; trying again');
     } catch (error) {
-      this.log.warn({ err: error }, 'requests past their deadline could not be ended; trying again');
+      this.log.warn({ err: error }, 'requests past their deadline could not be read; trying again');
     }
-    this.next(due === APPROVAL_LIMITS.expiryBatch ? 0 : APPROVAL_LIMITS.expirySweepMs);
+    this.next(ended === APPROVAL_LIMITS.expiryBatch ? 0 : APPROVAL_LIMITS.expirySweepMs);
   }
 }

@@ -1,4 +1,4 @@
-import type { RequestFacts } from '@exequatur/approvals-domain';
+import { visibleText, type RequestFacts } from '@exequatur/approvals-domain';
 import type { JsonValue } from '@exequatur/kernel';
 import type { ShownRequest } from '../show-request/show-request.js';
 import { amountFields, recipientChoices, type SentForm } from './decision-form.js';
@@ -81,7 +81,7 @@ const narrowForm = (forms: DecisionForms): HtmlValue => {
       ? undefined
       : html`<fieldset${described('narrow-recipients', sent?.faults['recipients'])}><legend>Recipients to keep</legend>${choices.map((recipient, index) => {
           const checked = sent === undefined || sent.values[`recipient_${index}`] !== undefined;
-          return html`<label class="check"><input type="checkbox" name="recipient_${index}" value="keep"${checked ? html` checked` : undefined}> <span class="text">${recipient}</span></label>`;
+          return html`<label class="check"><input type="checkbox" name="recipient_${index}" value="keep"${checked ? html` checked` : undefined}> <span class="text">${visibleText(recipient, 320).text}</span></label>`;
         })}${fault('narrow-recipients', sent?.faults['recipients'])}</fieldset>`;
   return folded(
     forms,

@@ -1,3 +1,4 @@
+import { visibleText } from '@exequatur/approvals-domain';
 import type { Answer, PersonPrincipal } from '@exequatur/service-kit';
 import type { RequestInDetail, ShownRequest } from '../show-request/show-request.js';
 import { cardView, finePrint } from './card.view.js';
@@ -31,10 +32,15 @@ const DONE = new Map(Object.entries({
 /** Roles with which a person may take a grant back, as the decider judges it. */
 const mayRevoke = (person: PersonPrincipal, shown: ShownRequest): boolean => person.roles.some((role) => ['operator', 'admin', ...shown.quorum.stages.flatMap(({ roles }) => roles)].includes(role));
 
+/** What people wrote, with nothing hidden in it either. */
+const words = (text: string): string => visibleText(text, MOST_WORDS).text;
+/** As long as the longest answer may be. */
+const MOST_WORDS = 20_000;
+
 const resolutionView = ({ status, resolution }: ShownRequest): HtmlValue => {
   if (resolution === null) return undefined;
   const who = resolution.person === undefined ? undefined : html` by <strong>${resolution.person}</strong>`;
-  const words: Readonly<Record<string, HtmlValue>> = {
+  const sentences: Readonly<Record<string, HtmlValue>> = {
     granted: html`<p>Granted${who}, ${shownInstant(resolution.at)}.${resolution.grant_expires_at === undefined ? undefined : html` Valid until ${shownInstant(resolution.grant_expires_at)}.`}</p>`,
     rejected: html`<p>Rejected${who}, ${shownInstant(resolution.at)}: <code>${resolution.reason_code}</code>, the agent should ${resolution.instruction}.</p>`,
     answered: html`<p>Answered${who}, ${shownInstant(resolution.at)}. Nothing runs.</p>`,
@@ -42,14 +48,14 @@ const resolutionView = ({ status, resolution }: ShownRequest): HtmlValue => {
     expired: html`<p>Nobody decided in time; it expired ${shownInstant(resolution.at)}. Nothing runs.</p>`,
     cancelled: html`<p>The agent side withdrew it, ${shownInstant(resolution.at)}. Nothing runs.</p>`,
   };
-  return html`${words[status]}${resolution.text === undefined ? undefined : html`<blockquote>${resolution.text}</blockquote>`}`;
+  return html`${sentences[status]}${resolution.text === undefined ? undefined : html`<blockquote>${words(resolution.text)}</blockquote>`}`;
 };
 
 const votesView = ({ votes, quorum }: ShownRequest): Markup => html`<ol class="stages">${quorum.stages.map(({ roles, quorum: needed }, stage) => {
   const given = quorum.approvals.filter((approval) => approval.stage === stage).length;
   return html`<li class="${stage === quorum.stage ? 'current' : given >= needed ? 'met' : ''}"><span>${roles.join(' or ')}</span><span>${given} of ${needed}</span></li>`;
 })}</ol>
-${votes.length === 0 ? undefined : html`<ul class="votes">${votes.map(({ person, role, vote, at, rationale }) => html`<li><strong>${person}</strong> (${role}) ${{ approve: 'approved', reject: 'rejected', respond: 'answered' }[vote]}, ${shownInstant(at)}${rationale === undefined ? undefined : html`<blockquote>${rationale}</blockquote>`}</li>`)}</ul>`}`;
+${votes.length === 0 ? undefined : html`<ul class="votes">${votes.map(({ person, role, vote, at, rationale }) => html`<li><strong>${person}</strong> (${role}) ${{ approve: 'approved', reject: 'rejected', respond: 'answered' }[vote]}, ${shownInstant(at)}${rationale === undefined ? undefined : html`<blockquote>${words(rationale)}</blockquote>`}</li>`)}</ul>`}`;
 
 const narrowedView = ({ narrowed, status }: ShownRequest): HtmlValue =>
   narrowed.length === 0

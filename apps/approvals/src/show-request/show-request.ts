@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ApprovalAnswered, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalVoted, GrantRevoked } from '@exequatur/contracts';
 import type { DataOf, EventDefinition, SealedOf } from '@exequatur/contracts';
-import { narrowedPointers, type Card, type RequestFacts } from '@exequatur/approvals-domain';
+import { narrowedPointers, visibleText, type Card, type RequestFacts } from '@exequatur/approvals-domain';
 import type { PgTransaction, RecordedEvent } from '@exequatur/event-store';
 import { parseStrict, readPointer } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
@@ -126,7 +126,7 @@ export class ShowRequest {
     const acceptedText = (await this.streams.contentForVote(approval, tx))?.acceptedArguments;
     if (acceptedText === undefined) return [];
     const accepted = parseStrict(acceptedText);
-    const valueAt = (from: JsonValue, pointer: string): string => JSON.stringify(readPointer(from, pointer) ?? null);
+    const valueAt = (from: JsonValue, pointer: string): string => visibleText(JSON.stringify(readPointer(from, pointer) ?? null), NARROWED_TEXT).text;
     return narrowedPointers(approval.state.request.narrowable, proposed, accepted).map((pointer) => ({ pointer, proposed: valueAt(proposed, pointer), accepted: valueAt(accepted, pointer) }));
   }
 
@@ -147,6 +147,9 @@ export class ShowRequest {
     return { at };
   }
 }
+
+/** Most characters shown of a value that a vote changed. */
+const NARROWED_TEXT = 1_000;
 
 const is = ({ envelope }: RecordedEvent, definition: EventDefinition): boolean => envelope.type === definition.type;
 const textOf = (text: string | undefined): { text?: string } => (text === undefined ? {} : { text });
