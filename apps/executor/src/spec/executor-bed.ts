@@ -145,8 +145,8 @@ export class ExecutorBed {
     if (budget.status !== 201) throw new Error(budget.text);
   }
 
-  /** Publishes an allowance with sealed arguments, as policy would. */
-  async allow(args: JsonValue, changes: Partial<Grant> = {}): Promise<Allowed> {
+  /** Publishes an allowance with sealed arguments, as policy would; `erased`: its data key is gone when anybody reads it. */
+  async allow(args: JsonValue, changes: Partial<Grant> = {}, erased = false): Promise<Allowed> {
     const actionId = newId();
     const salt = newSalt();
     const bytes = Buffer.from(canonicalBytes(args));
@@ -163,6 +163,7 @@ export class ExecutorBed {
     const jws = await new Signer('policy', JSON.parse(this.secrets.signingKeys.policy) as PrivateJwk, JSON.parse(this.secrets.trustedKeys) as TrustedKeys).signJws(claims, GRANT_JWS_TYPE);
     const eventId = newId();
     const key = await this.keys.createActionKey(TENANT, actionId);
+    if (erased) await this.keys.destroyActionKey(TENANT, actionId);
     await this.policy.publish(
       { tenant: TENANT, aggregate: 'action', id: actionId },
       {
@@ -175,6 +176,25 @@ export class ExecutorBed {
       },
     );
     return { actionId, executionId: derivedId('execution', TENANT, actionId, '1'), bytes, salt, hash };
+  }
+
+  /** Everything that is on the bus for an action, once more. */
+  async redeliver(actionId: string): Promise<void> {
+    const { rows } = await this.admin.query<{ topic: string; key: string; value: Buffer; headers: Record<string, string> }>('SELECT topic, key, value, headers FROM bus.message WHERE key = $1 ORDER BY "offset"', [`${TENANT}/action/${actionId}`]);
+    const transport = postgresTransport({ connectionString: urlOf(this.adminUrl, 'policy', this.secrets), service: 'policy' });
+    for (const { topic, key, value, headers } of rows) await transport.publisher.publish(topic, [{ key, value, headers }]);
+    await transport.close();
+  }
+
+  /** Waits until the executor has taken all that is on the bus for it. */
+  caughtUp(): Promise<void> {
+    return this.until('the executor has caught up', async () => {
+      const { rows } = await this.admin.query<{ behind: string }>(
+        `SELECT coalesce(sum(p.next_offset - coalesce(o.next_offset, 0)), 0) AS behind FROM bus.partition p
+         LEFT JOIN bus.consumer_offset o ON o.topic = p.topic AND o.partition = p.partition AND o.consumer_group = 'executor' WHERE p.topic LIKE 'exequatur.actions.%'`,
+      );
+      return rows[0]?.behind === '0';
+    });
   }
 
   async connect(origin: string, tool: { name: string; version: string }, body: object): Promise<void> {
@@ -223,7 +243,8 @@ export class ExecutorBed {
   }
 
   /** The plaintext sealed in an event. */
-  async opened(event: LoggedEvent): Promise<unknown> {
+  async opened(event: LoggedEvent | undefined): Promise<unknown> {
+    if (event === undefined) return undefined;
     const { id, sealed } = JSON.parse(event.bytes.toString('utf8')) as { id: string; sealed: Parameters<typeof open>[1] };
     const key = await this.keys.actionKey(TENANT, sealed.action_id);
     return key === undefined ? undefined : open(key, sealed, id);
@@ -284,7 +305,10 @@ export class ExecutorProcess {
     await this.exited;
   }
 
-  get ended(): Promise<unknown> {
-    return this.exited;
+  /** SIGTERM, and gone. */
+  async stop(): Promise<void> {
+    this.child.kill('SIGCONT');
+    this.child.kill('SIGTERM');
+    await this.exited;
   }
 }

@@ -2,7 +2,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** What happens to one ask of the executor on its way to the real reservations. */
-export type Passage = 'through' | 'never arrives' | 'answer is lost' | { readonly status: number; readonly body: object };
+export type Passage =
+  | 'through'
+  | 'never arrives'
+  | 'answer is lost'
+  /** Made up, as reservations could have said. */
+  | { readonly status: number; readonly body: object }
+  /** Reservations has answered; the answer goes on when this resolves. */
+  | { readonly answered: () => Promise<void> };
 
 /** The wire between executor and reservations, which specs may cut. */
 export interface ReservationsDoor {
@@ -23,11 +30,12 @@ export const openReservationsDoor = async (origin: () => string): Promise<Reserv
       for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
       const how = await passage(asks.push(String(incoming.headers['idempotency-key'])));
       if (how === 'never arrives') return void response.destroy();
-      if (typeof how === 'object') return void response.writeHead(how.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(how.body));
+      if (typeof how === 'object' && 'status' in how) return void response.writeHead(how.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(how.body));
       const { authorization = '', 'idempotency-key': key = '' } = incoming.headers;
       const answer = await fetch(`${origin()}${incoming.url}`, { method: 'POST', headers: { authorization, 'idempotency-key': String(key), 'content-type': 'application/json' }, body: Buffer.concat(chunks) });
       const bytes = Buffer.from(await answer.arrayBuffer());
       if (how === 'answer is lost') return void response.destroy();
+      if (typeof how === 'object') await how.answered();
       response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(bytes);
     })().catch(() => response.destroy());
   });

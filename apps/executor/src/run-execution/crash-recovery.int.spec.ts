@@ -1,0 +1,198 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { startHttpTool } from '@exequatur/local-servers';
+import type { HttpTool } from '@exequatur/local-servers';
+import type pg from 'pg';
+import { ExecutorBed, LEASE_MS } from '../spec/executor-bed.js';
+import type { ExecutorProcess } from '../spec/executor-bed.js';
+
+const TOOL = { name: 'billing.refund', version: '1' };
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A promise, and what settles it. */
+const signal = (): { readonly seen: Promise<void>; readonly give: () => void } => {
+  let give = (): void => undefined;
+  const seen = new Promise<void>((resolve) => (give = resolve));
+  return { seen, give };
+};
+
+/** Reliability scenarios 1 and 2: the built executor as processes of their own, really killed and really paused. */
+describe('executors that die or stall', () => {
+  let bed: ExecutorBed;
+  let tool: HttpTool;
+  const processes: ExecutorProcess[] = [];
+  const locks: pg.PoolClient[] = [];
+
+  beforeAll(async () => {
+    bed = await ExecutorBed.start();
+    tool = await startHttpTool();
+    const first = await start();
+    await bed.connect(await first.listening(), TOOL, { type: 'http', settings: { url: tool.url } });
+  }, 60_000);
+  afterEach(async () => {
+    await unlock();
+    // Orderly where that is still possible, so that the next one need not wait for its place on the bus.
+    for (const each of processes.splice(0)) await each.stop();
+    tool.behave(() => ({}));
+    bed.door.pass(() => 'through');
+  });
+  afterAll(async () => {
+    await bed.stop();
+    await tool.stop();
+  });
+
+  const start = async (): Promise<ExecutorProcess> => {
+    const started = await bed.executorProcess();
+    processes.push(started);
+    return started;
+  };
+  const lock = async (statement: string, ...values: unknown[]): Promise<void> => {
+    const client = await bed.admin.connect();
+    locks.push(client);
+    await client.query('BEGIN');
+    await client.query(statement, values);
+  };
+  const unlock = async (): Promise<void> => {
+    for (const client of locks.splice(0)) {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+  };
+  const waitsForLock = (): Promise<void> =>
+    bed.until('the executor waits for the lock', async () => {
+      const waiting = await bed.admin.query("SELECT FROM pg_stat_activity WHERE usename = 'exequatur_executor' AND wait_event_type = 'Lock' AND wait_event IN ('relation', 'transactionid', 'tuple')");
+      return (waiting.rowCount ?? 0) > 0;
+    });
+  const requestsOf = (key: string) => tool.received.filter(({ headers }) => headers['idempotency-key'] === key);
+  const effectsOf = (key: string) => tool.effects.filter((effect) => effect.key === key);
+
+  /** Kills at a point and starts anew; `reached` resolves when the executor is there. */
+  const killAt = async (reached: (executionId: string) => Promise<void>): Promise<string> => {
+    const victim = await start();
+    const { executionId } = await bed.allow({ amount: '7' }, { tool: TOOL });
+    await reached(executionId);
+    await victim.kill();
+    await unlock();
+    bed.door.pass(() => 'through');
+    await start();
+    return executionId;
+  };
+
+  describe('killed before the tool can have been called: it goes on, once', () => {
+    test.each([
+      ['before the claim', 0],
+      ['after the claim', 1],
+    ])('invariant 5: kill -9 %s', async (_, claimsAtTheTime) => {
+      const there = signal();
+      const never = signal();
+      bed.door.pass(async () => {
+        if (claimsAtTheTime === 1) return { answered: () => (there.give(), never.seen) };
+        there.give();
+        await never.seen;
+        return 'never arrives';
+      });
+      const executionId = await killAt(async (id) => {
+        await there.seen;
+        expect(await bed.claims(id)).toHaveLength(claimsAtTheTime);
+      });
+      never.give();
+      const events = await bed.ended(executionId);
+      expect(events.map(({ name }) => name)).toEqual(['ExecutionRequested', 'ExecutionStarted', 'ExecutionSucceeded']);
+      expect(await bed.claims(executionId)).toHaveLength(1);
+      expect(effectsOf(executionId)).toHaveLength(1);
+    }, 60_000);
+  });
+
+  describe('killed when the tool may have been called: named UNKNOWN, never again', () => {
+    const points: [string, (id: string) => Promise<void>][] = [
+      [
+        'while the request is under way',
+        async (id) => {
+          tool.behave(() => ({ effectAfterMs: 500 }));
+          await bed.until('the tool has the request', async () => requestsOf(id).length === 1);
+          expect(effectsOf(id)).toHaveLength(0);
+        },
+      ],
+      [
+        'after the effect',
+        async (id) => {
+          tool.behave(() => ({ answerAfterMs: 5_000 }));
+          await bed.until('the effect', async () => effectsOf(id).length === 1);
+        },
+      ],
+      [
+        'before the outcome',
+        async (id) => {
+          tool.behave(() => ({ answerAfterMs: 700 }));
+          await bed.until('the tool has the request', async () => requestsOf(id).length === 1);
+          await lock('LOCK TABLE event IN ACCESS EXCLUSIVE MODE');
+          await waitsForLock();
+          await pause(500);
+        },
+      ],
+      [
+        'before the commit',
+        async (id) => {
+          tool.behave(() => ({ answerAfterMs: 700 }));
+          await bed.until('the tool has the request', async () => requestsOf(id).length === 1);
+          await lock('SELECT FROM execution WHERE execution_id = $1 FOR UPDATE', id);
+          await pause(700);
+          await waitsForLock();
+        },
+      ],
+    ];
+    test.each(points)('invariants 5 and 6: kill -9 %s', async (_, reached) => {
+      const executionId = await killAt(reached);
+      const events = await bed.ended(executionId);
+      expect(events.map(({ name }) => name)).toEqual(['ExecutionRequested', 'ExecutionStarted', 'ExecutionUnknown']);
+      await pause(2 * LEASE_MS);
+      expect(requestsOf(executionId)).toHaveLength(1);
+      expect(effectsOf(executionId)).toHaveLength(1);
+      expect(await bed.claims(executionId)).toHaveLength(1);
+      expect(await bed.names(executionId)).toHaveLength(3);
+      const [claim] = await bed.claims(executionId);
+      await bed.until('the hold is marked unknown', async () => (await bed.events('reservations', String(claim?.['reservation_id']))).some(({ name }) => name === 'ReservationMarkedUnknown'));
+    }, 60_000);
+  });
+
+  test('invariant 5: a twin that was paused with the claim in hand finds it taken', async () => {
+    const there = signal();
+    const onwards = signal();
+    const first = bed.door.asks.length + 1;
+    bed.door.pass((nth) => (nth === first ? { answered: () => (there.give(), onwards.seen) } : 'through'));
+    const paused = await start();
+    const { executionId } = await bed.allow({ amount: '8' }, { tool: TOOL });
+    await there.seen;
+    paused.signal('SIGSTOP');
+    onwards.give();
+    await start();
+    await bed.ended(executionId);
+    paused.signal('SIGCONT');
+    await pause(1_000);
+    expect(await bed.names(executionId)).toEqual(['ExecutionRequested', 'ExecutionStarted', 'ExecutionSucceeded']);
+    expect(effectsOf(executionId)).toHaveLength(1);
+    expect(await bed.claims(executionId)).toHaveLength(1);
+  }, 60_000);
+
+  test('a paused executor whose call had gone out: UNKNOWN by another, settled by the answer it got', async () => {
+    tool.behave(() => ({ answerAfterMs: 300 }));
+    const paused = await start();
+    const { executionId } = await bed.allow({ amount: '9' }, { tool: TOOL });
+    await bed.until('the tool has the request', async () => requestsOf(executionId).length === 1);
+    paused.signal('SIGSTOP');
+    await start();
+    await bed.ended(executionId, /Unknown/);
+    paused.signal('SIGCONT');
+    const events = await bed.ended(executionId, /Reconciled/);
+    expect(events.at(-1)).toMatchObject({ data: { result: 'executed', by: 'tool_query' } });
+    expect(effectsOf(executionId)).toHaveLength(1);
+  }, 60_000);
+
+  test('invariant 5: two executors share the work, and neither names the other’s running call unknown', async () => {
+    await Promise.all([start(), start()]);
+    const slow = await bed.allow({ slow: true }, { tool: TOOL });
+    tool.behave((request) => (request.headers['idempotency-key'] === slow.executionId ? { answerAfterMs: 3 * LEASE_MS } : {}));
+    const many = await Promise.all(Array.from({ length: 30 }, (_, n) => bed.allow({ n }, { tool: TOOL })));
+    for (const { executionId } of [...many, slow]) expect((await bed.ended(executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
+    for (const { executionId } of [...many, slow]) expect(effectsOf(executionId)).toHaveLength(1);
+  }, 60_000);
+});
