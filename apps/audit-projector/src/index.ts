@@ -1,1 +1,2 @@
-export {};
+export { auditService } from './audit-service.js';
+export { rebuildAll, rebuildTimeline, type RebuiltTimeline } from './timeline-view/rebuild-timeline.js';

@@ -1,0 +1,40 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import { EVENT_TOPICS } from '@exequatur/contracts';
+import type { Subscription, Transport } from '@exequatur/messaging';
+import { Health, ServiceMetrics, TRANSPORT } from '@exequatur/service-kit';
+import { AppendLeaves } from './append-leaves.js';
+
+/** Beside the group `audit`, which keeps the directory. */
+const GROUP = 'audit.log';
+const SILENT_MS = 15_000;
+
+/** The raw bytes of every event topic, into the log. Not through the event strategy: that would judge what it delivers. */
+@Injectable()
+export class LogSubscription implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private subscription: Subscription | undefined;
+
+  constructor(
+    private readonly leaves: AppendLeaves,
+    private readonly health: Health,
+    private readonly metrics: ServiceMetrics,
+    @Inject(TRANSPORT) private readonly transport: Transport,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    const subscription = await this.transport.subscribe({ group: GROUP, topics: Object.values(EVENT_TOPICS).map(({ name }) => name), onBatch: (messages) => this.leaves.append(messages) });
+    this.subscription = subscription;
+    this.health.add({ name: 'log', check: () => Promise.resolve(complaint(subscription)) });
+    this.metrics.gauge('exequatur_audit_log_lag_messages', 'Messages that are not in the log yet.', () => subscription.health().lag);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.subscription?.stop();
+  }
+}
+
+const complaint = (subscription: Subscription): string | undefined => {
+  const { failing, sinceFetchMs } = subscription.health();
+  if (failing) return 'messages cannot be written and are tried again';
+  return sinceFetchMs > SILENT_MS ? `nothing fetched for ${Math.round(sinceFetchMs / 1_000)} s` : undefined;
+};

@@ -1,0 +1,92 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ExportMade } from '@exequatur/contracts';
+import type { StreamId } from '@exequatur/contracts';
+import { PgEventStore } from '@exequatur/event-store';
+import type { Actor, PgTransaction } from '@exequatur/event-store';
+import { newId, toInstant } from '@exequatur/kernel';
+import type { Clock } from '@exequatur/kernel';
+import { CLOCK, Database, Signer } from '@exequatur/service-kit';
+import { logStream } from '../append-leaves/append-leaves.js';
+import { AUDIT_LIMITS } from '../limits.js';
+import { LogReader } from '../log-proofs/log-reader.js';
+import { PublishTreeHeads } from '../publish-tree-heads/publish-tree-heads.js';
+import { exportDocument } from './export-document.js';
+import { leafDocument } from './leaf-document.js';
+import type { LeafDocument, LeafRow } from './leaf-document.js';
+
+/** What an export is of: fixed when it is begun, so that asking again gives the same bytes. */
+export interface BegunExport {
+  readonly exportId: string;
+  readonly logSize: number;
+  readonly createdAt: string;
+}
+
+export interface ExportRequest {
+  readonly tenant: string;
+  readonly actor: Actor;
+  /** As principalName writes it. */
+  readonly principal: string;
+  readonly idempotencyKey: string;
+}
+
+@Injectable()
+export class ExportLog {
+  constructor(
+    private readonly database: Database,
+    private readonly store: PgEventStore,
+    private readonly heads: PublishTreeHeads,
+    private readonly log: LogReader,
+    private readonly signer: Signer,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** Records ExportMade and the size of the log under a tree head made now; the same key again finds the first one. */
+  begin(request: ExportRequest): Promise<BegunExport> {
+    const { tenant, principal, idempotencyKey, actor } = request;
+    const exportId = newId(this.clock.now());
+    const stream: StreamId = { tenant, aggregate: ExportMade.aggregate, id: exportId };
+    return this.store.transact({ streams: [logStream(tenant), stream] }, async (tx) => {
+      const known = await this.known(tx, request);
+      if (known !== undefined) return known;
+      await this.heads.publishIn(tx, tenant);
+      const { rows } = await tx.query<{ head_size: string }>('SELECT head_size::text FROM log WHERE tenant = $1', [tenant]);
+      const begun: BegunExport = { exportId, logSize: Number(rows[0]?.head_size ?? 0), createdAt: toInstant(this.clock.now()) };
+      await tx.query('INSERT INTO export (tenant, principal, idempotency_key, export_id, log_size, created_at) VALUES ($1, $2, $3, $4, $5, $6)', [tenant, principal, idempotencyKey, exportId, begun.logSize, begun.createdAt]);
+      await this.store.append(tx, [{ stream, expectedVersion: 0, events: [{ definition: ExportMade, data: { export_id: exportId, format: 'jsonl', log_size: begun.logSize }, actor }] }]);
+      return begun;
+    });
+  }
+
+  private async known(tx: PgTransaction, { tenant, principal, idempotencyKey }: ExportRequest): Promise<BegunExport | undefined> {
+    const { rows } = await tx.query<{ export_id: string; log_size: string; created_at: string }>('SELECT export_id, log_size::text, created_at FROM export WHERE tenant = $1 AND principal = $2 AND idempotency_key = $3', [tenant, principal, idempotencyKey]);
+    const row = rows[0];
+    return row === undefined ? undefined : { exportId: row.export_id, logSize: Number(row.log_size), createdAt: row.created_at };
+  }
+
+  /** The export as chunks of text, in bounded memory. */
+  async *lines(tenant: string, { logSize, createdAt }: BegunExport): AsyncGenerator<string, void> {
+    const head = logSize === 0 ? undefined : await this.log.headAt(tenant, logSize);
+    const { trustedKeys, signingKey: key } = this.signer;
+    yield* exportDocument({ tenant, createdAt, trustedKeys, key, newestNote: head?.note, leaves: this.leaves(tenant, logSize), notes: this.notes(tenant, logSize) });
+  }
+
+  /** By keys, a chunk a statement: no cursor keeps a transaction open while a slow reader reads. */
+  private async *leaves(tenant: string, size: number): AsyncGenerator<readonly LeafDocument[], void> {
+    for (let from = 0; from < size; from += AUDIT_LIMITS.chunkLeaves) {
+      const text = 'SELECT sequence::text, bytes, path, signature, key_id, ordinal::text, topic FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 ORDER BY sequence';
+      const { rows } = await this.database.query<LeafRow>(text, [tenant, from, Math.min(size, from + AUDIT_LIMITS.chunkLeaves)]);
+      yield rows.map(leafDocument);
+    }
+  }
+
+  private async *notes(tenant: string, size: number): AsyncGenerator<readonly string[], void> {
+    for (let after = 0; ; ) {
+      const text = 'SELECT size::text, note FROM tree_head WHERE tenant = $1 AND size > $2 AND size <= $3 ORDER BY size LIMIT $4';
+      const { rows } = await this.database.query<{ size: string; note: string }>(text, [tenant, after, size, AUDIT_LIMITS.chunkLeaves]);
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      yield rows.map(({ note }) => note);
+      after = Number(last.size);
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/** Named bounds of the audit projector. */
+export const AUDIT_LIMITS = {
+  /** A tree head is due this long after the last one, when there were new leaves. */
+  treeHeadEveryMs: 1_000,
+  /** … or at this many new leaves, whichever comes first. */
+  treeHeadEveryLeaves: 1_000,
+  /** How often is looked whether one is due. */
+  treeHeadLookMs: 200,
+  /** A message is read for its tenant up to this size and depth; beyond it goes to the unreadable log. */
+  readableBytes: 8 * 1024 * 1024,
+  readableDepth: 64,
+  /** Leaves an export or a rebuild reads at once. */
+  chunkLeaves: 200,
+  /** Leaves one page of /v1/log/entries has at most. */
+  pageLeaves: 200,
+} as const;
+
+/**
+ * The log for bytes that name no tenant, and for bytes that name one which has no log and that nobody vouches for: such a
+ * message must not be able to start a tenant's log. No tenant can have this name (contracts `name`).
+ */
+export const UNREADABLE_LOG = '_unreadable';
