@@ -1,7 +1,8 @@
 import type { Authorization, DataOf, ReservationHeld } from '@exequatur/contracts';
 import { AUTHORIZATION_JWS_TYPE } from '@exequatur/contracts';
 import { fromInstant, refuse, toInstant } from '@exequatur/kernel';
-import { Answer, Problem, PROBLEM_CONTENT_TYPE, problemOf, Signer } from '@exequatur/service-kit';
+import type { Signer } from '@exequatur/service-kit';
+import { Answer, Problem, PROBLEM_CONTENT_TYPE, problemOf } from '@exequatur/service-kit';
 import type { AuthorityOutcome } from './authority-command.js';
 
 type Held = DataOf<typeof ReservationHeld>;

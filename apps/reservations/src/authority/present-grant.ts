@@ -1,6 +1,7 @@
 import { GRANT_JWS_TYPE, grantShape } from '@exequatur/contracts';
 import type { Grant, ServiceName } from '@exequatur/contracts';
-import { Problem, shaped, Signer, TokenRefused } from '@exequatur/service-kit';
+import type { Signer} from '@exequatur/service-kit';
+import { Problem, shaped, TokenRefused } from '@exequatur/service-kit';
 
 /** Who may sign a grant of which source. */
 const ISSUERS: readonly (readonly [ServiceName, Grant['source']])[] = [

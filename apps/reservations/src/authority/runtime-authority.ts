@@ -1,5 +1,5 @@
 import type { Locks, PgTransaction } from '@exequatur/event-store';
-import { PgEventStore } from '@exequatur/event-store';
+import type { PgEventStore } from '@exequatur/event-store';
 import { DEFAULT_LIMITS, pathAndAncestors } from '@exequatur/reservations-domain';
 import type { ReservationLimits } from '@exequatur/reservations-domain';
 import { reservationStream } from './authority-command.js';
