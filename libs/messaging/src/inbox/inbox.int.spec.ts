@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { PgEventStore } from '@exequatur/event-store';
+import type { PgTransaction } from '@exequatur/event-store';
+import { startTestPostgres } from '@exequatur/testing';
+import type pg from 'pg';
+import type { Delivery } from '../nest/delivery.js';
+import { approvalsTables } from '../spec/approvals-app.contract.js';
+import { onBusDatabase } from '../spec/bus-database.js';
+import type { BusDatabase } from '../spec/bus-database.js';
+import { ACTIONS, actionEvent, keys, newActionId } from '../spec/signed-events.contract.js';
+import { Inbox } from './inbox.js';
+
+describe('Inbox', () => {
+  let database: BusDatabase;
+  let pool: pg.Pool;
+  let inbox: Inbox<PgTransaction>;
+
+  beforeAll(async () => {
+    database = await onBusDatabase(await startTestPostgres());
+    pool = database.poolOf('approvals');
+    await pool.query(approvalsTables);
+    inbox = new Inbox(new PgEventStore({ pool, service: 'approvals', signingKey: keys.approvals.key }));
+  });
+  beforeEach(() => pool.query('TRUNCATE effect'));
+  afterAll(() => database.close());
+
+  /** Each delivery of an event is an object of its own. */
+  const deliveries = (): (() => Delivery) => {
+    const { message } = actionEvent(newActionId(), 1);
+    return () => ({ event: JSON.parse(message.value.toString('utf8')), bytes: message.value, headers: message.headers, topic: ACTIONS, partition: 0, offset: '0' });
+  };
+  const write = (reason: string) => async (tx: PgTransaction): Promise<void> => void (await tx.query('INSERT INTO effect (reason) VALUES ($1)', [reason]));
+  const written = async (): Promise<string[]> => (await pool.query<{ reason: string }>('SELECT reason FROM effect ORDER BY number')).rows.map(({ reason }) => reason);
+  const noLocks = { streams: [] };
+
+  test('the second delivery of an event makes no second effect', async () => {
+    const next = deliveries();
+    expect(await inbox.once(next(), noLocks, write('a'))).toBe('done');
+    expect(await inbox.once(next(), noLocks, write('a'))).toBe('duplicate');
+    expect(await written()).toEqual(['a']);
+  });
+
+  test('invariant 20: an effect that fails is forgotten as a whole and made by the next delivery', async () => {
+    const next = deliveries();
+    const failing = inbox.once(next(), noLocks, async (tx) => {
+      await write('half')(tx);
+      throw new Error('away');
+    });
+    await expect(failing).rejects.toThrow('away');
+    expect(await inbox.once(next(), noLocks, write('whole'))).toBe('done');
+    expect(await written()).toEqual(['whole']);
+  });
+
+  test('invariant 5: of deliveries side by side exactly one makes the effect', async () => {
+    const next = deliveries();
+    const outcomes = await Promise.all(Array.from({ length: 8 }, () => inbox.once(next(), noLocks, write('a'))));
+    expect(outcomes.sort()).toEqual(['done', ...Array.from({ length: 7 }, () => 'duplicate')]);
+    expect(await written()).toEqual(['a']);
+  });
+
+  test('two handlers of one event each make their own effect when they name it, and are refused when they do not', async () => {
+    const next = deliveries();
+    const delivery = next();
+    expect(await inbox.once(delivery, noLocks, write('directory'), 'directory')).toBe('done');
+    expect(await inbox.once(delivery, noLocks, write('queue'), 'queue')).toBe('done');
+    await expect(inbox.once(delivery, noLocks, write('queue again'), 'queue')).rejects.toThrow('both named "queue"');
+    expect(await inbox.once(next(), noLocks, write('queue'), 'queue')).toBe('duplicate');
+    expect(await written()).toEqual(['directory', 'queue']);
+  });
+});
