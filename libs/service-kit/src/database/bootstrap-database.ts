@@ -47,6 +47,8 @@ ${SERVICES.map((service) => `GRANT CONNECT ON DATABASE ${pg.escapeIdentifier(nam
  */
 export const bootstrapDatabase = async ({ adminUrl, passwords }: Bootstrap): Promise<void> => {
   const client = new pg.Client({ connectionString: adminUrl, application_name: 'exequatur bootstrap' });
+  // The query under way rejects; without a listener the process would end instead.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     await client.query("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('exequatur bootstrap', 0))");

@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
 import type { ServiceConfig } from '../config/service-config.js';
 import type { ServiceDefinition } from '../service/service-definition.js';
+import { isError } from '../problem/is-error.js';
 import { Database } from './database.js';
 import { faultKind } from './pg-fault.js';
 
@@ -63,5 +64,5 @@ export const connect = async (definition: ServiceDefinition, config: ServiceConf
 };
 
 /** A wrong password or a missing database does not mend itself. */
-const mayStart = (error: unknown): boolean => !(error instanceof Error && 'code' in error && ['28000', '28P01', '3D000'].includes(String(error.code)));
+const mayStart = (error: unknown): boolean => !(isError(error) && 'code' in error && ['28000', '28P01', '3D000'].includes(String(error.code)));
 

@@ -28,6 +28,8 @@ export class Database implements Queryable {
   /** Several reads on one snapshot. */
   async snapshot<T>(read: (tx: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
+    // A client in use has no listener of its pool: losing its connection would end the process. The query rejects anyway.
+    client.on('error', ignore);
     let failed: Error | undefined;
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -39,7 +41,10 @@ export class Database implements Queryable {
       throw error;
     } finally {
       // A client in an unknown state is closed rather than handed to the next request.
+      client.off('error', ignore);
       client.release(failed);
     }
   }
 }
+
+const ignore = (): void => undefined;

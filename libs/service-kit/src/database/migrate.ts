@@ -11,6 +11,8 @@ const lockKey = (schema: string): string => createHash('sha256').update(`migrati
  */
 export const migrate = async (database: Database, connectionString: string): Promise<void> => {
   const lock = new pg.Client({ connectionString, application_name: `exequatur-${database.schema} migrations` });
+  // Lost while migrations run on the pool: they fail by themselves, and this must not end the process first.
+  lock.on('error', () => undefined);
   await lock.connect();
   try {
     await lock.query('SELECT pg_advisory_lock($1::bigint)', [lockKey(database.schema)]);

@@ -1,3 +1,5 @@
+import { isError } from '../problem/is-error.js';
+
 /**
  * What an error of the database means for whoever ran the transaction:
  * `waited`: rolled back while waiting for locks (lock timeout 55P03, deadlock 40P01, serialisation 40001); a retry may work.
@@ -15,10 +17,10 @@ const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '57P04', '57P05', '57014
 const LOST_CONNECTION = /^(Connection terminated|Connection ended|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end|Query read timeout)/;
 
 export const faultKind = (error: unknown): FaultKind => {
-  if (!(error instanceof Error)) return 'other';
+  if (!isError(error)) return 'other';
   // TypeORM wraps the driver's error, LockTimeout has it as its cause; an AggregateError holds one for each address tried.
-  const inner: unknown = 'driverError' in error ? error.driverError : error instanceof AggregateError ? error.errors[0] : error.cause;
-  if (inner instanceof Error) return faultKind(inner);
+  const inner: unknown = 'driverError' in error ? error.driverError : 'errors' in error && Array.isArray(error.errors) ? error.errors[0] : error.cause;
+  if (isError(inner)) return faultKind(inner);
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (WAITED.has(code)) return 'waited';
   if (UNAVAILABLE.has(code) || (/^[0-9A-Z]{5}$/.test(code) && UNAVAILABLE_CLASSES.has(code.slice(0, 2)))) return 'unavailable';

@@ -1,5 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import type { MessagingLogger } from '@exequatur/messaging';
+import { isError } from '../problem/is-error.js';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 /** Never in a log, wherever in an object of up to three levels they stand. */
@@ -19,7 +20,7 @@ interface PlainError {
 
 /** An error without the details that PostgreSQL and clients attach: they quote values, parameters and connection strings. */
 const plainError = (error: unknown, depth = 0): PlainError => {
-  if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' };
+  if (!isError(error)) return { type: typeof error, message: 'not an Error' };
   return {
     type: error.name,
     message: error.message.replace(CREDENTIALS, '[redacted]'),
@@ -51,7 +52,7 @@ export const messagingLogger = (log: Logger): MessagingLogger => ({
   error: (message, fields) => log.error(fields ?? {}, message),
 });
 
-const textOf = (message: unknown): string => (message instanceof Error ? message.message : String(message)).replace(CREDENTIALS, '[redacted]');
+const textOf = (message: unknown): string => (isError(message) ? message.message : String(message)).replace(CREDENTIALS, '[redacted]');
 
 /** Nest's own messages. Nest keeps one logger a process, so with several apps the last one's name stands on all of them. */
 export const nestLogger = (log: Logger): LoggerService => ({
@@ -59,6 +60,6 @@ export const nestLogger = (log: Logger): LoggerService => ({
   debug: (message: unknown) => log.debug({ from: 'nest' }, textOf(message)),
   verbose: (message: unknown) => log.trace({ from: 'nest' }, textOf(message)),
   warn: (message: unknown) => log.warn({ from: 'nest' }, textOf(message)),
-  error: (message: unknown, ...more: unknown[]) => log.error({ from: 'nest', ...(message instanceof Error ? { err: message } : {}), at: typeof more[0] === 'string' ? more[0].slice(0, 2_000).replace(CREDENTIALS, '[redacted]') : undefined }, textOf(message)),
+  error: (message: unknown, ...more: unknown[]) => log.error({ from: 'nest', ...(isError(message) ? { err: message } : {}), at: typeof more[0] === 'string' ? more[0].slice(0, 2_000).replace(CREDENTIALS, '[redacted]') : undefined }, textOf(message)),
   fatal: (message: unknown) => log.fatal({ from: 'nest' }, textOf(message)),
 });

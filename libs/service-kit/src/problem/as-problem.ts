@@ -4,6 +4,7 @@ import { KeyDestroyed } from '@exequatur/sealing';
 import { VersionConflict } from '@exequatur/event-store';
 import type { Code } from '@exequatur/contracts';
 import { faultKind } from '../database/pg-fault.js';
+import { isError } from './is-error.js';
 import { Problem, problemOf } from './problem.js';
 
 const BY_STATUS: Readonly<Record<number, Code>> = { 400: 'MALFORMED', 401: 'UNAUTHENTICATED', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 405: 'METHOD_NOT_ALLOWED', 413: 'TOO_LARGE', 415: 'UNSUPPORTED_MEDIA_TYPE', 429: 'BUSY', 503: 'DEPENDENCY_DOWN' };
@@ -30,6 +31,6 @@ export const asProblem = (error: unknown): Problem => {
   const kind = faultKind(error);
   if (kind === 'waited') return new Problem('BUSY', undefined, undefined, RETRY_AFTER_SECONDS);
   if (kind === 'unavailable') return new Problem('DEPENDENCY_DOWN', undefined, undefined, RETRY_AFTER_SECONDS);
-  const status = error instanceof Error ? statusOf(error) : undefined;
+  const status = isError(error) ? statusOf(error) : undefined;
   return new Problem((status === undefined ? undefined : BY_STATUS[status]) ?? (status !== undefined && status >= 400 && status < 500 ? 'MALFORMED' : 'INTERNAL'));
 };
