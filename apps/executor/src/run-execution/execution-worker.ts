@@ -36,8 +36,11 @@ export class ExecutionWorker implements OnApplicationBootstrap, BeforeApplicatio
     const heartbeatMs = this.config.EXECUTOR_LEASE_MS / LIMITS.heartbeatsPerLease;
     this.loops = Promise.all([
       this.repeat(TURNS, LIMITS.pollMs, () => this.takeTurns()),
-      this.repeat('heartbeat', heartbeatMs, () => this.leases.heartbeat()),
-      this.repeat('naming what was abandoned', heartbeatMs, () => this.abandoned.nameAll()),
+      this.repeat('heartbeat', heartbeatMs, async () => {
+        // First: after a pause of this process its own calls are not to be taken for abandoned.
+        await this.leases.heartbeat();
+        await this.abandoned.nameAll();
+      }),
     ]);
   }
 

@@ -201,7 +201,7 @@ describe('a managed grant is executed', () => {
   });
 
   describe('further uses', () => {
-    test('one after the other, each once, to max_uses', async () => {
+    test('invariants 4 and 5: one after the other, each with its own effect key, to max_uses', async () => {
       const allowed = await bed.allow({ n: 6 }, { tool: HTTP_TOOL, max_uses: 2 });
       await bed.ended(allowed.executionId);
       const path = `/v1/actions/${allowed.actionId}/executions`;

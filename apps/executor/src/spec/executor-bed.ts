@@ -29,7 +29,7 @@ export const OPERATOR_TOKEN = 'exq_person_acme_olga';
 const SCOPE = `tenant:${TENANT}/app:outreach`;
 const KIND = 'mail.send';
 /** Short, so that specs about dead workers need not wait long. */
-export const LEASE_MS = 1_500;
+export const LEASE_MS = 3_000;
 
 const POLICY: JsonValue = { version: 1, classes: { mail: { kinds: [KIND], default: 'allow', on_silence: 'unknown' } } };
 
