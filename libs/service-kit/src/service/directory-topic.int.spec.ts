@@ -9,6 +9,7 @@ import { startTestPostgres, type TestPostgres } from '@exequatur/testing';
 import { Database } from '../database/database.js';
 import { Directory } from '../identity/directory.js';
 import { projectDirectory } from '../identity/project-directory.js';
+import { until } from '../spec/until.js';
 import { FirstTables1700000000000, testInstallation } from '../spec/test-installation.js';
 import { createService } from './create-service.js';
 import { NO_TENANT } from './quarantine-recorder.js';
@@ -36,9 +37,6 @@ describe('the directory travels by its topic', () => {
       for (const { envelope } of recorded) await projectDirectory(tx, envelope);
     });
     policy.app.get(Directory).forget();
-  };
-  const until = async (holds: () => Promise<boolean>): Promise<void> => {
-    while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
   };
 
   beforeAll(async () => {

@@ -11,6 +11,7 @@ import { Idempotency, type IdempotentScope } from '../idempotency/idempotency.js
 import { Problem } from '../problem/problem.js';
 import { Gate, NotesModule } from '../spec/notes.module.js';
 import { addAgent } from '../spec/test-credentials.js';
+import { until } from '../spec/until.js';
 import { FirstTables1700000000000, testInstallation, type TestInstallation } from '../spec/test-installation.js';
 import { createService } from './create-service.js';
 import type { RunningService } from './service-definition.js';
@@ -79,7 +80,7 @@ describe('invariant 21: idempotency', () => {
     gate.shut();
     const before = gate.entered;
     const first = post(key, body);
-    while (gate.entered === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => gate.entered > before);
     // Without the claim the second one would wait for the first one's row, and both for this test.
     const second = await post(key, body).finally(() => gate.release());
     expect(await second.json()).toMatchObject({ code: 'IDEMPOTENCY_IN_FLIGHT', status: 409, retryable: true });

@@ -8,6 +8,7 @@ import { startTestPostgres, type TestPostgres } from '@exequatur/testing';
 import { Database } from '../database/database.js';
 import { Gate, NotesModule } from '../spec/notes.module.js';
 import { addAgent } from '../spec/test-credentials.js';
+import { until } from '../spec/until.js';
 import { FirstTables1700000000000, testInstallation, type TestInstallation } from '../spec/test-installation.js';
 import { createService } from './create-service.js';
 import type { RunningService, ServiceDefinition } from './service-definition.js';
@@ -93,7 +94,7 @@ describe('life of a service', () => {
     gate.shut();
     const before = gate.entered;
     const underWay = post();
-    while (gate.entered === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => gate.entered > before);
     const startedAt = performance.now();
     const closing = service.close();
     expect(await (await post()).json()).toMatchObject({ code: 'DEPENDENCY_DOWN', status: 503 });
@@ -112,7 +113,7 @@ describe('life of a service', () => {
     gate.shut();
     const before = gate.entered;
     const stuck = fetch(`${origin}/v1/notes`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': newId() }, body: JSON.stringify({ id: newId(), text: 'stuck' }) }).catch(() => 'cut');
-    while (gate.entered === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => gate.entered > before);
     const startedAt = performance.now();
     await service.close();
     expect(performance.now() - startedAt).toBeLessThan(5_000);
@@ -129,14 +130,12 @@ describe('life of a service', () => {
     const origin = await service.listen();
     const token = await addAgent(service.app.get(Database), 'acme', 'outreach');
     const list = (): Promise<Response> => fetch(`${origin}/v1/notes`, { headers: { authorization: `Bearer ${token}` } });
-    const until = async (ready: boolean): Promise<void> => {
-      while ((await service.ready()).ready !== ready) await new Promise((resolve) => setTimeout(resolve, 50));
-    };
-    await until(true);
+    const comesToBe = (ready: boolean): Promise<void> => until(async () => (await service.ready()).ready === ready);
+    await comesToBe(true);
     expect((await list()).status).toBe(200);
 
     proxy.cut();
-    await until(false);
+    await comesToBe(false);
     const red = await fetch(`${origin}/readyz`);
     expect(red.status).toBe(503);
     expect(await red.json()).toMatchObject({ ready: false, checks: expect.arrayContaining([{ name: 'database', ok: false, detail: expect.any(String) }]) });
@@ -146,7 +145,7 @@ describe('life of a service', () => {
     expect(refused.headers.get('retry-after')).toBe('1');
 
     proxy.mend();
-    await until(true);
+    await comesToBe(true);
     expect((await list()).status).toBe(200);
     await service.close();
     proxy.close();
@@ -161,7 +160,7 @@ describe('life of a service', () => {
     gate.shut();
     const before = gate.entered;
     const first = post();
-    while (gate.entered === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => gate.entered > before);
     const second = await post();
     expect([second.status, second.headers.get('retry-after')]).toEqual([429, '1']);
     expect((await fetch(`${origin}/readyz`)).status).toBe(200);
