@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { PgEventStore } from '@exequatur/event-store';
 import { AdmitGrantWhenGiven } from './admit-grant/admit-grant.consumer.js';
 import { AuthorityBatches } from './authority/authority-batches.js';
+import { AuthorityMetrics } from './authority/authority-metrics.js';
 import { RuntimeAuthority } from './authority/runtime-authority.js';
 import { TenantBoards } from './authority/tenant-board.js';
 import { BudgetViewHttp } from './budgets/budget-view.http.js';
@@ -36,6 +37,7 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
   providers: [
     TenantBoards,
     { provide: RuntimeAuthority, useFactory: (store: PgEventStore, boards: TenantBoards) => new RuntimeAuthority(store, boards), inject: [PgEventStore, TenantBoards] },
+    AuthorityMetrics,
     AuthorityBatches,
     DryRun,
     FreezeStore,

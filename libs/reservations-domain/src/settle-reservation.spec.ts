@@ -32,7 +32,7 @@ const start = (metadata = at(NOW), attestedBy: 'agent' | 'executor' = 'agent'): 
 const commit = (actual: readonly { unit: string; amount: string }[] = [], metadata = at(NOW), attestedBy: 'agent' | 'executor' | 'person' = 'agent'): SettleCommand => ({ type: 'CommitReservation', data: { attestedBy, actual }, metadata });
 const release = (metadata = at(NOW), attestedBy: 'agent' | 'executor' = 'agent'): SettleCommand => ({ type: 'ReleaseReservation', data: { attestedBy, outcome: 'FAILED', reason: 'refused by the tool' }, metadata });
 const unknown = (metadata = at(NOW), attestedBy: 'agent' | 'executor' = 'agent'): SettleCommand => ({ type: 'MarkReservationUnknown', data: { attestedBy, reason: 'timed out' }, metadata });
-const extend = (ttlMs: number, metadata = at(NOW)): SettleCommand => ({ type: 'ExtendReservation', data: { ttlMs, heldAtMs: NOW }, metadata });
+const extend = (byMs: number, metadata = at(NOW)): SettleCommand => ({ type: 'ExtendReservation', data: { byMs, heldAtMs: NOW }, metadata });
 const sweep = (nowMs: number): SettleCommand => ({ type: 'SweepReservation', data: {}, metadata: at(nowMs) });
 
 const base = { reservation_id: id(20), grant_id: id(1), action_id: id(2) };
@@ -111,8 +111,12 @@ describe('a reservation', () => {
     reservation.given(held('managed')).when(release(at(AFTER_GRACE), 'executor')).then(released('executor'));
   });
   test('extends the hold, never execute_by, never under a freeze, never backwards', () => {
-    reservation.given(held()).when(extend(120_000)).then({ type: 'ReservationExtended', data: { reservation_id: id(20), expires_at: toInstant(NOW + 120_000) } });
-    reservation.given(held()).when(extend(1_000)).thenNothing();
+    const extended = (expiresAt: number): ReservationEvent => ({ type: 'ReservationExtended', data: { reservation_id: id(20), expires_at: toInstant(expiresAt) } });
+    reservation.given(held()).when(extend(120_000)).then(extended(NOW + 180_000));
+    reservation.given(held()).when(extend(86_400_000)).then(extended(NOW + DEFAULT_LIMITS.largestTtlMs));
+    reservation.given(held(), extended(NOW + DEFAULT_LIMITS.largestTtlMs)).when(extend(1_000)).thenNothing();
+    reservation.given(held(), extended(NOW + DEFAULT_LIMITS.largestAgeMs)).when(extend(1_000, at(NOW + DEFAULT_LIMITS.largestAgeMs - 1))).thenNothing();
+    reservation.given(held()).when(extend(0)).thenNothing();
     reservation.given(held()).when(extend(120_000, at(NOW, true))).thenRefused('FROZEN');
     reservation.given(held()).when(extend(120_000, at(EXPIRES))).thenRefused('RESERVATION_EXPIRED');
     reservation.given(held(), markedUnknown()).when(extend(120_000)).thenRefused('RESERVATION_FINALIZED');

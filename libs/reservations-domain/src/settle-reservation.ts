@@ -29,7 +29,7 @@ export type SettleCommand =
   /** The effect provably did not happen (FAILED), or was never asked for (NONE). */
   | CommandOf<'ReleaseReservation', { readonly attestedBy: Attestor; readonly outcome: 'FAILED' | 'NONE'; readonly reason: string }>
   | CommandOf<'MarkReservationUnknown', { readonly attestedBy: Attestor; readonly reason: string }>
-  | CommandOf<'ExtendReservation', { readonly ttlMs: number; readonly heldAtMs: number }>
+  | CommandOf<'ExtendReservation', { readonly byMs: number; readonly heldAtMs: number }>
   /** The time for hearing something may be over. */
   | CommandOf<'SweepReservation', Record<string, never>>;
 
@@ -117,13 +117,12 @@ const commit = (state: Live, data: Extract<SettleCommand, { type: 'CommitReserva
   ];
 };
 
-const extend = (state: Live, { ttlMs, heldAtMs }: { readonly ttlMs: number; readonly heldAtMs: number }, { nowMs, limits, frozen }: SettleMetadata): readonly ReservationEvent[] | Refusal<Code> => {
+const extend = (state: Live, { byMs, heldAtMs }: { readonly byMs: number; readonly heldAtMs: number }, { nowMs, limits, frozen }: SettleMetadata): readonly ReservationEvent[] | Refusal<Code> => {
   if (isEnd(state.status) || state.status === 'Unknown') return refuse('RESERVATION_FINALIZED');
   if (nowMs >= state.expiresAt) return refuse('RESERVATION_EXPIRED');
   if (frozen) return refuse('FROZEN');
-  const asked = nowMs + Math.min(Math.max(ttlMs, limits.smallestTtlMs), limits.largestTtlMs);
-  const until = Math.min(asked, heldAtMs + limits.largestAgeMs);
-  // Never earlier than it stood: extending is no way to shorten somebody's hold.
+  const until = Math.min(state.expiresAt + byMs, nowMs + limits.largestTtlMs, heldAtMs + limits.largestAgeMs);
+  // At a bound already; extending never shortens a hold.
   if (until <= state.expiresAt) return [];
   return [{ type: 'ReservationExtended', data: { reservation_id: state.reservationId, expires_at: toInstant(until) } }];
 };

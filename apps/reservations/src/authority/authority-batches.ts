@@ -4,7 +4,8 @@ import { PgEventStore } from '@exequatur/event-store';
 import { Answer, Batcher, Idempotency, Problem, Signer } from '@exequatur/service-kit';
 import type { IdempotentScope } from '@exequatur/service-kit';
 import { answerTo } from './authority-answers.js';
-import type { AuthorityCommand } from './authority-command.js';
+import type { AuthorityCommand, AuthorityOutcome } from './authority-command.js';
+import { AuthorityMetrics } from './authority-metrics.js';
 import { authorityLocks, RuntimeAuthority } from './runtime-authority.js';
 
 /** A command over HTTP with the scope of its Idempotency-Key. */
@@ -23,8 +24,10 @@ export class AuthorityBatches implements OnApplicationShutdown {
     private readonly idempotency: Idempotency,
     private readonly authority: RuntimeAuthority,
     private readonly signer: Signer,
+    private readonly metrics: AuthorityMetrics,
   ) {
-    this.batcher = new Batcher({ name: 'authority', tenantOf: ({ command }) => command.tenant, run: (submissions) => this.run(submissions) });
+    this.batcher = new Batcher({ name: 'authority', tenantOf: ({ command }) => command.tenant, run: (submissions) => this.run(submissions), onBatch: (size) => metrics.batched(size) });
+    metrics.queue(() => this.batcher.depth);
   }
 
   /** The bytes to send, the same for the same key. @throws Problem BUSY, DEPENDENCY_DOWN, POLICY_NOT_YET_KNOWN, or of the idempotency key */
@@ -38,27 +41,29 @@ export class AuthorityBatches implements OnApplicationShutdown {
     await this.batcher.close();
   }
 
-  private run(submissions: readonly Submission[]): Promise<readonly (Answer | Problem)[]> {
-    return this.store.transact(authorityLocks(submissions.map(({ command }) => command)), async (tx) => {
+  private async run(submissions: readonly Submission[]): Promise<readonly (Answer | Problem)[]> {
+    const { answers, outcomes } = await this.store.transact(authorityLocks(submissions.map(({ command }) => command)), async (tx) => {
       const claims = await this.idempotency.claimMany(tx, submissions.map(({ scope }) => scope));
       const fresh = submissions.filter((_, index) => claims[index]?.status === 'new');
-      const outcomes = await this.authority.apply(tx, fresh.map(({ command }) => command));
-      const made = new Map(await Promise.all(fresh.map(async (submission, index) => [submission, await this.answer(submission, outcomes[index])] as const)));
-      const kept = fresh.flatMap((submission) => {
-        const answer = made.get(submission);
-        return answer instanceof Answer ? [{ scope: submission.scope, kept: { answer } }] : [];
-      });
-      await this.idempotency.keepMany(tx, kept);
-      return submissions.map((submission, index) => {
-        const claim = claims[index];
-        if (claim?.status === 'replay') return claim.replay;
-        if (claim?.status === 'refused') return claim.problem;
-        return made.get(submission) ?? new Problem('INTERNAL');
-      });
+      const decided = await this.authority.apply(tx, fresh.map(({ command }) => command));
+      const made = new Map(await Promise.all(fresh.map(async (submission, index) => [submission, await this.answer(submission, decided[index])] as const)));
+      await this.idempotency.keepMany(tx, [...made].flatMap(([{ scope }, answer]) => (answer instanceof Answer ? [{ scope, kept: { answer } }] : [])));
+      return {
+        outcomes: decided,
+        answers: submissions.map((submission, index) => {
+          const claim = claims[index];
+          if (claim?.status === 'replay') return claim.replay;
+          if (claim?.status === 'refused') return claim.problem;
+          return made.get(submission) ?? new Problem('INTERNAL');
+        }),
+      };
     });
+    // Counted once it is committed.
+    for (const outcome of outcomes) this.metrics.decided(outcome);
+    return answers;
   }
 
-  private answer({ command }: Submission, outcome: Awaited<ReturnType<RuntimeAuthority['apply']>>[number] | undefined): Promise<Answer | Problem> {
+  private answer({ command }: Submission, outcome: AuthorityOutcome | undefined): Promise<Answer | Problem> {
     return outcome === undefined ? Promise.resolve(new Problem('INTERNAL')) : answerTo(command.tenant, outcome, this.signer);
   }
 }

@@ -20,7 +20,7 @@ export interface ReserveAsked extends Asked {
   readonly presented?: Grant;
 }
 
-type WithoutMetadata<C> = C extends { readonly type: infer T; readonly data: infer D } ? (T extends 'ExtendReservation' ? { readonly type: T; readonly data: { readonly ttlMs: number } } : { readonly type: T; readonly data: D }) : never;
+type WithoutMetadata<C> = C extends { readonly type: infer T; readonly data: infer D } ? (T extends 'ExtendReservation' ? { readonly type: T; readonly data: { readonly byMs: number } } : { readonly type: T; readonly data: D }) : never;
 
 export interface SettleAsked extends Asked {
   readonly kind: 'settle';

@@ -40,7 +40,7 @@ describe('freezes', () => {
     const id = (await here.reserve(here.grant())).body['reservation_id'] as string;
     const applied = await freeze('kind', 'mail.send');
     expect(await here.post(`/v1/reservations/${id}/start`, undefined)).toMatchObject({ status: 423, body: { code: 'FROZEN' } });
-    expect(await here.post(`/v1/reservations/${id}/extend`, { ttl_ms: 300_000 })).toMatchObject({ status: 423, body: { code: 'FROZEN' } });
+    expect(await here.post(`/v1/reservations/${id}/extend`, { by_ms: 300_000 })).toMatchObject({ status: 423, body: { code: 'FROZEN' } });
     expect(await here.post(`/v1/reservations/${id}/release`, {})).toMatchObject({ status: 200 });
     await lift(applied.body['freeze_id']);
   });

@@ -114,6 +114,12 @@ describe('POST /v1/reservations', () => {
       const refusals = await here.events('ReservationRefused');
       expect(refusals.at(-1)?.data).toMatchObject({ code: 'BUDGET_EXCEEDED', budget_id: expect.any(String) });
     });
+    test('a denial after approval is counted as one', async () => {
+      const grant = here.grant({ source: 'approval' });
+      expect(await here.reserve(grant, { run_id: 'other' })).toMatchObject({ status: 403, body: { code: 'RUN_MISMATCH' } });
+      const metrics = await (await fetch(`${here.origin}/metrics`)).text();
+      expect(metrics).toMatch(/exequatur_authority_decisions_total\{answer="RUN_MISMATCH",after_approval="true"[^}]*\} 1\n/);
+    });
     test('POLICY_NOT_YET_KNOWN is neither stored nor an event: the same key works once the policy is here', async () => {
       const next = { version: 1, classes: { mail: { kinds: ['mail.send', 'mail.read', 'mail.list'], default: 'allow' } } };
       const grant = here.grant({ policy_version: here.policyVersion + 1, policy_hash: hashOf(next) });
@@ -165,7 +171,7 @@ describe('POST /v1/reservations', () => {
       const held = await here.reserve(here.grant());
       const id = held.body['reservation_id'] as string;
       for (const token of [here.agentToken('globex'), here.personToken('globex'), here.agentToken('acme', 'other')]) expect((await here.call('GET', `/v1/reservations/${id}`, token)).status).toBe(404);
-      for (const [path, body] of [['start', undefined], ['commit', {}], ['release', {}], ['extend', { ttl_ms: 1_000 }]] as const) {
+      for (const [path, body] of [['start', undefined], ['commit', {}], ['release', {}], ['extend', { by_ms: 1_000 }]] as const) {
         expect(await here.post(`/v1/reservations/${id}/${path}`, body, here.agentToken('globex'))).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
       }
       expect((await here.call('GET', '/v1/reservations', here.personToken('globex'))).body).toEqual({ items: [], next_cursor: null });

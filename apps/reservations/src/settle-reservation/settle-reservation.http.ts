@@ -12,7 +12,7 @@ const provider_request_id = optional(text(300));
 export const outcomeShape = object({ status: oneOf('SUCCEEDED', 'FAILED', 'UNKNOWN'), actual, provider_request_id, executed_arguments_hash: optional(hash()), reason: optional(text(300)) });
 export const commitShape = object({ actual, provider_request_id, executed_arguments_hash: optional(hash()) });
 export const releaseShape = object({ reason: optional(text(300)) });
-export const extendShape = object({ ttl_ms: count() });
+export const extendShape = object({ by_ms: count() });
 export const reconcileShape = object({ result: oneOf('executed', 'not_executed'), actual, provider_request_id, reason: text(200) });
 export const standingShape = object({ reservation_id: uuid(), status: oneOf('held', 'started', 'unknown', 'committed', 'released', 'expired'), execute_by: instant(), execute_within_ms: count(), expires_at: instant() });
 
@@ -77,9 +77,9 @@ export class SettleReservationHttp {
 
   @Post('extend')
   @HttpCode(200)
-  @Describe({ summary: 'Keep the hold longer; execute_by never moves.', body: extendShape, answers })
+  @Describe({ summary: 'Keep the hold so much longer, within bounds; execute_by never moves.', body: extendShape, answers })
   extend(@ShapedPath('id', uuid()) id: string, @ShapedBody(extendShape) body: Shape<typeof extendShape>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
-    return this.submit(id, principal, request, 'extend', { type: 'ExtendReservation', data: { ttlMs: body.ttl_ms } });
+    return this.submit(id, principal, request, 'extend', { type: 'ExtendReservation', data: { byMs: body.by_ms } });
   }
 
   /** Self executions only: an unknown managed one is reconciled at the executor, which has the tool's answers. */

@@ -45,7 +45,7 @@ describe('silence', () => {
   test('execute_by stays when a hold is extended', async () => {
     const first = await here.reserve(here.grant());
     const id = first.body['reservation_id'] as string;
-    const extended = await here.post(`/v1/reservations/${id}/extend`, { ttl_ms: 300_000 });
+    const extended = await here.post(`/v1/reservations/${id}/extend`, { by_ms: 300_000 });
     expect(extended).toMatchObject({ status: 200, body: { execute_by: first.body['execute_by'] } });
     expect(Date.parse(extended.body['expires_at'] as string)).toBeGreaterThan(Date.parse(first.body['expires_at'] as string));
   });
