@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SERVICES } from '@exequatur/contracts';
@@ -24,6 +24,8 @@ export const findOrStart = async (options: DemoOptions, log: (line: string) => v
     if (running !== undefined) return running;
   }
   const dataDir = mkdtempSync(join(tmpdir(), 'exequatur-demo-'));
+  // PostgreSQL refuses root; the account it then runs as must be able to pass.
+  chmodSync(dataDir, 0o711);
   const common = { trustedKeysFile: join(dataDir, 'secrets', 'trusted-keys.json') };
   const away = (stop: () => Promise<void>) => async (): Promise<void> => {
     await stop();

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,6 +38,8 @@ const READY_WITHIN_MS = 60_000;
 
 export const startSetting = async (connections: number): Promise<Setting> => {
   const dataDir = mkdtempSync(join(tmpdir(), 'exequatur-bench-'));
+  // PostgreSQL refuses root; the account it then runs as must be able to pass.
+  chmodSync(dataDir, 0o711);
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const child = spawn(process.execPath, [fileURLToPath(new URL('../../../apps/standalone/dist/main.js', import.meta.url)), '--port', String(port), '--data-dir', dataDir, '--log-level', 'error'], { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -49,7 +51,7 @@ export const startSetting = async (connections: number): Promise<Setting> => {
   await admin('/v1/agents', { agent: 'bench', display_name: 'Bench', scope_prefix: `tenant:${TENANT}` });
   const { key: agentKey } = await admin<{ key: string }>('/v1/agents/bench/keys', {});
   await admin('/v1/policies', { source: POLICY, reason: 'benchmark' });
-  const postgresPort = readFileSync(await postmasterFile(dataDir), 'utf8').split('\n')[3] ?? '';
+  const postgresPort = readFileSync(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8').split('\n')[3] ?? '';
   const password = readFileSync(join(dataDir, 'secrets', 'reservations.database-password'), 'utf8');
   return {
     origin,
@@ -67,15 +69,6 @@ export const startSetting = async (connections: number): Promise<Setting> => {
       rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
     },
   };
-};
-
-/** PostgreSQL's own note of its port, wherever the embedded server keeps its cluster. */
-const postmasterFile = async (dataDir: string): Promise<string> => {
-  const { existsSync, readdirSync } = await import('node:fs');
-  const beside = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
-  if (existsSync(beside)) return beside;
-  const found = readdirSync('/var/lib/exequatur').find((name) => name.startsWith('postgres-') && existsSync(join('/var/lib/exequatur', name, 'cluster', 'postmaster.pid')));
-  return join('/var/lib/exequatur', found ?? '', 'cluster', 'postmaster.pid');
 };
 
 const freePort = (): Promise<number> =>

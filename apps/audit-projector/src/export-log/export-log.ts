@@ -73,7 +73,7 @@ export class ExportLog {
   /** By keys, a chunk a statement: no cursor keeps a transaction open while a slow reader reads. */
   private async *leaves(tenant: string, size: number): AsyncGenerator<readonly LeafDocument[], void> {
     for (let from = 0; from < size; from += AUDIT_LIMITS.chunkLeaves) {
-      const text = 'SELECT sequence::text, bytes, path, signature, key_id, ordinal::text, topic FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 ORDER BY sequence';
+      const text = 'SELECT sequence::text, bytes, path, signature, key_id, ordinal::text, topic FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 ORDER BY leaf.sequence';
       const { rows } = await this.database.query<LeafRow>(text, [tenant, from, Math.min(size, from + AUDIT_LIMITS.chunkLeaves)]);
       yield rows.map(leafDocument);
     }
@@ -81,7 +81,7 @@ export class ExportLog {
 
   private async *notes(tenant: string, size: number): AsyncGenerator<readonly string[], void> {
     for (let after = 0; ; ) {
-      const text = 'SELECT size::text, note FROM tree_head WHERE tenant = $1 AND size > $2 AND size <= $3 ORDER BY size LIMIT $4';
+      const text = 'SELECT size::text, note FROM tree_head WHERE tenant = $1 AND size > $2 AND size <= $3 ORDER BY tree_head.size LIMIT $4';
       const { rows } = await this.database.query<{ size: string; note: string }>(text, [tenant, after, size, AUDIT_LIMITS.chunkLeaves]);
       const last = rows.at(-1);
       if (last === undefined) return;

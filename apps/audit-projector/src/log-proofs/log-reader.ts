@@ -35,7 +35,7 @@ export class LogReader {
   constructor(private readonly database: Database) {}
 
   async newestHead(tenant: string): Promise<PublishedHead | undefined> {
-    const { rows } = await this.database.query<HeadRow>('SELECT size::text, root, note, published_at FROM tree_head WHERE tenant = $1 ORDER BY size DESC LIMIT 1', [tenant]);
+    const { rows } = await this.database.query<HeadRow>('SELECT size::text, root, note, published_at FROM tree_head WHERE tenant = $1 ORDER BY tree_head.size DESC LIMIT 1', [tenant]);
     return rows[0] === undefined ? undefined : headOf(tenant, rows[0]);
   }
 
@@ -46,7 +46,7 @@ export class LogReader {
 
   /** Sequence of an event; of several leaves with its id (forks, forged copies) the first whose origin holds. */
   async sequenceOf(tenant: string, eventId: string): Promise<number | undefined> {
-    const { rows } = await this.database.query<{ sequence: string }>(`SELECT sequence::text FROM leaf WHERE tenant = $1 AND event_id = $2 ORDER BY origin <> 'ok', sequence LIMIT 1`, [tenant, eventId]);
+    const { rows } = await this.database.query<{ sequence: string }>(`SELECT sequence::text FROM leaf WHERE tenant = $1 AND event_id = $2 ORDER BY origin <> 'ok', leaf.sequence LIMIT 1`, [tenant, eventId]);
     return rows[0] === undefined ? undefined : Number(rows[0].sequence);
   }
 
