@@ -62,6 +62,6 @@ describe('asProblem', () => {
 
   test('orProblem passes values and throws refusals', () => {
     expect(orProblem([1])).toEqual([1]);
-    expect(() => orProblem(refuse('FROZEN', 'for now', '/scope'))).toThrow(Problem);
+    expect(() => orProblem(refuse('FROZEN', 'by the operator', '/scope'))).toThrow(Problem);
   });
 });
