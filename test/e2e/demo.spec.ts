@@ -9,7 +9,7 @@ interface Step {
   readonly error?: string;
 }
 
-const STEPS = 20;
+const STEPS = 19;
 const SLOW = 240_000;
 
 const story = async (args: readonly string[]): Promise<{ code: number | null; steps: Step[]; stderr: string; ms: number }> => {

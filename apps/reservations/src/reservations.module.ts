@@ -10,6 +10,7 @@ import { DefineBudgetHttp } from './budgets/define-budget.http.js';
 import { CloseGrantWhenTakenBack } from './close-grant/close-grant.consumer.js';
 import { FreezeStore } from './freezes/freeze-store.js';
 import { FreezeHttp } from './freezes/freeze.http.js';
+import { GrantViewHttp } from './grant-view/grant-view.http.js';
 import { ReservationViewHttp } from './reservation-view/reservation-view.http.js';
 import { DryRun } from './reserve/dry-run.js';
 import { ReserveHttp } from './reserve/reserve.http.js';
@@ -26,6 +27,7 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     ReserveHttp,
     SettleReservationHttp,
     ReservationViewHttp,
+    GrantViewHttp,
     DefineBudgetHttp,
     BudgetViewHttp,
     FreezeHttp,
