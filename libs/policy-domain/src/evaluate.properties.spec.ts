@@ -72,9 +72,13 @@ describe('whatever the policy', () => {
     fc.assert(
       fc.property(policy, fc.array(fc.oneof(mutated, invented), { minLength: 500, maxLength: 500 }), facts, (one, kinds, on) => {
         const known = registeredKinds(one);
-        for (const action_kind of kinds.filter((kind) => !known.includes(kind))) expect(['QUARANTINE', 'DENY']).toContain(rulingOn(one, { ...on, action_kind }).verdict);
+        for (const action_kind of kinds.filter((kind) => !known.includes(kind))) {
+          const { verdict } = rulingOn(one, { ...on, action_kind });
+          if (verdict !== 'QUARANTINE' && verdict !== 'DENY') throw new Error(`${action_kind} gets ${verdict}`);
+        }
       }),
-      { numRuns: 200 },
+      // Shrinking 500 kinds takes minutes; the message names the one kind that matters.
+      { numRuns: 200, endOnFailure: true },
     );
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ActionKindClassified, PolicyInForce, PolicyPublished, PolicyRolledBack } from '@exequatur/contracts';
+import { PgEventStore } from '@exequatur/event-store';
 import { newId, sha256Text } from '@exequatur/kernel';
 import { startTestPostgres, type TestPostgres } from '@exequatur/testing';
 import { eventually, examplePolicy, proposalOf, startPolicyBed } from '../spec/policy-bed.js';
@@ -101,6 +102,22 @@ describe('policies', () => {
     await Promise.all(proposers);
     expect(seen.filter(({ known }) => known > 0).length).toBeGreaterThan(8);
     for (const { known, version } of seen) expect(version).toBeGreaterThanOrEqual(known);
+  });
+
+  test('invariant 13: a publication waits for proposals in flight, and proposals for a publication in flight', async () => {
+    const store = bed.service.app.get(PgEventStore);
+    const answersWhile = async (mode: 'shared' | 'exclusive', ask: () => Promise<unknown>): Promise<'answered' | 'waited'> => {
+      let asked: Promise<unknown> = Promise.resolve();
+      const outcome = await store.transact({ fences: [{ tenant: 'acme', mode }], streams: [] }, async () => {
+        asked = ask();
+        return Promise.race([asked.then(() => 'answered' as const), new Promise<'waited'>((resolve) => setTimeout(() => resolve('waited'), 400))]);
+      });
+      await asked;
+      return outcome;
+    };
+    expect(await answersWhile('shared', () => publish(examplePolicy))).toBe('waited');
+    expect(await answersWhile('exclusive', research)).toBe('waited');
+    expect(await answersWhile('shared', research)).toBe('answered');
   });
 
   test('invariant 12: no agent, no other role and no other tenant publishes', async () => {

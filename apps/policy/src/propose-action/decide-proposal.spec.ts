@@ -68,7 +68,7 @@ test('whatever a well-formed proposal says, it is decided, and its events are wh
       verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
       for (const { envelope } of recorded) expect(JSON.stringify(envelope.data)).not.toContain(MARK);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
   expect([...verdicts.keys()].sort()).toEqual(['ActionAllowed', 'ActionCapped', 'ActionDenied', 'ActionQuarantined', 'ApprovalRequired']);
 }, 60_000);
