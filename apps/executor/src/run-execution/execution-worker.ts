@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
-import { Health, LOGGER } from '@exequatur/service-kit';
+import { Health, LOGGER, ServiceMetrics } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
 import { ExecutorConfig } from '../executor-config.js';
 import { LIMITS } from '../limits.js';
@@ -28,11 +28,13 @@ export class ExecutionWorker implements OnApplicationBootstrap, BeforeApplicatio
     private readonly abandoned: NameAbandoned,
     private readonly config: ExecutorConfig,
     private readonly health: Health,
+    private readonly metrics: ServiceMetrics,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   onApplicationBootstrap(): void {
     this.health.add({ name: 'execution-worker', check: async () => (this.faults.size === 0 ? undefined : `failing: ${[...this.faults].join(', ')}`) });
+    this.metrics.gauge('exequatur_executions_running', 'Executions this instance works on now.', () => this.running.size);
     const heartbeatMs = this.config.EXECUTOR_LEASE_MS / LIMITS.heartbeatsPerLease;
     this.loops = Promise.all([
       this.repeat(TURNS, LIMITS.pollMs, () => this.takeTurns()),

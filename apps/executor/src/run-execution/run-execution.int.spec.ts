@@ -143,8 +143,35 @@ describe('a managed grant is executed', () => {
   test('a tool without a connector, and an erased action, are skipped', async () => {
     const orphan = await bed.allow({}, { tool: { name: 'no.such', version: '1' } });
     expect((await bed.ended(orphan.executionId)).at(-1)).toMatchObject({ name: 'ExecutionSkipped', data: { code: 'CONNECTOR_UNKNOWN' } });
-    const erased = await bed.allow({}, { tool: HTTP_TOOL }, true);
+    const erased = await bed.allow({}, { tool: HTTP_TOOL }, { erased: true });
     expect((await bed.ended(erased.executionId)).at(-1)).toMatchObject({ name: 'ExecutionSkipped', data: { code: 'CONTENT_ERASED' } });
+  });
+
+  test('an outcome is kept until the database takes it', async () => {
+    tool.behave(() => ({ answerAfterMs: 500 }));
+    const allowed = await bed.allow({ n: 10 }, { tool: HTTP_TOOL });
+    await bed.until('the tool has the request', async () => tool.received.at(-1)?.headers['idempotency-key'] === allowed.executionId);
+    const client = await bed.admin.connect();
+    await client.query('BEGIN');
+    await client.query('LOCK TABLE event IN ACCESS EXCLUSIVE MODE');
+    // Longer than a transaction waits for a lock.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    await client.query('ROLLBACK');
+    client.release();
+    expect((await bed.ended(allowed.executionId)).map(({ name }) => name)).toEqual(['ExecutionRequested', 'ExecutionStarted', 'ExecutionSucceeded']);
+    expect(effectsOf(allowed.executionId)).toHaveLength(1);
+  });
+
+  test('invariant 1: a grant that its owner did not sign is set aside, whoever brings it', async () => {
+    const forged = await bed.allow({ n: 11 }, { tool: HTTP_TOOL }, { signedBy: 'executor' });
+    await bed.until('it is a dead letter', async () => (await bed.admin.query("SELECT FROM inbox_dead_letter WHERE stream_key LIKE '%' || $1 AND reason LIKE '%GRANT_NOT_GENUINE%'", [forged.actionId])).rowCount === 1);
+    expect(await bed.names(forged.executionId)).toEqual([]);
+  });
+
+  test('a grant that the agent executes itself is not ours', async () => {
+    const own = await bed.allow({ n: 12 }, { tool: HTTP_TOOL, execution_mode: 'self' });
+    await bed.caughtUp();
+    expect(await bed.row(own.executionId)).toEqual({});
   });
 
   describe('asking reservations', () => {
@@ -217,7 +244,7 @@ describe('a managed grant is executed', () => {
   });
 
   describe('what people and agents see', () => {
-    test('an agent sees its own executions only', async () => {
+    test('invariant 18: an agent sees its own executions, a person its tenant’s', async () => {
       const allowed = await bed.allow({ n: 7 }, { tool: HTTP_TOOL });
       await bed.ended(allowed.executionId);
       const path = `${origin}/v1/executions/${allowed.executionId}`;
@@ -227,6 +254,9 @@ describe('a managed grant is executed', () => {
       expect(list).toMatchObject({ status: 200, body: { items: [{ execution_id: allowed.executionId }] } });
       expect(list.body['next_cursor']).toEqual(expect.any(String));
       expect((await bed.call('GET', `${origin}/v1/executions`, OTHER_AGENT_TOKEN)).body['items']).toEqual([]);
+      expect((await bed.call('GET', `${origin}/v1/executions?tenant=globex`, OPERATOR_TOKEN)).status).toBe(403);
+      expect((await bed.call('GET', `${origin}/v1/executions?tenant=globex`, bed.secrets.adminToken)).body['items']).toEqual([]);
+      expect((await bed.call('GET', `${path}?tenant=globex`, bed.secrets.adminToken)).status).toBe(404);
     });
   });
 

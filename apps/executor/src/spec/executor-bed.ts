@@ -145,8 +145,8 @@ export class ExecutorBed {
     if (budget.status !== 201) throw new Error(budget.text);
   }
 
-  /** Publishes an allowance with sealed arguments, as policy would; `erased`: its data key is gone when anybody reads it. */
-  async allow(args: JsonValue, changes: Partial<Grant> = {}, erased = false): Promise<Allowed> {
+  /** Publishes an allowance with sealed arguments, as policy would; `erased`: its data key is gone when anybody reads it; `signedBy`: whose key the grant inside has. */
+  async allow(args: JsonValue, changes: Partial<Grant> = {}, { erased = false, signedBy = 'policy' }: { readonly erased?: boolean; readonly signedBy?: ServiceName } = {}): Promise<Allowed> {
     const actionId = newId();
     const salt = newSalt();
     const bytes = Buffer.from(canonicalBytes(args));
@@ -160,7 +160,7 @@ export class ExecutorBed {
       facts: { tenant: TENANT, scope_path: SCOPE, agent: 'mailer', run_id: 'run-1', action_kind: KIND, tool, risk_tags: [], risk_points: 1, amounts: [], has_evidence: false, has_reversal: false, execution_mode: mode },
       ...changes,
     };
-    const jws = await new Signer('policy', JSON.parse(this.secrets.signingKeys.policy) as PrivateJwk, JSON.parse(this.secrets.trustedKeys) as TrustedKeys).signJws(claims, GRANT_JWS_TYPE);
+    const jws = await new Signer(signedBy, JSON.parse(this.secrets.signingKeys[signedBy]) as PrivateJwk, JSON.parse(this.secrets.trustedKeys) as TrustedKeys).signJws(claims, GRANT_JWS_TYPE);
     const eventId = newId();
     const key = await this.keys.createActionKey(TENANT, actionId);
     if (erased) await this.keys.destroyActionKey(TENANT, actionId);
