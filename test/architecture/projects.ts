@@ -8,7 +8,10 @@ export interface Project {
   readonly directory: string;
   readonly type: string | undefined;
   readonly scope: string | undefined;
+  /** workspace packages its production code may import */
   readonly declared: readonly string[];
+  /** those its tests may import as well */
+  readonly declaredForTests: readonly string[];
   readonly files: readonly SourceFile[];
 }
 
@@ -36,9 +39,9 @@ const filesBelow = (directory: string): SourceFile[] =>
     : [];
 
 const project = (directory: string): Project => {
-  const manifest = JSON.parse(readFileSync(join(root, directory, 'package.json'), 'utf8')) as { name: string; dependencies?: Record<string, string>; nx?: { tags?: string[] } };
+  const manifest = JSON.parse(readFileSync(join(root, directory, 'package.json'), 'utf8')) as { name: string; dependencies?: Record<string, string>; devDependencies?: Record<string, string>; nx?: { tags?: string[] } };
   const tag = (kind: string): string | undefined => manifest.nx?.tags?.find((each) => each.startsWith(`${kind}:`))?.slice(kind.length + 1);
-  return { name: manifest.name, directory, type: tag('type'), scope: tag('scope'), declared: Object.keys(manifest.dependencies ?? {}), files: filesBelow(join(directory, 'src')) };
+  return { name: manifest.name, directory, type: tag('type'), scope: tag('scope'), declared: Object.keys(manifest.dependencies ?? {}), declaredForTests: Object.keys(manifest.devDependencies ?? {}), files: filesBelow(join(directory, 'src')) };
 };
 
 export const projects: readonly Project[] = ['libs', 'apps'].flatMap((group) => readdirSync(join(root, group)).map((name) => project(join(group, name))));
