@@ -8,9 +8,13 @@ const KIND_PATTERN = /^[A-Za-z0-9*][A-Za-z0-9._:@+*-]{0,127}$/;
 const SCOPE = /^tenant:[A-Za-z0-9._-]{1,128}(\/[a-z][a-z0-9_]{0,31}:[A-Za-z0-9._-]{1,128}){0,9}$/;
 const UNIT = /^[A-Z][A-Z0-9_]{0,31}$/;
 
+/** Control characters but tab and line feed, and halves of a surrogate pair, which YAML can write and others cannot read. */
+const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f]|\p{Surrogate}/u;
+
 export const readText = (place: Place, maxLength: number): string | undefined => {
   const { value } = place;
   if (typeof value !== 'string' || value === '') return fault(place, 'must be text');
+  if (UNPRINTABLE.test(value)) return fault(place, 'must not hold control characters');
   return value.length <= maxLength ? value : fault(place, `must have at most ${maxLength} characters`);
 };
 

@@ -10,7 +10,7 @@ export interface NewView {
 export const insertViews = async (tx: Queryable, views: readonly NewView[]): Promise<void> => {
   await tx.query(
     `INSERT INTO action_view (tenant, action_id, agent, run_id, status, idempotency_key, document)
-     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[])`,
+     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::json[])`,
     [
       views.map(({ view }) => view.tenant),
       views.map(({ view }) => view.action_id),

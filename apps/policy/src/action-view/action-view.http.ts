@@ -4,6 +4,7 @@ import type { Shape } from '@exequatur/contracts';
 import { Admission, Allow, Caller, Database, decodeCursor, Describe, Http, pageFields, pageOf, pageSize, problem, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { HttpRequest, ListPage, Principal } from '@exequatur/service-kit';
 import { actingTenant } from '../acting.js';
+import { plainText } from '../plain-text.js';
 import { ActionChanges } from './action-changes.js';
 import { ActionDocuments } from './action-document.js';
 import { viewRows } from './action-view-rows.js';
@@ -12,7 +13,7 @@ import type { ActionView } from './action-view.js';
 import { Actions } from './actions.query.js';
 
 const tenantQuery = object({ tenant: optional(name()) });
-const listQuery = object({ ...pageFields, tenant: optional(name()), agent: optional(name()), run: optional(name()), status: optional(oneOf(...ACTION_STATUSES)), idempotency_key: optional(text(255)) });
+const listQuery = object({ ...pageFields, tenant: optional(name()), agent: optional(name()), run: optional(name()), status: optional(oneOf(...ACTION_STATUSES)), idempotency_key: optional(plainText(255)) });
 const waitQuery = object({
   tenant: optional(name()),
   /** `30s` or `30000ms`, at most 60 s */

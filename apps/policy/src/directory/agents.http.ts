@@ -8,13 +8,14 @@ import type { KeyStore } from '@exequatur/sealing';
 import { Allow, Caller, Database, decodeCursor, Describe, Http, KEY_STORE, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, ListPage, Principal } from '@exequatur/service-kit';
 import { actingTenant } from '../acting.js';
+import { plainText } from '../plain-text.js';
 import { issueCredential, sealAnswerUnder } from './credentials.js';
 import { DirectoryFacts } from './directory-facts.js';
 
-const agentBody = object({ tenant: optional(name()), agent: name(), display_name: text(200), owner: optional(name()), scope_prefix: scopePath() });
-const agentShown = object({ tenant: name(), agent: name(), display_name: text(200), owner: optional(name()), scope_prefix: scopePath() });
+const agentBody = object({ tenant: optional(name()), agent: name(), display_name: plainText(200), owner: optional(name()), scope_prefix: scopePath() });
+const agentShown = object({ tenant: name(), agent: name(), display_name: plainText(200), owner: optional(name()), scope_prefix: scopePath() });
 const keyShown = object({ key_id: name(), kind: oneOf('bearer', 'signing'), status: oneOf('active', 'revoked') });
-const agentListed = object({ tenant: name(), agent: name(), display_name: text(200), owner: optional(name()), scope_prefix: scopePath(), keys: list(keyShown, 1_000) });
+const agentListed = object({ tenant: name(), agent: name(), display_name: plainText(200), owner: optional(name()), scope_prefix: scopePath(), keys: list(keyShown, 1_000) });
 const listQuery = object({ ...pageFields, tenant: optional(name()) });
 const agentsPage = object({ items: list(agentListed, 200), next_cursor: optional(text()) });
 /** Without public_key a bearer key is made; with one, it is registered for signing intake messages. */

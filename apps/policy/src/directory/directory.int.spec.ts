@@ -62,6 +62,7 @@ describe('the directory', () => {
     ['a key to revoke that is not there', '/v1/agents/outreach-agent/keys/none/revoke', {}, 404, 'NOT_FOUND'],
     ['roles for nobody', '/v1/people/nobody/roles', { roles: [] }, 404, 'NOT_FOUND'],
     ['a tenant twice', '/v1/tenants', { display_name: 'x' }, 409, 'CONFLICT'],
+    ['a character that no column holds', '/v1/people', { person: 'nul', subject: 'a\u0000b', roles: [] }, 422, 'INVALID'],
     ['a person in no tenant', '/v1/people', { tenant: 'nowhere', person: 'x', subject: 'x', roles: [] }, 404, 'NOT_FOUND'],
   ])('refused: %s', async (_, path, body, status, code) => {
     expect(await asRoot(path, body)).toMatchObject({ status, body: { code } });

@@ -5,13 +5,14 @@ import type { KeyStore } from '@exequatur/sealing';
 import { Allow, Caller, Database, decodeCursor, Describe, Http, KEY_STORE, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, ListPage, Principal } from '@exequatur/service-kit';
 import { actingTenant } from '../acting.js';
+import { plainText } from '../plain-text.js';
 import { assertTenant } from './agents.http.js';
 import { issueCredential, sealAnswerUnder } from './credentials.js';
 import { DirectoryFacts } from './directory-facts.js';
 
-const personBody = object({ tenant: optional(name()), person: name(), subject: text(300), roles: list(name(), 50), issue_token: optional(truth()) });
-const personShown = object({ tenant: name(), person: name(), subject: text(300), roles: list(name(), 50) });
-const personLinked = object({ tenant: name(), person: name(), subject: text(300), roles: list(name(), 50), token: optional(text(100)) });
+const personBody = object({ tenant: optional(name()), person: name(), subject: plainText(300), roles: list(name(), 50), issue_token: optional(truth()) });
+const personShown = object({ tenant: name(), person: name(), subject: plainText(300), roles: list(name(), 50) });
+const personLinked = object({ tenant: name(), person: name(), subject: plainText(300), roles: list(name(), 50), token: optional(text(100)) });
 const rolesBody = object({ tenant: optional(name()), roles: list(name(), 50) });
 const rolesShown = object({ tenant: name(), person: name(), roles: list(name(), 50) });
 const listQuery = object({ ...pageFields, tenant: optional(name()) });

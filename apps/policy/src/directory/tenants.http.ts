@@ -3,11 +3,12 @@ import { list, name, object, optional, TenantCreated, text } from '@exequatur/co
 import type { Shape } from '@exequatur/contracts';
 import { Allow, Caller, Database, decodeCursor, Describe, Http, pageFields, pageOf, pageSize, shaped, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, ListPage, Principal } from '@exequatur/service-kit';
+import { plainText } from '../plain-text.js';
 import { DirectoryFacts } from './directory-facts.js';
 
 /** Stricter than other names: it is the first segment of every scope path. */
 const tenantName = { json: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' } } as { json: Record<string, unknown>; type?: string };
-const tenant = object({ tenant: tenantName, display_name: text(200) });
+const tenant = object({ tenant: tenantName, display_name: plainText(200) });
 const tenants = object({ items: list(tenant, 200), next_cursor: optional(text()) });
 const listQuery = object(pageFields);
 

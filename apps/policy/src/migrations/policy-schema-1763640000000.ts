@@ -47,7 +47,8 @@ CREATE TABLE action_view (
   run_id text NOT NULL,
   status text NOT NULL,
   idempotency_key text,
-  document jsonb NOT NULL,
+  -- json, not jsonb: text that others chose may hold characters that jsonb refuses, and nothing looks inside
+  document json NOT NULL,
   PRIMARY KEY (tenant, action_id)
 );
 CREATE INDEX action_view_by_agent ON action_view (tenant, agent, action_id DESC);

@@ -6,14 +6,15 @@ import { policyHash, registeredKinds } from '@exequatur/policy-domain';
 import { Allow, Answer, Caller, Describe, Http, ShapedBody } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { actingTenant } from '../acting.js';
+import { plainText } from '../plain-text.js';
 import { readPolicyFile } from '../policy-file/read-policy-file.js';
 import { PublishPolicy } from './publish-policy.command.js';
 
 const publishBody = object({
   tenant: optional(name()),
   /** YAML */
-  source: text(262_144),
-  reason: optional(text(1_000)),
+  source: plainText(262_144),
+  reason: optional(plainText(1_000)),
   /** check only: nothing is written, faults are a 200 */
   validate_only: optional(truth()),
 });

@@ -1,14 +1,15 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { count, name, object, optional, text } from '@exequatur/contracts';
+import { count, name, object, optional } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { Allow, Caller, Describe, Http, ShapedBody } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, Principal } from '@exequatur/service-kit';
 import { actingTenant } from '../acting.js';
+import { plainText } from '../plain-text.js';
 import { publishedVersion } from '../publish-policy/publish-policy.http.js';
 import { RollBackPolicy } from './rollback-policy.command.js';
 
-const rollbackBody = object({ tenant: optional(name()), to_version: count(), reason: text(1_000) });
+const rollbackBody = object({ tenant: optional(name()), to_version: count(), reason: plainText(1_000) });
 
 @Controller('v1/policies/rollback')
 export class RollBackPolicyHttp {
