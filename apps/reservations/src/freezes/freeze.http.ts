@@ -1,9 +1,9 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { count, FREEZE_SCOPES, instant, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
+import { count, FREEZE_SCOPES, instant, list, name, object, oneOf, optional, text, truth, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { newId, toInstant } from '@exequatur/kernel';
-import { initialFreeze } from '@exequatur/reservations-domain';
+import { freezeCovers, initialFreeze } from '@exequatur/reservations-domain';
 import type { Freeze } from '@exequatur/reservations-domain';
 import { Allow, Answer, Caller, Database, decodeCursor, Describe, Http, IdempotentRequests, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
@@ -12,10 +12,16 @@ import { operatedTenant } from '../authority/operator.js';
 import { raiseFence } from '../authority/tenant-board.js';
 import { freezeStream, FreezeStore } from './freeze-store.js';
 
+/** Claims a preview looks at; beyond, its numbers say "at least". */
+const MAX_PREVIEWED = 10_000;
+const MAX_NAMED = 100;
+
 const applyShape = object({ tenant: optional(name()), scope: oneOf(...FREEZE_SCOPES), value: text(300), reason: text(1_000) });
 const liftShape = object({ reason: text(1_000) });
 const freezeAnswer = object({ freeze_id: uuid(), status: oneOf('fenced', 'quiesced', 'lifted'), scope: oneOf(...FREEZE_SCOPES), value: text(300), fence_epoch: count() });
 const listed = object({ freeze_id: uuid(), status: oneOf('fenced', 'quiesced', 'lifted'), scope: oneOf(...FREEZE_SCOPES), value: text(300), reason: text(1_000), fence_epoch: count(), unknown_reservations: list(uuid(), 10_000), applied_at: instant() });
+const previewQuery = object({ tenant: optional(name()), scope: oneOf(...FREEZE_SCOPES), value: text(300) });
+const previewAnswer = object({ standing_claims: count(), may_still_execute: count(), unknown: count(), agents: list(name(), MAX_NAMED), action_kinds: list(name(), MAX_NAMED), at_least: truth() });
 const query = object({ ...pageFields, tenant: optional(name()), include_lifted: optional(oneOf('true', 'false')) });
 const page = object({ items: list(listed, 200), next_cursor: text(500) });
 
@@ -31,6 +37,20 @@ interface Row {
   unknown_reservations: string[];
   applied_at: Date;
 }
+
+interface StandingRow {
+  status: string;
+  may_still_execute: boolean;
+  agent: string;
+  action_kind: string;
+  tool_name: string;
+  tool_version: string;
+  grant_id: string;
+}
+
+const STANDING = `
+SELECT status, status <> 'Unknown' AND execute_by > clock_timestamp() AS may_still_execute, agent, action_kind, tool_name, tool_version, grant_id FROM reservation
+WHERE tenant = $1 AND status IN ('Held', 'Started', 'Unknown') LIMIT $2`;
 
 /** Stop authority in a scope. The answer `fenced` is the truth: when it is sent, no later claim in the scope exists anywhere. */
 @Controller('v1/freezes')
@@ -85,6 +105,26 @@ export class FreezeHttp {
         return { status: 200, body: shown(freeze) };
       },
     });
+  }
+
+  /** The blast radius: what stands now in the scope. Nothing new would start; what may still execute does so by its execute_by. */
+  @Get('preview')
+  @Describe({ summary: 'What a freeze would stop, and what it could no longer stop.', query: previewQuery, answers: { 200: previewAnswer } })
+  async preview(@ShapedQuery(previewQuery) asked: Shape<typeof previewQuery>, @Caller() principal: Principal): Promise<unknown> {
+    const tenant = operatedTenant(principal, asked.tenant);
+    const { rows } = await this.database.query<StandingRow>(STANDING, [tenant, MAX_PREVIEWED]);
+    const covered = rows.filter((row) =>
+      freezeCovers({ freezeId: '', scope: asked.scope, value: asked.value }, { tenant, agent: row.agent, actionKind: row.action_kind, tool: { name: row.tool_name, version: row.tool_version }, grantId: row.grant_id }),
+    );
+    const distinct = (values: readonly string[]): readonly string[] => [...new Set(values)].sort().slice(0, MAX_NAMED);
+    return {
+      standing_claims: covered.length,
+      may_still_execute: covered.filter(({ may_still_execute }) => may_still_execute).length,
+      unknown: covered.filter(({ status }) => status === 'Unknown').length,
+      agents: distinct(covered.map(({ agent }) => agent)),
+      action_kinds: distinct(covered.map(({ action_kind }) => action_kind)),
+      at_least: rows.length === MAX_PREVIEWED,
+    };
   }
 
   @Get()

@@ -45,6 +45,16 @@ describe('freezes', () => {
     await lift(applied.body['freeze_id']);
   });
 
+  test('a preview tells what stands in the scope, and changes nothing', async () => {
+    const id = (await here.reserve(here.grant({ tool: { name: 'previewed', version: '1' }, facts: here.grant().facts }))).body['reservation_id'] as string;
+    const preview = () => here.call('GET', '/v1/freezes/preview?scope=tool&value=previewed', here.personToken('acme'));
+    expect(await preview()).toMatchObject({ status: 200, body: { standing_claims: 1, may_still_execute: 1, unknown: 0, agents: ['mailer'], action_kinds: ['mail.send'], at_least: false } });
+    await here.post(`/v1/reservations/${id}/outcome`, { status: 'UNKNOWN', reason: 'Ada Lovelace did not answer' });
+    expect((await preview()).body).toMatchObject({ standing_claims: 1, may_still_execute: 0, unknown: 1 });
+    expect((await here.call('GET', '/v1/freezes/preview?scope=tool&value=previewed', here.agentToken('acme'))).status).toBe(403);
+    expect(JSON.stringify(await here.events('ReservationMarkedUnknown'))).not.toContain('Lovelace');
+  });
+
   test('invariant 16: quiesced comes when every earlier claim has ended or is listed unknown', async () => {
     const ended = (await here.reserve(here.grant({ agent_identity: 'mailer', action_kind: 'mail.read' }))).body['reservation_id'] as string;
     const unknown = (await here.reserve(here.grant({ action_kind: 'mail.read' }))).body['reservation_id'] as string;

@@ -29,6 +29,11 @@ const committing = (body: Commit, attestedBy: 'agent' | 'executor' | 'person'): 
   },
 });
 const releasing = (reason: string, attestedBy: 'agent' | 'executor' | 'person'): SettleAsked['command'] => ({ type: 'ReleaseReservation', data: { attestedBy, outcome: 'FAILED', reason } });
+/**
+ * An agent's own words may be personal and events are for ever, so only a reason in the form of a code goes into one
+ * (architecture.md "Privacy and erasure").
+ */
+const reasonCode = (reason: string | undefined, otherwise: string): string => (reason !== undefined && /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/.test(reason) ? reason : otherwise);
 const attestorOf = (principal: Principal): 'agent' | 'executor' => (principal.type === 'agent' ? 'agent' : 'executor');
 
 /** From a claim to its end. Agents settle their self executions, the executor its managed ones; a person reconciles. */
@@ -56,8 +61,8 @@ export class SettleReservationHttp {
       body.status === 'SUCCEEDED'
         ? committing(body, attestedBy)
         : body.status === 'FAILED'
-          ? releasing(body.reason ?? 'no effect', attestedBy)
-          : { type: 'MarkReservationUnknown', data: { attestedBy, reason: body.reason ?? 'reported as unknown' } };
+          ? releasing(reasonCode(body.reason, 'no_effect'), attestedBy)
+          : { type: 'MarkReservationUnknown', data: { attestedBy, reason: reasonCode(body.reason, 'reported_unknown') } };
     return this.submit(id, principal, request, 'outcome', command);
   }
 
@@ -72,7 +77,7 @@ export class SettleReservationHttp {
   @HttpCode(200)
   @Describe({ summary: 'The effect provably did not happen; everything is returned, the use stays spent.', body: releaseShape, answers })
   release(@ShapedPath('id', uuid()) id: string, @ShapedBody(releaseShape) body: Shape<typeof releaseShape>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
-    return this.submit(id, principal, request, 'release', releasing(body.reason ?? 'no effect', attestorOf(principal)));
+    return this.submit(id, principal, request, 'release', releasing(reasonCode(body.reason, 'no_effect'), attestorOf(principal)));
   }
 
   @Post('extend')
