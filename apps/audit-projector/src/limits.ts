@@ -9,6 +9,8 @@ export const AUDIT_LIMITS = {
   /** A message is read for its tenant up to this size and depth; beyond it goes to the unreadable log. */
   readableBytes: 8 * 1024 * 1024,
   readableDepth: 64,
+  /** Bytes written in one transaction; a larger message is written alone. */
+  appendBytes: 4 * 1024 * 1024,
   /** Leaves an export or a rebuild reads at once. */
   chunkLeaves: 200,
   /** Leaves one page of /v1/log/entries has at most. */

@@ -6,11 +6,13 @@ import type { OriginVerifier } from '@exequatur/audit-chain';
 import { PgEventStore } from '@exequatur/event-store';
 import { Signer } from '@exequatur/service-kit';
 import type { IncomingMessage } from '@exequatur/messaging';
+import { AUDIT_LIMITS } from '../limits.js';
 import { project } from '../timeline-view/project.js';
 import { insertTimeline } from '../timeline-view/timeline-rows.js';
 import { knownLeaves, readLogs, writePlan } from './leaf-rows.js';
 import { logsOf, planAppend } from './plan-append.js';
 import { isOwnTreeHead, readMessage } from './read-message.js';
+import type { IncomingLeaf } from './read-message.js';
 
 /** Its lock is the right to write a tenant's log: one writer at a time, over all instances. */
 export const logStream = (tenant: string): StreamId => ({ tenant, aggregate: TreeHeadPublished.aggregate, id: tenant });
@@ -33,7 +35,10 @@ export class AppendLeaves {
    */
   async append(messages: readonly IncomingMessage[]): Promise<void> {
     const incoming = messages.map((message) => readMessage(message, this.verifyOrigin)).filter((leaf) => !isOwnTreeHead(leaf));
-    if (incoming.length === 0) return;
+    for (const portion of portionsOf(incoming)) await this.appendPortion(portion);
+  }
+
+  private async appendPortion(incoming: readonly IncomingLeaf[]): Promise<void> {
     const tenants = logsOf(incoming);
     await this.store.transact({ streams: tenants.map(logStream) }, async (tx) => {
       const logs = await readLogs(tx, tenants);
@@ -48,3 +53,18 @@ export class AppendLeaves {
     });
   }
 }
+
+/** A few huge messages must not make one transaction that no memory holds: it would be tried again for ever. */
+const portionsOf = (incoming: readonly IncomingLeaf[]): readonly (readonly IncomingLeaf[])[] => {
+  const portions: IncomingLeaf[][] = [];
+  let bytes = Infinity;
+  for (const leaf of incoming) {
+    bytes += leaf.bytes.length;
+    if (bytes > AUDIT_LIMITS.appendBytes) {
+      portions.push([]);
+      bytes = leaf.bytes.length;
+    }
+    portions.at(-1)?.push(leaf);
+  }
+  return portions;
+};

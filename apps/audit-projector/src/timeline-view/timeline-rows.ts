@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { Queryable } from '@exequatur/service-kit';
+import { AUDIT_LIMITS } from '../limits.js';
 import type { TimelineRow } from './project.js';
 
 export type GenerationRow = TimelineRow & { readonly generation: number };
@@ -40,12 +42,23 @@ export const readTimeline = async (db: Queryable, tenant: string, actionId: stri
   return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
 };
 
-/** Hash over every row of a generation made from leaves below `size`; rows never change, so it is stable while the log grows. */
+const LINES = `
+SELECT event_id, json_build_array(event_id, action_id, timeline.sequence, name, type, service, version, time, actor_type, actor_id, event_hash, data)::text AS line
+FROM timeline WHERE tenant = $1 AND generation = $2 AND sequence < $3 AND event_id > $4 ORDER BY event_id LIMIT $5`;
+
+/**
+ * Hash over every row of a generation made from leaves below `size`, by event id; rows never change, so it is stable while the
+ * log grows. In chunks, each a statement of its own.
+ */
 export const timelineDigest = async (db: Queryable, tenant: string, generation: number, size: number): Promise<{ readonly rows: number; readonly digest: string }> => {
-  const text = `
-    SELECT count(*)::integer AS rows, encode(sha256(convert_to(coalesce(string_agg(line, E'\\n' ORDER BY event_id), ''), 'UTF8')), 'hex') AS digest
-    FROM (SELECT event_id, json_build_array(event_id, action_id, sequence, name, type, service, version, time, actor_type, actor_id, event_hash, data)::text AS line
-          FROM timeline WHERE tenant = $1 AND generation = $2 AND sequence < $3) AS lines`;
-  const { rows } = await db.query<{ rows: number; digest: string }>(text, [tenant, generation, size]);
-  return { rows: rows[0]?.rows ?? 0, digest: `sha256:${rows[0]?.digest ?? ''}` };
+  const digest = createHash('sha256');
+  let count = 0;
+  for (let after = ''; ; ) {
+    const { rows } = await db.query<{ event_id: string; line: string }>(LINES, [tenant, generation, size, after, AUDIT_LIMITS.chunkLeaves]);
+    const last = rows.at(-1);
+    if (last === undefined) return { rows: count, digest: `sha256:${digest.digest('hex')}` };
+    for (const { line } of rows) digest.update(line).update('\n');
+    count += rows.length;
+    after = last.event_id;
+  }
 };

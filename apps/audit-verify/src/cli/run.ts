@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { PublicJwk, TrustedKeys } from '@exequatur/audit-chain';
 import { verifyExport } from '../export/verify-export.js';
 import type { VerifyOptions } from '../export/verify-export.js';
@@ -14,7 +14,7 @@ interface Flags {
   readonly trustedKeys?: string;
   readonly logKey?: string;
   readonly treeHead?: readonly string[];
-  readonly settle: string;
+  readonly settle: number;
   readonly json?: boolean;
 }
 
@@ -25,8 +25,14 @@ export interface Output {
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8')) as unknown;
 
+const milliseconds = (text: string): number => {
+  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('expected a number of milliseconds.');
+  return Number(text);
+};
+
+/** @throws what a file cannot be read or parsed for */
 const verifyOptions = (flags: Flags): VerifyOptions => ({
-  settleMs: Number(flags.settle),
+  settleMs: flags.settle,
   ...(flags.trustedKeys === undefined ? {} : { trustedKeys: readJson(flags.trustedKeys) as TrustedKeys }),
   ...(flags.logKey === undefined ? {} : { logKeys: [readJson(flags.logKey) as PublicJwk] }),
   ...(flags.treeHead === undefined ? {} : { knownHeads: flags.treeHead.map((path) => readFileSync(path, 'utf8')) }),
@@ -41,7 +47,7 @@ export const run = async (argv: readonly string[], output: Output): Promise<numb
     .option('--trusted-keys <file>', 'JSON {service: [{kid, jwk}]}: public keys of the services, from where you trust them')
     .option('--log-key <file>', 'JWK: public key of the log; else that of service audit in --trusted-keys')
     .option('--tree-head <file...>', 'signed tree heads seen before, which this export must contain')
-    .option('--settle <ms>', 'what is missing beside younger events may still be on its way; 0 for a log at rest', '60000')
+    .option('--settle <ms>', 'what is missing beside younger events may still be on its way; 0 for a log at rest', milliseconds, 60_000)
     .option('--json', 'print the report as JSON')
     .exitOverride()
     .configureOutput({ writeOut: output.out, writeErr: output.err })

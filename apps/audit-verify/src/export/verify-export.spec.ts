@@ -10,8 +10,10 @@ import type { VerifyOptions } from './verify-export.js';
 
 let leaves: readonly SampleLeaf[];
 let good: readonly string[];
+let lastInstant: string;
 beforeAll(async () => {
-  leaves = (await wholeStory()).log.leaves;
+  const { log } = await wholeStory();
+  [leaves, lastInstant] = [log.leaves, log.instant()];
   good = exportLines(leaves, { sizes: [10, 40, leaves.length] });
 });
 
@@ -163,9 +165,12 @@ describe('invariants 19 and 20: omission shows even to whoever holds the log’s
 
   test('left out of a log in motion it may still come: incomplete, not valid', async () => {
     const last = leaves.findLast(({ ordinal }) => ordinal !== undefined) as SampleLeaf;
-    const report = await verify(rewritten(copied().filter((leaf) => leaf.sequence !== last.sequence)), { settleMs: 60_000 });
+    const cut = copied().filter((leaf) => leaf.sequence !== last.sequence).map((leaf, sequence) => ({ ...leaf, sequence }));
+    const report = await verify(exportLines(cut, { createdAt: lastInstant }), { settleMs: 60_000 });
     expect(report.result).toBe('incomplete');
     expect(report.violations.every(({ open }) => open === true)).toBe(true);
+    // An hour later it would have come.
+    expect((await verify(exportLines(cut, { createdAt: '2026-11-20T10:30:00.000Z' }), { settleMs: 60_000 })).result).toBe('invalid');
   });
 
   test('the same event twice, everything re-signed', async () => {

@@ -119,10 +119,12 @@ class Verification {
     this.checkNewestHead(header, leaves, heads, notes);
     for (const [index, note] of (this.options.knownHeads ?? []).entries()) new TreeHeads(leaves, notes, this.findings).take(note, `known tree head ${index + 1}`);
     this.checkEnd(header, leaves, heads);
-    const settleMs = this.options.settleMs ?? SETTLE_MS;
-    const log = new EventLog(leaves.events, { settleMs });
+    // An instant by its shape, though perhaps no day that exists; the signed end vouches for it.
+    const createdMs = Date.parse(header.created_at);
+    const settling = { settleMs: this.options.settleMs ?? SETTLE_MS, asOfMs: Number.isNaN(createdMs) ? 0 : createdMs };
+    const log = new EventLog(leaves.events, settling);
     checkStreamHeads(log, leaves, this.findings);
-    for (const violation of checkInvariants(leaves.events, { settleMs })) this.findings.add(violation);
+    for (const violation of checkInvariants(leaves.events, settling)) this.findings.add(violation);
     return this.report(leaves, heads, undefined, log);
   }
 

@@ -9,10 +9,12 @@ export type Granting = LogEvent & { readonly grant: Grant };
 
 export interface LogOptions {
   /**
-   * What is missing beside an event this young (against the newest of the log, in ms) may still be under way. 0 for a log at
-   * rest: then every missing counterpart is a violation.
+   * What is missing beside an event this young (in ms, against the newest of the log or `asOfMs`) may still be under way. 0 for
+   * a log at rest: then every missing counterpart is a violation.
    */
   readonly settleMs?: number;
+  /** When the log was looked at, Unix ms. */
+  readonly asOfMs?: number;
 }
 
 /** Events of one tenant with the ways the invariants look at them. Order inside a stream is by version, never by arrival. */
@@ -27,10 +29,10 @@ export class EventLog {
 
   constructor(
     readonly events: readonly LogEvent[],
-    { settleMs = 0 }: LogOptions = {},
+    { settleMs = 0, asOfMs = 0 }: LogOptions = {},
   ) {
     this.settleMs = settleMs;
-    let newestMs = 0;
+    let newestMs = asOfMs;
     for (const event of events) {
       newestMs = Math.max(newestMs, event.timeMs);
       gather(this.byType, event.type, event);

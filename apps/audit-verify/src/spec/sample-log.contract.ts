@@ -91,11 +91,12 @@ interface ExportParts {
   /** Sizes of the tree heads in the export, the last one over all leaves. */
   readonly sizes?: readonly number[];
   readonly notes?: readonly string[];
+  readonly createdAt?: string;
 }
 
 /** Lines of an export as the audit projector writes them. */
-export const exportLines = (leaves: readonly SampleLeaf[], { tenant = 'acme', sizes = [leaves.length], notes = sizes.map((size) => noteOver(leaves, size, tenant)) }: ExportParts = {}): string[] => {
-  const header = { format: EXPORT_FORMAT, tenant, ...(notes.length === 0 ? {} : { tree_head: notes.at(-1) }), keys: trustedKeys, log_key: { kid: privateKeys.audit.kid, jwk: privateKeys.audit.publicJwk }, created_at: '2026-11-20T10:00:00.000Z' };
+export const exportLines = (leaves: readonly SampleLeaf[], { tenant = 'acme', sizes = [leaves.length], notes = sizes.map((size) => noteOver(leaves, size, tenant)), createdAt = '2026-11-20T10:00:00.000Z' }: ExportParts = {}): string[] => {
+  const header = { format: EXPORT_FORMAT, tenant, ...(notes.length === 0 ? {} : { tree_head: notes.at(-1) }), keys: trustedKeys, log_key: { kid: privateKeys.audit.kid, jwk: privateKeys.audit.publicJwk }, created_at: createdAt };
   const lines = [header, ...leaves, ...notes.map((note) => ({ tree_head: note }))].map((line) => JSON.stringify(line));
   return [...lines, endLineOf(lines, tenant, leaves.length, notes.length)];
 };
