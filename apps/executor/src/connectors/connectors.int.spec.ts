@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startHttpTool } from '@exequatur/local-servers';
 import type { HttpTool } from '@exequatur/local-servers';
 import { AGENT_TOKEN, ExecutorBed, OPERATOR_TOKEN } from '../spec/executor-bed.js';
-import type { ExecutorProcess } from '../spec/executor-bed.js';
+import type { ExecutorProcess } from '../spec/executor-process.js';
 
 const CANARY = 'canary-4711-"quoted"';
 const TOOL = { name: 'billing.refund', version: '1' };

@@ -3,7 +3,7 @@ import { startHttpTool } from '@exequatur/local-servers';
 import type { HttpTool } from '@exequatur/local-servers';
 import type pg from 'pg';
 import { ExecutorBed, LEASE_MS } from '../spec/executor-bed.js';
-import type { ExecutorProcess } from '../spec/executor-bed.js';
+import type { ExecutorProcess } from '../spec/executor-process.js';
 
 const TOOL = { name: 'billing.refund', version: '1' };
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

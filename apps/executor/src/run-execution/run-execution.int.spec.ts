@@ -147,6 +147,13 @@ describe('a managed grant is executed', () => {
     expect((await bed.ended(erased.executionId)).at(-1)).toMatchObject({ name: 'ExecutionSkipped', data: { code: 'CONTENT_ERASED' } });
   });
 
+  test('what people approved is executed as they granted it, narrowed arguments included', async () => {
+    const approved = await bed.allow({ amount: '30.00' }, { tool: HTTP_TOOL, arguments_hash: `sha256:${'1'.repeat(64)}` }, { approved: true });
+    const events = await bed.ended(approved.executionId);
+    expect(events.at(-1)).toMatchObject({ name: 'ExecutionSucceeded', data: { executed_arguments_hash: approved.hash, action_id: approved.actionId } });
+    expect(effectsOf(approved.executionId).map(({ request }) => request.body)).toEqual([approved.bytes]);
+  });
+
   test('an outcome is kept until the database takes it', async () => {
     tool.behave(() => ({ answerAfterMs: 500 }));
     const allowed = await bed.allow({ n: 10 }, { tool: HTTP_TOOL });

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { PrivateJwk, TrustedKeys } from '@exequatur/audit-chain';
-import { ActionAllowed, AgentKeyIssued, AgentRegistered, ALL_TOPICS, GRANT_JWS_TYPE, PersonLinked, PolicyPublished, TenantCreated } from '@exequatur/contracts';
-import type { Grant, ServiceName } from '@exequatur/contracts';
+import { ActionAllowed, AgentKeyIssued, AgentRegistered, ALL_TOPICS, ApprovalGranted, GRANT_JWS_TYPE, PersonLinked, PolicyPublished, TenantCreated } from '@exequatur/contracts';
+import type { Grant, SealedContent, ServiceName } from '@exequatur/contracts';
 import type { Actor } from '@exequatur/event-store';
 import { canonicalBytes, derivedId, fromInstant, newId, newSalt, saltedHash, sha256Text, toInstant } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
@@ -17,6 +16,7 @@ import { startTestPostgres } from '@exequatur/testing';
 import type { TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { executorService } from '../index.js';
+import { ExecutorProcess } from './executor-process.js';
 import { Neighbour } from './neighbour.js';
 import { openReservationsDoor } from './reservations-door.js';
 import type { ReservationsDoor } from './reservations-door.js';
@@ -59,6 +59,7 @@ export class ExecutorBed {
     /** Superuser; search_path executor. */
     readonly admin: pg.Pool,
     readonly policy: Neighbour,
+    readonly approvals: Neighbour,
     readonly keys: PgKeyStore,
     readonly door: ReservationsDoor,
   ) {}
@@ -71,12 +72,14 @@ export class ExecutorBed {
     const transport = postgresTransport({ connectionString: urlOf(adminUrl, 'policy', secrets), service: 'policy' });
     await transport.ensureTopics(ALL_TOPICS);
     await transport.close();
-    const policy = await Neighbour.start('policy', urlOf(adminUrl, 'policy', secrets), JSON.parse(secrets.signingKeys.policy) as PrivateJwk);
+    const neighbour = (service: ServiceName): Promise<Neighbour> => Neighbour.start(service, urlOf(adminUrl, service, secrets), JSON.parse(secrets.signingKeys[service]) as PrivateJwk);
+    const policy = await neighbour('policy');
+    const approvals = await neighbour('approvals');
     const keys = new PgKeyStore({ sql: policy.pool, keyEncryptionKey: Buffer.from(secrets.keyEncryptionKey, 'base64url') });
     const admin = new pg.Pool({ connectionString: adminUrl, max: 4, options: '-c search_path=executor' });
     admin.on('error', () => undefined);
     const door = await openReservationsDoor(() => bed.reservationsOrigin);
-    const bed: ExecutorBed = new ExecutorBed(postgres, secrets, adminUrl, admin, policy, keys, door);
+    const bed: ExecutorBed = new ExecutorBed(postgres, secrets, adminUrl, admin, policy, approvals, keys, door);
     const reservations = await createService(reservationsService.definition, loadConfig(reservationsService.Config, bed.environment('reservations')));
     bed.reservationsOrigin = await reservations.listen();
     bed.stops.push(() => reservations.close());
@@ -88,6 +91,7 @@ export class ExecutorBed {
     for (const stop of this.stops.splice(0).reverse()) await stop();
     await this.door.stop();
     await this.policy.stop();
+    await this.approvals.stop();
     await this.admin.end();
     await this.postgres.stop();
   }
@@ -145,37 +149,48 @@ export class ExecutorBed {
     if (budget.status !== 201) throw new Error(budget.text);
   }
 
-  /** Publishes an allowance with sealed arguments, as policy would; `erased`: its data key is gone when anybody reads it; `signedBy`: whose key the grant inside has. */
-  async allow(args: JsonValue, changes: Partial<Grant> = {}, { erased = false, signedBy = 'policy' }: { readonly erased?: boolean; readonly signedBy?: ServiceName } = {}): Promise<Allowed> {
+  /**
+   * Publishes a grant with sealed arguments, as its owner would: an allowance of policy, or with `approved` an approval.
+   * `erased`: its data key is gone when anybody reads it; `signedBy`: whose key the grant inside has.
+   */
+  async allow(args: JsonValue, changes: Partial<Grant> = {}, { erased = false, approved = false, signedBy = approved ? 'approvals' : 'policy' }: AllowOptions = {}): Promise<Allowed> {
     const actionId = newId();
+    const grantId = approved ? newId() : actionId;
     const salt = newSalt();
     const bytes = Buffer.from(canonicalBytes(args));
     const hash = saltedHash(salt, bytes);
+    const claims = this.claimsOf(actionId, hash, { grant_id: grantId, source: approved ? 'approval' : 'allowance', ...changes });
+    const signer = new Signer(signedBy, JSON.parse(this.secrets.signingKeys[signedBy]) as PrivateJwk, JSON.parse(this.secrets.trustedKeys) as TrustedKeys);
+    const eventId = newId();
+    const key = await this.keys.createActionKey(TENANT, actionId);
+    if (erased) await this.keys.destroyActionKey(TENANT, actionId);
+    const sealed = seal(key, actionId, eventId, { salt: salt.toString('base64url'), arguments: bytes.toString('utf8') });
+    await (approved ? this.publishApproval : this.publishAllowance).call(this, claims, await signer.signJws(claims, GRANT_JWS_TYPE), eventId, sealed);
+    return { actionId, executionId: derivedId('execution', TENANT, grantId, '1'), bytes, salt, hash };
+  }
+
+  private claimsOf(actionId: string, hash: string, changes: Partial<Grant>): Grant {
     const tool = changes.tool ?? { name: 'mailer.send', version: '1' };
     const mode = changes.execution_mode ?? 'managed';
-    const claims: Grant = {
+    return {
       grant_id: actionId, source: 'allowance', action_id: actionId, tenant: TENANT, scope_path: SCOPE, agent_identity: 'mailer', run_id: 'run-1', action_kind: KIND, on_silence: 'unknown', tool,
       arguments_hash: hash, granted_arguments_hash: hash, binding: 'exact', execution_mode: mode, not_before: toInstant(Date.now() - 1_000), expires_at: toInstant(Date.now() + 600_000), max_uses: 1, risk_points: 1,
       amounts: [], caps: {}, approvers: [], policy_hash: this.policyHash, policy_version: 1, rule_id: 'class:mail',
       facts: { tenant: TENANT, scope_path: SCOPE, agent: 'mailer', run_id: 'run-1', action_kind: KIND, tool, risk_tags: [], risk_points: 1, amounts: [], has_evidence: false, has_reversal: false, execution_mode: mode },
       ...changes,
     };
-    const jws = await new Signer(signedBy, JSON.parse(this.secrets.signingKeys[signedBy]) as PrivateJwk, JSON.parse(this.secrets.trustedKeys) as TrustedKeys).signJws(claims, GRANT_JWS_TYPE);
-    const eventId = newId();
-    const key = await this.keys.createActionKey(TENANT, actionId);
-    if (erased) await this.keys.destroyActionKey(TENANT, actionId);
-    await this.policy.publish(
-      { tenant: TENANT, aggregate: 'action', id: actionId },
-      {
-        definition: ActionAllowed,
-        id: eventId,
-        data: { action_id: actionId, policy_hash: this.policyHash, policy_version: 1, rule_id: 'class:mail', reason: 'spec', tier: 'AUTO', sampled: false, grant_id: actionId, grant: jws, expires_at: claims.expires_at },
-        sealed: seal(key, actionId, eventId, { salt: salt.toString('base64url'), arguments: bytes.toString('utf8') }),
-        correlationId: actionId,
-        actor: { type: 'service', id: 'policy' },
-      },
-    );
-    return { actionId, executionId: derivedId('execution', TENANT, actionId, '1'), bytes, salt, hash };
+  }
+
+  private publishAllowance(claims: Grant, jws: string, id: string, sealed: SealedContent): Promise<void> {
+    const { action_id, grant_id, expires_at, policy_hash } = claims;
+    const data = { action_id, policy_hash, policy_version: 1, rule_id: 'class:mail', reason: 'spec', tier: 'AUTO', sampled: false, grant_id, grant: jws, expires_at } as const;
+    return this.policy.publish({ tenant: TENANT, aggregate: 'action', id: action_id }, { definition: ActionAllowed, id, data, sealed, correlationId: action_id, actor: { type: 'service', id: 'policy' } });
+  }
+
+  private publishApproval(claims: Grant, jws: string, id: string, sealed: SealedContent): Promise<void> {
+    const { action_id, grant_id, expires_at, arguments_hash, granted_arguments_hash } = claims;
+    const data = { approval_id: grant_id, action_id, grant_id, grant: jws, approver_ids: ['alice'], vote_event_ids: [newId()], granted_arguments_hash, arguments_hash, narrowed: [], view_hash: granted_arguments_hash, expires_at };
+    return this.approvals.publish({ tenant: TENANT, aggregate: 'approval', id: grant_id }, { definition: ApprovalGranted, id, data, sealed, correlationId: action_id, actor: { type: 'person', id: 'alice' } });
   }
 
   /** Everything that is on the bus for an action, once more. */
@@ -259,6 +274,12 @@ export class ExecutorBed {
   }
 }
 
+interface AllowOptions {
+  readonly erased?: boolean;
+  readonly approved?: boolean;
+  readonly signedBy?: ServiceName;
+}
+
 export interface Allowed {
   readonly actionId: string;
   readonly executionId: string;
@@ -274,41 +295,3 @@ const urlOf = (adminUrl: string, service: ServiceName, secrets: InstallationSecr
   url.password = secrets.databasePasswords[service];
   return url.toString();
 };
-
-export class ExecutorProcess {
-  /** Standard output and error so far. */
-  output = '';
-  private readonly exited: Promise<unknown>;
-
-  constructor(private readonly child: ChildProcess) {
-    this.exited = new Promise((resolve) => child.once('exit', resolve));
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString('utf8')));
-  }
-
-  async listening(): Promise<string> {
-    for (let waited = 0; waited < 20_000; waited += 25) {
-      const origin = /executor listens on (\S+)/.exec(this.output)?.[1];
-      if (origin !== undefined) return origin;
-      if (this.child.exitCode !== null) break;
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-    throw new Error(`the executor did not start: ${this.output}`);
-  }
-
-  signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void {
-    this.child.kill(signal);
-  }
-
-  /** kill -9, and gone. */
-  async kill(): Promise<void> {
-    this.child.kill('SIGKILL');
-    await this.exited;
-  }
-
-  /** SIGTERM, and gone. */
-  async stop(): Promise<void> {
-    this.child.kill('SIGCONT');
-    this.child.kill('SIGTERM');
-    await this.exited;
-  }
-}
