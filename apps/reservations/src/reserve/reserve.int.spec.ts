@@ -101,6 +101,7 @@ describe('POST /v1/reservations', () => {
       expect((await here.reserve(grant, { use_no: 1 })).status).toBe(201);
       expect((await here.reserve(grant, { use_no: 2 })).status).toBe(201);
       expect(await here.reserve(grant, { use_no: 3 })).toMatchObject({ status: 409, body: { code: 'GRANT_EXHAUSTED' } });
+      expect((await here.call('GET', `/v1/grants/${grant.grant_id}`, here.agentToken('acme'))).body).toMatchObject({ status: 'Exhausted', uses: 2, max_uses: 2 });
     });
     test('invariant 5: a released use stays spent', async () => {
       const grant = here.grant();

@@ -106,6 +106,7 @@ describe('grants and outcomes over the bus', () => {
   });
 
   test('invariant 14: nothing is consumed after a revocation, also one that comes before the grant', async () => {
+    const shown = async (grant: Grant, token = here.personToken('acme')) => here.call('GET', `/v1/grants/${grant.grant_id}`, token);
     const early = here.grant({ source: 'approval', action_id: newId() });
     const revoke = (grant: Grant) =>
       here.neighbours.approvals.publish(
@@ -118,9 +119,14 @@ describe('grants and outcomes over the bus', () => {
     const late = here.grant({ source: 'approval', action_id: newId() });
     await approve(late);
     await known(late);
+    expect((await shown(late)).body).toMatchObject({ status: 'Usable', max_uses: 1, uses: 0 });
     await revoke(late);
     await here.until('closed', async () => (await rowOf(late))?.closed === 'revoked');
     expect(await here.reserve(late)).toMatchObject({ status: 403, body: { code: 'GRANT_REVOKED' } });
+    expect((await shown(late)).body['status']).toBe('Revoked');
+    expect((await shown(late, here.agentToken('acme'))).status).toBe(200);
+    expect((await shown(late, here.agentToken('acme', 'other'))).status).toBe(404);
+    expect((await shown(late, here.personToken('globex'))).status).toBe(404);
     expect((await here.events('GrantClosed')).map(({ subject }) => subject)).toEqual(expect.arrayContaining([early.grant_id, late.grant_id]));
   });
 
