@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as contracts from '@exequatur/contracts';
-import { verifyConsistency, verifyInclusion, verifyTreeHead } from '@exequatur/audit-chain';
+import { frontierRoot, merkleRoot, originHeaders, verifyConsistency, verifyInclusion, verifyTreeHead } from '@exequatur/audit-chain';
+import type { Frontier } from '@exequatur/audit-chain';
 import { newId, sha256Text } from '@exequatur/kernel';
 import { InMemoryKeyStore, seal } from '@exequatur/sealing';
 import { Database } from '@exequatur/service-kit';
 import { PgEventStore } from '@exequatur/event-store';
 import { verifyExport } from '@exequatur/audit-verify';
+import { AppendLeaves } from './append-leaves/append-leaves.js';
 import type { ReceiptDocument } from './receipt/receipt.http.js';
 import { Installation } from './spec/installation.contract.js';
 import { rebuildTimeline } from './timeline-view/rebuild-timeline.js';
@@ -208,6 +210,26 @@ describe('the audit projector', () => {
     expect(await receiptOf(last, auditor())).toMatchObject({ outcome: 'denied' });
     expect((await rebuildTimeline(app.get(Database), app.get(PgEventStore), 'acme')).after).toMatch(/^sha256:/);
     expect((await world.rows<{ generation: number }>("SELECT DISTINCT generation FROM timeline WHERE tenant = 'acme'")).length).toBe(1);
+  });
+
+  test('invariant 24: writers of one log at the same time, with overlapping messages, make one sequence', async () => {
+    const { store } = world.neighbours.policy;
+    const appender = world.service?.app.get(AppendLeaves);
+    if (appender === undefined) throw new Error('not started');
+    // Stored but, by this spec itself, delivered; the relay brings them once more.
+    const stream = { tenant: 'race', aggregate: 'action', id: newId() };
+    const messages = await store.transact({ streams: [stream] }, async (tx) => {
+      const events = Array.from({ length: 60 }, (_, n) => ({ definition: contracts.ActionWithdrawn, data: { action_id: stream.id, reason: `${n}` }, actor: { type: 'agent' as const, id: 'a' } }));
+      const recorded = await store.append(tx, [{ stream, expectedVersion: 0, events }]);
+      return recorded.map((event, index) => ({ topic: 'exequatur.actions.v1', partition: 0, offset: String(index), key: 'k', value: event.bytes, headers: originHeaders(event) }));
+    });
+    await Promise.all(Array.from({ length: 12 }, (_, n) => appender.append(messages.slice(n * 4, n * 4 + 16))));
+    await world.until('the relay has brought them too', async () => (await world.rows("SELECT FROM leaf WHERE tenant = 'race' AND type LIKE '%StreamHeads%'")).length > 0);
+    const leaves = await world.rows<{ sequence: string; leaf_hash: Buffer; event_id: string }>(`SELECT sequence::text, leaf_hash, event_id FROM leaf WHERE tenant = 'race' ORDER BY leaf.sequence`);
+    expect(leaves.map(({ sequence }) => Number(sequence))).toEqual(leaves.map((_, index) => index));
+    expect(new Set(leaves.map(({ event_id: id }) => id)).size).toBe(leaves.length);
+    const [log] = await world.rows<{ frontier: Frontier }>("SELECT frontier FROM log WHERE tenant = 'race'");
+    expect(frontierRoot(log?.frontier as Frontier)).toEqual(merkleRoot(leaves.map(({ leaf_hash: hash }) => hash)));
   });
 
   test('the log refuses to be changed, by the service’s own role too', async () => {
