@@ -4,7 +4,7 @@ import type { ServiceName } from '@exequatur/contracts';
 import { startHttpTool } from '@exequatur/local-servers';
 import { verifyExport } from '@exequatur/audit-verify';
 import type { Report } from '@exequatur/audit-verify';
-import { ExequaturClient, ExequaturUnreachable } from '@exequatur/sdk';
+import { ExequaturClient, ExequaturProblem, ExequaturUnreachable } from '@exequatur/sdk';
 import type { ActionStatus } from '@exequatur/sdk';
 import { randomFrom } from './seeded-random.js';
 
@@ -32,6 +32,8 @@ export interface CrashRun {
 
 const ACTIONS = 200;
 const CLIENTS = 8;
+/** Enough that every target dies and some die twice; more only make the run long. */
+const MAX_KILLS = 8;
 const SETTLE_WITHIN_MS = 150_000;
 const TERMINAL: readonly ActionStatus[] = ['executed', 'failed', 'unknown', 'denied', 'expired', 'released'];
 
@@ -48,7 +50,8 @@ const persistently = async <T>(attempt: () => Promise<T>): Promise<T> => {
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof ExequaturUnreachable) || tries > 200) throw error;
+      const away = error instanceof ExequaturUnreachable || (error instanceof ExequaturProblem && error.retryable);
+      if (!away || tries > 200) throw error;
       await delay(100);
     }
   }
@@ -85,7 +88,7 @@ export const crashRun = async (victim: Victim, seed: number): Promise<CrashRun> 
   const killer = (async (): Promise<void> => {
     // Each target once in seeded order, then at random for as long as the run lasts.
     const first = [...victim.targets].sort(() => random() - 0.5);
-    while (killing) {
+    for (let nth = 0; killing && nth < MAX_KILLS; nth += 1) {
       await delay(250 + Math.floor(random() * 500));
       const target = first.shift() ?? victim.targets[Math.floor(random() * victim.targets.length)];
       if (!killing || target === undefined) return;
@@ -97,6 +100,7 @@ export const crashRun = async (victim: Victim, seed: number): Promise<CrashRun> 
 
   const proposed: string[] = [];
   let next = 0;
+  try {
   await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
       while (next < ACTIONS) {
@@ -111,8 +115,10 @@ export const crashRun = async (victim: Victim, seed: number): Promise<CrashRun> 
     }),
   );
   while (victim.targets.some((target) => kills[target] === undefined)) await delay(50);
-  killing = false;
-  await killer;
+  } finally {
+    killing = false;
+    await killer;
+  }
 
   const statuses: Record<string, ActionStatus> = {};
   const settleBy = Date.now() + SETTLE_WITHIN_MS;
