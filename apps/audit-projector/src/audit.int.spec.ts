@@ -134,6 +134,18 @@ describe('the audit projector', () => {
     expect(published.length).toBe((await world.rows("SELECT FROM tree_head WHERE tenant = 'acme'")).length);
   });
 
+  test('a tenant whose name no key may have gets its heads too', async () => {
+    const actionId = newId();
+    await world.emit('policy', 'a+b@c:d', actionId, contracts.ActionWithdrawn, { action_id: actionId, reason: 'no longer needed' }, actionId);
+    await world.until('there is a head', async () => (await world.rows("SELECT FROM tree_head WHERE tenant = 'a+b@c:d'")).length > 0);
+    const { text } = await world.call('POST', '/v1/exports', 'root-token', { body: { tenant: 'a+b@c:d' } });
+    async function* lines(): AsyncGenerator<string> {
+      yield* text.trimEnd().split('\n');
+      await Promise.resolve();
+    }
+    expect((await verifyExport(lines(), { trustedKeys: world.trustedKeys })).by_invariant).not.toHaveProperty('24');
+  });
+
   test('proofs that cannot be are refused, not guessed', async () => {
     const { size } = (await world.call<Head>('GET', '/v1/log/tree-head', auditor())).body;
     const statusOf = async (query: string): Promise<number> => (await world.call('GET', `/v1/log/proof/${query}`, auditor())).status;

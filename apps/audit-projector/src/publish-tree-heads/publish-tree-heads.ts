@@ -11,8 +11,8 @@ import { CLOCK, Database, Signer } from '@exequatur/service-kit';
 import { logStream } from '../append-leaves/append-leaves.js';
 import { AUDIT_LIMITS, UNREADABLE_LOG } from '../limits.js';
 
-/** The name of a tenant's log in its tree heads, and of the key that signs them. */
-export const logOrigin = (tenant: string): string => `exequatur/${tenant}`;
+/** The name of a tenant's log in its tree heads, and of the key that signs them; such names hold no plus (c2sp.org/signed-note). */
+export const logOrigin = (tenant: string): string => `exequatur/${tenant.replaceAll('+', '%2B')}`;
 
 /** Signs size and root of logs that have grown. One head a size: the row's key, and the log's lock. */
 @Injectable()
@@ -24,14 +24,15 @@ export class PublishTreeHeads {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Publishes what is due now: a second with traffic, or 1,000 leaves. @returns how many */
-  async publishDue(): Promise<number> {
+  /** Publishes what is due now: a second with traffic, or 1,000 leaves. One log that fails keeps no other waiting. @throws AggregateError */
+  async publishDue(): Promise<void> {
     const text = `
       SELECT tenant FROM log WHERE head_size < size AND (size - head_size >= $1 OR head_at <= clock_timestamp() - make_interval(secs => $2))
       ORDER BY tenant LIMIT 500`;
     const { rows } = await this.database.query<{ tenant: string }>(text, [AUDIT_LIMITS.treeHeadEveryLeaves, AUDIT_LIMITS.treeHeadEveryMs / 1_000]);
-    for (const { tenant } of rows) await this.publish(tenant);
-    return rows.length;
+    const failures: unknown[] = [];
+    for (const { tenant } of rows) await this.publish(tenant).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of ${rows.length} tree heads were not published`);
   }
 
   /** A tree head over all leaves the log has now, unless there is one. */

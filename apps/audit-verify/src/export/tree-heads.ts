@@ -4,8 +4,8 @@ import type { Frontier, PublicJwk, TreeHead } from '@exequatur/audit-chain';
 import type { Findings } from './findings.js';
 import type { Leaves } from './leaves.js';
 
-/** The name a tenant's log has in its tree heads, and under which they are signed. */
-export const logOrigin = (tenant: string): string => `exequatur/${tenant}`;
+/** The name a tenant's log has in its tree heads, and under which they are signed; such names hold no plus. */
+export const logOrigin = (tenant: string): string => `exequatur/${tenant.replaceAll('+', '%2B')}`;
 
 /** Opens notes with any of the log's keys (several while one is being rotated). */
 export class NoteReader {
