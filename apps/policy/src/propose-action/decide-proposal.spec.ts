@@ -51,14 +51,15 @@ const proposal = fc.record(
   },
   { requiredKeys: ['scope_path', 'run_id', 'action_kind', 'tool', 'arguments', 'execution_mode'], noNullPrototype: true },
 ) as fc.Arbitrary<ProposalWithJson>;
-/** Chance alone hardly ever makes one that is allowed within caps. */
+/** Chance alone hardly ever makes one that is allowed within caps, or one that people have to decide. */
 const posted = proposal.map(({ target: _target, estimates: _estimates, ...rest }): ProposalWithJson => ({ ...rest, action_kind: 'message.internal.post', tool: { name: 'chat.post', version: '1.0' }, arguments: { channel: 'sales', members: ['ann@acme.example'] } }));
+const mailed = proposal.map(({ target: _target, estimates: _estimates, ...rest }): ProposalWithJson => ({ ...rest, action_kind: 'message.email.send', tool: { name: 'mailer.send', version: '1.0' }, arguments: { to: 'ann@customer.example' } }));
 
 test('whatever a well-formed proposal says, it is decided, and its events are what contracts promise', async () => {
   const store = new InMemoryEventStore({ service: 'policy', signingKey: importSigningKey(key.privateJwk) });
   const verdicts = new Map<string, number>();
   await fc.assert(
-    fc.asyncProperty(fc.oneof({ weight: 15, arbitrary: proposal }, { weight: 1, arbitrary: posted }), async (asked) => {
+    fc.asyncProperty(fc.oneof({ weight: 15, arbitrary: proposal }, { weight: 1, arbitrary: posted }, { weight: 1, arbitrary: mailed }), async (asked) => {
       const ids = { actionId: newId(), approvalId: newId(), nowMs: Date.now() };
       const decided = decideProposal(new ProposeAction(agent, asked, newId(), 'http'), ids, active);
       const write = await proposalWrite(decided, Buffer.alloc(32), signer);
