@@ -114,14 +114,29 @@ export class Installation {
 
   /** In a process of its own, to be killed. Resolves once it runs. */
   async startChild(): Promise<ChildProcess> {
-    const main = fileURLToPath(new URL('../main.ts', import.meta.url));
-    const loader = fileURLToPath(new URL('./run-sources.mjs', import.meta.url));
-    const child = fork(main, [], { execArgv: ['--no-warnings', '--import', loader], stdio: ['ignore', 'pipe', 'inherit', 'ipc'], env: { ...process.env, ...this.environment } });
-    this.children.push(child);
+    const child = this.fork('../main.ts');
     await new Promise<void>((resolve, reject) => {
       child.stdout?.on('data', (chunk: Buffer) => chunk.includes('listens on') && resolve());
       child.once('exit', (code) => reject(new Error(`the projector ended with ${code}`)));
     });
+    return child;
+  }
+
+  /** The rebuild command, to its end. */
+  async rebuild(): Promise<{ readonly code: number | null; readonly output: string }> {
+    const child = this.fork('../rebuild.ts');
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { code, output };
+  }
+
+  /** One of this app's programs, from its sources. */
+  private fork(program: string): ChildProcess {
+    const file = fileURLToPath(new URL(program, import.meta.url));
+    const loader = fileURLToPath(new URL('./run-sources.mjs', import.meta.url));
+    const child = fork(file, [], { execArgv: ['--no-warnings', '--import', loader], stdio: ['ignore', 'pipe', 'inherit', 'ipc'], env: { ...process.env, ...this.environment } });
+    this.children.push(child);
     return child;
   }
 
