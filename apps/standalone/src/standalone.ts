@@ -4,7 +4,7 @@ import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setMaxListeners } from 'node:events';
-import { bootstrapDatabase, createService, loadConfig } from '@exequatur/service-kit';
+import { bootstrapDatabase, createService, HTTP_LIMITS, loadConfig, refuseUnreadable } from '@exequatur/service-kit';
 import type { RunningService } from '@exequatur/service-kit';
 import { PortTaken, removePostgresData, startEmbeddedPostgres } from '@exequatur/local-servers';
 import { createDatabase, DATABASE } from './database.js';
@@ -49,7 +49,8 @@ export const startStandalone = async (options: StandaloneOptions, log: (line: st
     for (const name of ['secrets', 'credentials.json', 'postgres']) rmSync(join(options.dataDir, name), { recursive: true, force: true });
   }
   let answer: RequestListener = starting;
-  const server = createServer((request, response) => answer(request, response));
+  const server = createServer({ requestTimeout: HTTP_LIMITS.receiveMs, keepAliveTimeout: HTTP_LIMITS.keepAliveMs, maxHeaderSize: HTTP_LIMITS.headerBytes }, (request, response) => answer(request, response));
+  server.on('clientError', refuseUnreadable);
   const undo: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();

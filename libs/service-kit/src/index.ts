@@ -9,6 +9,7 @@ export { asProblem } from './problem/as-problem.js';
 export { Consumes } from './http/bodies.js';
 export { Admission } from './http/admission.js';
 export { HTTP_LIMITS } from './http/limits.js';
+export { refuseUnreadable } from './http/unreadable.js';
 export { Http, RawBody, type HttpReply, type HttpRequest } from './http/http-request.js';
 export { Answer } from './http/answer.js';
 export { ShapedBody, ShapedPath, ShapedQuery, shaped } from './http/shaped.js';

@@ -27,7 +27,7 @@ export class IntakeHttp {
   @HttpCode(202)
   @Allow('public')
   @Consumes('application/jose')
-  @Describe({ summary: 'Publish a signed proposal on the intake topic; the decision is found by its jti under /v1/actions.', body: jwsBody, answers: { 202: accepted }, codes: ['MALFORMED', 'INVALID', 'TOO_LARGE', 'UNAUTHENTICATED'] })
+  @Describe({ summary: 'Publish a signed proposal on the intake topic; the decision is found by its jti under /v1/actions.', body: jwsBody, keyless: true, answers: { 202: accepted }, codes: ['MALFORMED', 'INVALID', 'TOO_LARGE', 'UNAUTHENTICATED'] })
   async publish(@RawBody() body: Buffer, @Http() request: HttpRequest): Promise<Shape<typeof accepted>> {
     if (request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() !== 'application/jose') problem('UNSUPPORTED_MEDIA_TYPE', 'send the JWS as application/jose');
     const { agent, jti } = await verifyIntakeMessage(body, this.directory, this.clock.now());

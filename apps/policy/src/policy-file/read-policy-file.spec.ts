@@ -20,6 +20,7 @@ describe('a policy file', () => {
     ['broken YAML', 'version: [1\n', '2:1 Flow sequence in block collection must be sufficiently indented and end with a ]'],
     ['an alias', 'version: 1\nclasses: { a: &x { kinds: [k.l], default: deny }, b: *x }\n', '1:1 anchors and aliases are not used in policy files'],
     ['half a character', 'version: 1\nclasses: { a: { kinds: [k.l], default: deny, reason: "\\ud800" } }\n', '2:46 must not hold control characters'],
+    ['a second document, whose rules would not hold', 'version: 1\n---\nversion: 1\n', '2:1 Source contains multiple documents; please use YAML.parseAllDocuments()'],
     ['no text at all', '', '1:1 must be a mapping'],
     ['a when condition', 'version: 1\nrules:\n  - { id: a, match: {}, when: "true", decision: deny }\n', '3:25 "when" conditions (CEL) are not supported by this version; use match, unless, caps, or requires on a class'],
   ])('with %s is refused with line and column', (_, source, finding) => {

@@ -19,7 +19,8 @@ export type PolicyFile = { readonly ok: true; readonly policy: Policy } | { read
  */
 export const readPolicyFile = (source: string): PolicyFile => {
   const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, version: '1.2', schema: 'core', strict: true, uniqueKeys: true, prettyErrors: false, logLevel: 'silent' });
+  // logLevel silent would take the first document of several and drop the rest without a word.
+  const document = parseDocument(source, { lineCounter: lines, version: '1.2', schema: 'core', strict: true, uniqueKeys: true, prettyErrors: false, logLevel: 'error' });
   const at = (offset: number): { line: number; column: number } => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };

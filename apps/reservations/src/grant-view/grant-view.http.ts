@@ -35,6 +35,7 @@ export class GrantViewHttp {
   @Describe({ summary: 'A grant as the authority sees it now; agents see their own.', query, answers: { 200: grantShown } })
   async one(@ShapedPath('id', uuid()) id: string, @ShapedQuery(query) asked: Shape<typeof query>, @Caller() principal: Principal): Promise<Shape<typeof grantShown>> {
     const tenant = principal.type === 'agent' || principal.type === 'person' ? principal.tenant : asked.tenant;
+    if (asked.tenant !== undefined && asked.tenant !== tenant) return problem('NOT_FOUND');
     if (tenant === undefined) return problem('INVALID', 'name the tenant', [{ pointer: '/tenant', expected: 'to be present' }]);
     const { rows } = await this.database.query<Row>(
       `SELECT grant_id, action_id, claims, closed, clock_timestamp() AS now,

@@ -18,9 +18,9 @@ interface Visible {
 const visibleTo = (principal: Principal, tenant?: string): Visible => {
   switch (principal.type) {
     case 'agent':
-      return { tenant: principal.tenant, agent: principal.id };
     case 'person':
-      return { tenant: principal.tenant, agent: null };
+      if (tenant !== undefined && tenant !== principal.tenant) return problem('NOT_FOUND');
+      return { tenant: principal.tenant, agent: principal.type === 'agent' ? principal.id : null };
     case 'service':
     case 'root':
       return { tenant: tenant ?? null, agent: null };

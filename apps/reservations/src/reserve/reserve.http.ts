@@ -43,7 +43,7 @@ export class ReserveHttp {
   @Post('decide')
   @HttpCode(200)
   @Allow('agent', 'service:executor')
-  @Describe({ summary: 'Ask what reserve would answer now, and change nothing.', body: reserveShape, answers: { 200: dryRunShape } })
+  @Describe({ summary: 'Ask what reserve would answer now, and change nothing.', body: reserveShape, keyless: true, answers: { 200: dryRunShape } })
   async decide(@ShapedBody(reserveShape) body: ReserveRequest, @Caller() principal: Principal): Promise<Answer> {
     const caller = callerOf(principal, body);
     return this.dryRun.decide({ kind: 'reserve', tenant: caller.tenant, reservationId: newId(), actor: { type: 'system', id: 'dry-run' }, caller, request: body, ...(await this.presented(body)) });

@@ -8,6 +8,7 @@ import type { Admission } from './admission.js';
 import { registerBodies } from './bodies.js';
 import type { HttpReply, HttpRequest } from './http-request.js';
 import { HTTP_LIMITS } from './limits.js';
+import { refuseUnreadable } from './unreadable.js';
 import { sendProblem } from '../problem/send-problem.js';
 
 /** Everything we serve may hold authority or personal data: nothing is cached, framed, sniffed or referred. Pages widen the CSP. */
@@ -54,6 +55,7 @@ export const fastifyServer = (admission: Admission, { secure }: { readonly secur
     http: { maxHeaderSize: HTTP_LIMITS.headerBytes },
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: HTTP_LIMITS.parameterLength },
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket),
     genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers['x-request-id']),
     // A path that cannot be decoded never reaches a route.
     frameworkErrors: (error: Error, _request: HttpRequest, reply: HttpReply) => sendProblem(reply, asProblem(error)),

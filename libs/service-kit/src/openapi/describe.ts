@@ -10,6 +10,8 @@ export interface RouteDescription {
   readonly answers: Readonly<Record<number, Schema<unknown> | 'html' | 'empty'>>;
   /** Problems it may answer with beyond those every route has. */
   readonly codes?: readonly Code[];
+  /** A POST that takes no Idempotency-Key, because it writes nothing or is idempotent by what it is sent. */
+  readonly keyless?: true;
 }
 
 export const DESCRIBE = 'exequatur:describe';

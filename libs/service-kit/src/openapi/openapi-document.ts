@@ -24,14 +24,14 @@ const problemSchema: Json = {
   },
 };
 
-const writes = ({ method }: Route): boolean => method === 'post';
+const takesKey = ({ method, description }: Route): boolean => method === 'post' && description?.keyless !== true;
 
 const codesOf = (route: Route): readonly Code[] => [
   ...new Set([
     ...(route.description?.codes ?? []),
     ...(route.description?.body === undefined ? [] : WITH_BODY),
     ...(route.allow?.includes('public') === true ? [] : WITH_CREDENTIAL),
-    ...(writes(route) ? WITH_KEY : []),
+    ...(takesKey(route) ? WITH_KEY : []),
     ...EVERYWHERE,
   ]),
 ];
@@ -59,12 +59,15 @@ const parametersOf = (route: Route): readonly Json[] => {
   const inPath = [...route.path.matchAll(/:([A-Za-z0-9_]+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
   const query = route.description?.query?.json as { properties?: Record<string, unknown>; required?: readonly string[] } | undefined;
   const inQuery = Object.entries(query?.properties ?? {}).map(([name, schema]) => ({ name, in: 'query', required: query?.required?.includes(name) === true, schema }));
-  const key = writes(route) ? [{ name: 'Idempotency-Key', in: 'header', required: true, schema: { type: 'string', minLength: 1, maxLength: 255 } }] : [];
+  const key = takesKey(route) ? [{ name: 'Idempotency-Key', in: 'header', required: true, schema: { type: 'string', minLength: 1, maxLength: 255 } }] : [];
   const ifMatch = codesOf(route).includes('IF_MATCH_REQUIRED') ? [{ name: 'If-Match', in: 'header', required: true, schema: { type: 'string' } }] : [];
   return [...inPath, ...inQuery, ...key, ...ifMatch];
 };
 
 const callersOf = (allow: readonly Selector[]): string => `For: ${allow.join(', ')}.`;
+
+/** A body that is one text is not JSON. */
+const mediaTypesOf = ({ description, consumes }: Route): readonly string[] => (description?.body?.json['type'] === 'string' ? consumes : ['application/json', ...consumes]);
 
 const operationOf = (route: Route): Json => ({
   operationId: route.name.replace('.', '_'),
@@ -74,7 +77,7 @@ const operationOf = (route: Route): Json => ({
   parameters: parametersOf(route),
   ...(route.description?.body === undefined
     ? {}
-    : { requestBody: { required: true, content: Object.fromEntries(['application/json', ...route.consumes].map((mediaType) => [mediaType, { schema: mediaType === 'application/json' ? route.description?.body?.json : { type: 'string' } }])) } }),
+    : { requestBody: { required: true, content: Object.fromEntries(mediaTypesOf(route).map((mediaType) => [mediaType, { schema: mediaType === 'application/json' ? route.description?.body?.json : { type: 'string' } }])) } }),
   responses: { ...problemsOf(route), ...answersOf(route) },
 });
 
