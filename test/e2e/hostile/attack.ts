@@ -1,0 +1,62 @@
+import { CODES } from '@exequatur/contracts';
+import type { Code } from '@exequatur/contracts';
+import type { Received, Sent } from './wire.js';
+import { FOREIGN_CANARY } from './world.js';
+
+/** One hostile request with the only codes that may answer it; `any` is any code below 500. */
+export interface Attack {
+  readonly endpoint: string;
+  readonly what: string;
+  readonly sent: Sent;
+  readonly codes: readonly Code[] | 'any';
+}
+
+/** What an answer must never show: our code, SQL, places on our disk, another tenant. */
+const LEAKS = [/\bat \S+ \(|\.(?:ts|js):\d+|node_modules|file:\/\//, /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\b [^"]*\b(?:FROM|VALUES|SET|WHERE)\b/, /syntax error|relation "|column "|violates|duplicate key value|pg_|ECONN|ENOENT/, /\/(?:tmp|work|root|home|usr)\//, new RegExp(FOREIGN_CANARY), /\b49\b/];
+
+/** Why the answer is not the refusal it must be; undefined when it is. */
+export const faultOf = ({ codes }: Attack, { status, type, text }: Received): string | undefined => {
+  const leak = LEAKS.find((pattern) => pattern.test(text));
+  if (leak !== undefined) return `shows ${String(leak)}: ${text.slice(0, 300)}`;
+  if (status < 400 || status > 499) return `${status} ${text.slice(0, 300)}`;
+  if (!type.startsWith('application/problem+json')) return `${status} as ${type}: ${text.slice(0, 300)}`;
+  const problem = JSON.parse(text) as { code?: string; status?: number; type?: string; title?: string; retryable?: boolean };
+  const { code } = problem;
+  if (code === undefined || !Object.hasOwn(CODES, code)) return `unknown code ${String(code)}`;
+  const entry = CODES[code as Code];
+  if (entry.status !== status || problem.status !== status || problem.title !== entry.title || problem.retryable !== entry.retryable || typeof problem.type !== 'string') return `${code} is not as its table says: ${status} ${text.slice(0, 300)}`;
+  return codes === 'any' || codes.includes(code as Code) ? undefined : `${code}, expected ${codes.join(' or ')}: ${text.slice(0, 300)}`;
+};
+
+export interface Tally {
+  readonly faults: readonly string[];
+  /** requests by endpoint */
+  readonly asked: ReadonlyMap<string, number>;
+  readonly byCode: ReadonlyMap<string, number>;
+}
+
+const AT_ONCE = 6;
+
+/** Sends them all, a few at a time, and says what was wrong with the answers. */
+export const attackAll = async (attacks: readonly Attack[], ask: (sent: Sent) => Promise<Received>): Promise<Tally> => {
+  const faults: string[] = [];
+  const asked = new Map<string, number>();
+  const byCode = new Map<string, number>();
+  let next = 0;
+  const raise = (counts: Map<string, number>, name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1);
+  const work = async (): Promise<void> => {
+    for (let attack = attacks[next++]; attack !== undefined; attack = attacks[next++]) {
+      raise(asked, attack.endpoint);
+      try {
+        const received = await ask(attack.sent);
+        raise(byCode, `${received.status} ${/"code":"([A-Z_]+)"/.exec(received.text)?.[1] ?? ''}`);
+        const fault = faultOf(attack, received);
+        if (fault !== undefined) faults.push(`${attack.endpoint} · ${attack.what} (${attack.sent.path.slice(0, 120)}): ${fault}`);
+      } catch (error) {
+        faults.push(`${attack.endpoint} · ${attack.what}: no answer: ${String(error)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return { faults, asked, byCode };
+};

@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+
+const SCHEMAS = ['policy', 'approvals', 'reservations', 'executor', 'audit'] as const;
+
+/** Facts that a refusal itself records, and what the log adds by itself. */
+const RECORDED_REFUSALS = /\.(VoteRefused|ReservationRefused|EventQuarantined|StreamHeadsPublished|TreeHeadPublished)\.v\d+$/;
+/** Tables that move without anything having been done: positions, kept answers to refusals, the log and its views. */
+const MOVES_BY_ITSELF = /^(event|idempotency|inbox_.*|relay_cursor|stream_heads|migration|leaf|log|log_node|timeline|tree_head)$/;
+
+/** Events by service and type, and rows by table, less what refusals record. */
+export type Ledger = Readonly<Record<string, number>>;
+
+/** Reads the database of a standalone as its superuser, past every service. */
+export class LedgerReader {
+  private constructor(
+    private readonly client: pg.Client,
+    readonly port: number,
+  ) {}
+
+  static async open(dataDir: string): Promise<LedgerReader> {
+    const postgres = join(dataDir, 'postgres');
+    const port = Number(readFileSync(join(postgres, 'cluster', 'postmaster.pid'), 'utf8').split('\n')[3]);
+    const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', password: readFileSync(join(postgres, 'superuser-password'), 'utf8').trim(), database: 'exequatur' });
+    await client.connect();
+    return new LedgerReader(client, port);
+  }
+
+  close(): Promise<void> {
+    return this.client.end();
+  }
+
+  /** Only once nothing moves any more: two equal looks, `quietMs` apart. */
+  async settled(quietMs = 1_500): Promise<Ledger> {
+    for (let before = await this.everything(); ; ) {
+      await new Promise((resolve) => setTimeout(resolve, quietMs));
+      const after = await this.everything();
+      if (JSON.stringify(after) === JSON.stringify(before)) return Object.fromEntries(Object.entries(after).filter(([name]) => !RECORDED_REFUSALS.test(name)));
+      before = after;
+    }
+  }
+
+  /** Why the intake topic's messages were refused, by their bytes. */
+  async deadLetters(): Promise<ReadonlyMap<string, string>> {
+    const { rows } = await this.client.query<{ value: Buffer; reason: string | null }>(`SELECT value, headers->>'exq-dead-reason' AS reason FROM bus.message WHERE topic = 'exequatur.dead-letters.policy.v1'`);
+    return new Map(rows.map(({ value, reason }) => [value.toString('utf8'), reason ?? '']));
+  }
+
+  /** Streams whose versions are not 1..n (invariant 19). */
+  async brokenStreams(): Promise<readonly string[]> {
+    const all = await Promise.all(SCHEMAS.map(async (schema) => {
+      const { rows } = await this.client.query<{ name: string }>(`SELECT tenant || '/' || aggregate || '/' || subject AS name FROM ${schema}.event GROUP BY tenant, aggregate, subject HAVING count(*) <> max(version) OR min(version) <> 1`);
+      return rows.map(({ name }) => `${schema}: ${name}`);
+    }));
+    return all.flat();
+  }
+
+  private async everything(): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const schema of SCHEMAS) {
+      const events = await this.client.query<{ type: string; count: string }>(`SELECT type, count(*) FROM ${schema}.event GROUP BY type ORDER BY type`);
+      for (const { type, count } of events.rows) counts[`${schema} ${type}`] = Number(count);
+      const tables = await this.client.query<{ table_name: string }>('SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY table_name', [schema]);
+      for (const { table_name: table } of tables.rows.filter((row) => !MOVES_BY_ITSELF.test(row.table_name))) {
+        const { rows } = await this.client.query<{ count: string; digest: string | null }>(`SELECT count(*), sum(hashtext(row::text)) AS digest FROM ${schema}.${table} AS row`);
+        counts[`${schema}.${table}`] = Number(rows[0]?.count ?? 0);
+        counts[`${schema}.${table} contents`] = Number(rows[0]?.digest ?? 0);
+      }
+    }
+    return counts;
+  }
+}
