@@ -121,9 +121,10 @@ if (existsSync(parsing)) {
   });
 }
 
-test('names the public vectors that were left out', () => {
-  const absent = [canonicalization, parsing].filter((folder) => !existsSync(folder));
-  if (absent.length > 0) process.stderr.write(`LEFT OUT: RFC 8785 and RFC 8259 vectors, not found at ${absent.join(', ')} (set EXEQUATUR_VECTORS)\n`);
+const absent = [canonicalization, parsing].filter((path) => !existsSync(path));
+const required = process.env['EXEQUATUR_REQUIRE_VECTORS'] === '1';
+test(absent.length === 0 || required ? 'the public vectors are here' : 'left out: RFC 8785 and RFC 8259 vectors (need EXEQUATUR_VECTORS)', () => {
+  if (absent.length > 0) process.stderr.write(`left out: RFC 8785 and RFC 8259 vectors, not found at ${absent.join(', ')} (set EXEQUATUR_VECTORS)\n`);
   // A folder of vectors without these two is broken, not absent.
-  expect(absent).toEqual(existsSync(vectors) ? [] : [canonicalization, parsing]);
+  expect(absent).toEqual(required || existsSync(vectors) ? [] : [canonicalization, parsing]);
 });

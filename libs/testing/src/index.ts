@@ -1,4 +1,5 @@
 export { startTestPostgres, type TestDatabase, type TestPostgres, type TestPostgresOptions } from './test-postgres.js';
 export { startTestKafka, testKafkaStartMs, type TestKafka } from './test-kafka.js';
 export { describeWithKafka } from './kafka-suite.js';
+export { describeWithBrowser, launchBrowser } from './browser-suite.js';
 export { specFor, type Decider, type Expectation, type Spec } from './given-when-then.js';

@@ -1,12 +1,9 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { chromium, type Browser, type BrowserContext, type Page } from '@playwright/test';
+import type { Browser, BrowserContext, Page } from '@playwright/test';
+import { describeWithBrowser, launchBrowser } from '@exequatur/testing';
 import { Installation, type Asked } from '../spec/installation.js';
 
-/** Debian's Chromium; another one by environment. Without any, the pages are walked by fetch alone. */
-const CHROMIUM = process.env['EXEQUATUR_CHROMIUM'] ?? '/usr/bin/chromium';
-const describeWithBrowser = existsSync(CHROMIUM) ? describe : describe.skip;
 /** Where to keep pictures of the pages, when somebody wants to look at them. */
 const PICTURES = process.env['EXEQUATUR_PICTURES'];
 
@@ -121,7 +118,7 @@ describeWithBrowser('a person walks the pages in a browser, without JavaScript',
   let page: Page;
   beforeAll(async () => {
     here = await Installation.start();
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+    browser = await launchBrowser();
   }, 60_000);
   afterAll(async () => {
     await browser.close();

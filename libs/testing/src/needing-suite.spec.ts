@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { registerKafkaSuite } from './kafka-suite.js';
+import { registerNeedingSuite } from './needing-suite.js';
 
 const register = (missing: string | undefined, required: boolean): { suites: string[]; tests: Map<string, () => void>; printed: string[]; ran: () => boolean } => {
   const suites: string[] = [];
@@ -10,7 +10,7 @@ const register = (missing: string | undefined, required: boolean): { suites: str
     suites.push(name);
     body();
   };
-  registerKafkaSuite({ missing, required, describe, test: (name, body) => void tests.set(name, body), print: (line) => void printed.push(line) }, 'relay over Kafka', () => (ran = true));
+  registerNeedingSuite({ missing, variable: 'EXEQUATUR_REQUIRE_KAFKA', required, describe, test: (name, body) => void tests.set(name, body), print: (line) => void printed.push(line) }, 'relay over Kafka', () => (ran = true));
   return { suites, tests, printed, ran: () => ran };
 };
 
@@ -28,5 +28,5 @@ test('without Maven one test names the suite that is left out and why', () => {
 
 test('where Kafka is required the missing program fails the suite', () => {
   const { tests } = register('Maven', true);
-  expect(() => tests.get('relay over Kafka')?.()).toThrow('Maven is missing');
+  expect(() => tests.get('relay over Kafka')?.()).toThrow('EXEQUATUR_REQUIRE_KAFKA is set, but Maven is missing');
 });
