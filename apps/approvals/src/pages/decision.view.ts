@@ -5,6 +5,7 @@ import { amountFields, recipientChoices, type SentForm } from './decision-form.j
 import { html, type HtmlValue, type Markup } from './html.js';
 import { csrfField } from './layout.js';
 import type { PageSession } from './sessions.js';
+import { INSTRUCTIONS, REASON_CODES } from './rejection-words.js';
 
 export interface DecisionForms {
   readonly session: PageSession;
@@ -14,20 +15,6 @@ export interface DecisionForms {
   readonly sent?: SentForm | undefined;
 }
 type FormName = SentForm['form'];
-
-const REASON_CODES: readonly (readonly [code: string, words: string])[] = [
-  ['wrong_facts', 'The facts are wrong'],
-  ['wrong_target', 'Wrong person, account or place'],
-  ['too_much', 'Too much'],
-  ['not_now', 'Not now'],
-  ['against_policy', 'Against our rules'],
-  ['other', 'Something else'],
-];
-const INSTRUCTIONS: readonly (readonly [code: string, words: string])[] = [
-  ['abort', 'Stop this task'],
-  ['reroute', 'Try another way'],
-  ['escalate', 'Take it to a person'],
-];
 
 const sentTo = (forms: DecisionForms, form: FormName): SentForm | undefined => (forms.sent?.form === form ? forms.sent : undefined);
 

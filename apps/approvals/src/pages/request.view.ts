@@ -9,6 +9,7 @@ import { pageAnswer } from './layout.js';
 import type { PageSession } from './sessions.js';
 import { shownDistance, shownInstant } from './shown-time.js';
 import { standingOf, type Standing } from './standing.js';
+import { instructionWords, reasonWords } from './rejection-words.js';
 
 export interface RequestPageContent {
   readonly person: PersonPrincipal;
@@ -42,7 +43,7 @@ const resolutionView = ({ status, resolution }: ShownRequest): HtmlValue => {
   const who = resolution.person === undefined ? undefined : html` by <strong>${resolution.person}</strong>`;
   const sentences: Readonly<Record<string, HtmlValue>> = {
     granted: html`<p>Granted${who}, ${shownInstant(resolution.at)}.${resolution.grant_expires_at === undefined ? undefined : html` Valid until ${shownInstant(resolution.grant_expires_at)}.`}</p>`,
-    rejected: html`<p>Rejected${who}, ${shownInstant(resolution.at)}: <code>${resolution.reason_code}</code>, the agent should ${resolution.instruction}.</p>`,
+    rejected: html`<p>Rejected${who}, ${shownInstant(resolution.at)}: ${reasonWords(resolution.reason_code)}. The agent is told: ${instructionWords(resolution.instruction)}.</p>`,
     answered: html`<p>Answered${who}, ${shownInstant(resolution.at)}. Nothing runs.</p>`,
     revoked: html`<p>The grant was revoked${who}, ${shownInstant(resolution.at)}.</p>`,
     expired: html`<p>Nobody decided in time; it expired ${shownInstant(resolution.at)}. Nothing runs.</p>`,
