@@ -7,6 +7,7 @@ import type { ServiceDefinition } from '../service/service-definition.js';
 import { isError } from '../problem/is-error.js';
 import { Database } from './database.js';
 import { faultKind } from './pg-fault.js';
+import { PreparingClient } from './preparing-client.js';
 
 /** Bounds of what one request may do to the database. The relay and the bus have connections of their own. */
 const STATEMENT_MS = 15_000;
@@ -31,6 +32,7 @@ const dataSourceOf = (definition: ServiceDefinition, config: ServiceConfig, log:
       lock_timeout: definition.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
       keepAlive: true,
+      Client: PreparingClient,
     },
     entities: [...(definition.entities ?? [])],
     migrations: [...definition.migrations],
