@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { closedLoop, openLoop } from './load.js';
-import type { Measured, Window } from './load.js';
+import type { Measured, Rounds, Window } from './load.js';
 import type { Setting } from './setting.js';
 
 interface Grant {
@@ -52,8 +52,9 @@ const reserve = (setting: Setting, grant: Grant): Promise<{ reservation_id: stri
 };
 
 /** One lifecycle: reserve, then commit what was reserved. */
-export const lifecycle = async (setting: Setting, grant: Grant): Promise<void> => {
+export const lifecycle = async (setting: Setting, grant: Grant, reserved: () => void): Promise<void> => {
   const { reservation_id } = await reserve(setting, grant);
+  reserved();
   await setting.wire.post(`/v1/reservations/${reservation_id}/commit`, { actual: [{ unit: 'RISK_POINTS', amount: '1' }] }, setting.agentKey, key());
 };
 
@@ -63,15 +64,15 @@ export const proposeLoop = (setting: Setting, clients: number, window: Window): 
   });
 
 /** Each client has a grant of its own on the one path (hot), or walks through many paths (spread). */
-export const lifecycleLoop = (setting: Setting, clients: number, window: Window, grants: readonly Grant[]): Promise<Measured> => {
+export const lifecycleLoop = (setting: Setting, clients: number, window: Window, grants: readonly Grant[]): Promise<Rounds> => {
   const turns = new Array<number>(clients).fill(0);
-  return closedLoop(clients, window, async (client) => {
+  return closedLoop(clients, window, async (client, mark) => {
     const turn = turns[client] ?? 0;
     turns[client] = turn + 1;
     const share = Math.max(1, Math.floor(grants.length / clients));
     const grant = grants[(client * share + (turn % share)) % grants.length];
     if (grant === undefined) throw new Error('no grant');
-    await lifecycle(setting, grant);
+    await lifecycle(setting, grant, mark);
   });
 };
 

@@ -28,9 +28,15 @@ export interface Window {
   readonly measureMs: number;
 }
 
-/** Closed loop: each client starts its next round when its last one ended. Latency in ms of whole rounds. */
-export const closedLoop = async (clients: number, window: Window, round: (client: number) => Promise<void>): Promise<Measured> => {
+/** A round, and its first part when the round marks one. */
+export interface Rounds extends Measured {
+  readonly firstPart?: Measured;
+}
+
+/** Closed loop: each client starts its next round when its last one ended. Latency in ms of whole rounds, and up to `mark()`. */
+export const closedLoop = async (clients: number, window: Window, round: (client: number, mark: () => void) => Promise<void>): Promise<Rounds> => {
   const histogram = histogramOf();
+  const parts = histogramOf();
   const from = performance.now() + window.warmUpMs;
   const until = from + window.measureMs;
   let errors = 0;
@@ -40,7 +46,9 @@ export const closedLoop = async (clients: number, window: Window, round: (client
       while (performance.now() < until) {
         const started = performance.now();
         try {
-          await round(client);
+          await round(client, () => {
+            if (started >= from) parts.recordValue(Math.max(1, Math.round((performance.now() - started) * 1_000)));
+          });
           const ended = performance.now();
           if (started >= from && ended <= until) histogram.recordValue(Math.max(1, Math.round((ended - started) * 1_000)));
         } catch (error) {
@@ -52,7 +60,8 @@ export const closedLoop = async (clients: number, window: Window, round: (client
     }),
   );
   if (errors > 0) console.error(`  ${errors} errors, the last: ${String(lastError)}`);
-  return measured(histogram, window.measureMs / 1_000, errors);
+  const whole = measured(histogram, window.measureMs / 1_000, errors);
+  return parts.totalCount === 0 ? whole : { ...whole, firstPart: measured(parts, window.measureMs / 1_000, 0) };
 };
 
 /** Open loop at a fixed rate: latency counts from the scheduled moment, so a stall is not hidden by waiting for it. */

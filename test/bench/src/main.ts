@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { defineBudget, grantsOn, ledger, lifecycleLoop, proposeLoop, proposeToAuthorised } from './authority.js';
 import { hop } from './hop.js';
-import type { Measured, Window } from './load.js';
+import type { Measured, Rounds, Window } from './load.js';
 import { emptyHandler, rawInsert } from './reference.js';
 import { startSetting } from './setting.js';
 import { table } from './table.js';
@@ -28,10 +28,11 @@ const window: Window = { warmUpMs: options.warmUp * 1_000, measureMs: options.se
 const most = Math.max(...options.clients);
 
 const results: Record<string, Measured> = {};
-const note = async (name: string, run: () => Promise<Measured>): Promise<Measured> => {
-  const measured = await run();
+const note = async (name: string, run: () => Promise<Rounds>): Promise<Measured> => {
+  const { firstPart, ...measured } = await run();
   results[name] = measured;
-  console.error(`  ${name}: ${measured.perSecond.toFixed(0)}/s, p50 ${measured.p50.toFixed(1)} ms, p99 ${measured.p99.toFixed(1)} ms${measured.errors > 0 ? `, ${measured.errors} errors` : ''}`);
+  if (firstPart !== undefined) results[name.replace('reserve → commit', '… of it the reserve')] = firstPart;
+  console.error(`  ${name}: ${measured.perSecond.toFixed(0)}/s, p50 ${measured.p50.toFixed(1)} ms, p99 ${measured.p99.toFixed(1)} ms${firstPart === undefined ? '' : `, the reserve alone p99 ${firstPart.p99.toFixed(1)} ms`}${measured.errors > 0 ? `, ${measured.errors} errors` : ''}`);
   return measured;
 };
 

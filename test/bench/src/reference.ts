@@ -1,18 +1,16 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { wireTo } from './http.js';
 import { closedLoop } from './load.js';
 import type { Measured, Window } from './load.js';
 import type { Setting } from './setting.js';
 
-/** What the machine can do in the same run: the same exchange with an empty handler. */
+/** What the machine can do in the same run: the same exchange with an empty handler, in a process of its own like the server. */
 export const emptyHandler = async (clients: number, window: Window): Promise<Measured> => {
-  const server = createServer((request, response) => {
-    request.resume().on('end', () => response.writeHead(201, { 'content-type': 'application/json' }).end('{"reservation_id":"00000000-0000-7000-8000-000000000000","status":"Held"}'));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const wire = wireTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, clients);
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./empty-server.js', import.meta.url))], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const origin = await new Promise<string>((resolve) => child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString().trim())));
+  const wire = wireTo(origin, clients);
   const body = { grant_id: '00000000-0000-7000-8000-000000000000', use_no: 1, execution_mode: 'self', scope_path: 'tenant:bench/app:hot', run_id: 'run-1', action_kind: 'bench.step', tool: { name: 'bench.step', version: '1.0' }, arguments_hash: `sha256:${'0'.repeat(64)}` };
   try {
     return await closedLoop(clients, window, async () => {
@@ -20,7 +18,7 @@ export const emptyHandler = async (clients: number, window: Window): Promise<Mea
     });
   } finally {
     await wire.close();
-    server.close();
+    child.kill();
   }
 };
 
@@ -31,7 +29,6 @@ export const rawInsert = async (setting: Setting, window: Window): Promise<Measu
   const client = new pg.Client({ connectionString: setting.databaseUrl });
   await client.connect();
   try {
-    await client.query('CREATE TEMP TABLE ignored (x int)');
     await client.query('CREATE TABLE IF NOT EXISTS reservations.bench_row (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, bytes bytea NOT NULL)');
     const event = Buffer.alloc(1_400, 7);
     const row = Buffer.alloc(300, 7);
