@@ -14,6 +14,6 @@ export const INSTRUCTIONS: readonly (readonly [code: string, words: string])[] =
   ['escalate', 'Take it to a person'],
 ];
 
-const wordsOf = (choices: readonly (readonly [code: string, words: string])[], code: string): string => choices.find(([known]) => known === code)?.[1] ?? code;
-export const reasonWords = (code: string): string => wordsOf(REASON_CODES, code);
-export const instructionWords = (code: string): string => wordsOf(INSTRUCTIONS, code);
+const wordsOf = (choices: readonly (readonly [code: string, words: string])[], code = ''): string => choices.find(([known]) => known === code)?.[1] ?? code;
+export const reasonWords = (code?: string): string => wordsOf(REASON_CODES, code);
+export const instructionWords = (code?: string): string => wordsOf(INSTRUCTIONS, code);
