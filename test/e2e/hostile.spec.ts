@@ -20,7 +20,7 @@ import { LedgerReader } from './hostile/ledger.js';
 import type { Ledger } from './hostile/ledger.js';
 import { pageFault, pageRequests, rawRequests } from './hostile/pages.js';
 import { HOSTILE_TEXTS } from './hostile/payloads.js';
-import { forgedServiceTokens, grantAttacks, policyFileAttacks, scopeAttacks, voteAttacks } from './hostile/special-attacks.js';
+import { forgedServiceTokens, grantAttacks, policyFileAttacks, scopeAttacks, strayAttacks, voteAttacks } from './hostile/special-attacks.js';
 import { wireTo } from './hostile/wire.js';
 import { signingKeyOf, worldOf } from './hostile/world.js';
 import type { World } from './hostile/world.js';
@@ -96,6 +96,7 @@ describe('hostile requests', () => {
 
   test('paths: ids that name nothing, traversal, wrong methods', async () => {
     expectRefused(await each((endpoint) => pathAttacks(endpoint, world)));
+    expectRefused(await run(strayAttacks(world)));
   }, SLOW);
 
   test("invariant 18: another tenant's ids, and another agent's, read as not found", async () => {
@@ -184,7 +185,7 @@ describe('hostile requests', () => {
 
   test('at least 500 in all, every endpoint among them; nothing half-written; the process is up and works', async () => {
     const asked = [...total.values()].reduce((sum, count) => sum + count, 0);
-    console.log(`hostile requests: ${asked} to ${total.size} endpoints`);
+    console.log(`hostile requests: ${asked}, to all of ${endpoints.length} endpoints`);
     expect(asked).toBeGreaterThanOrEqual(500);
     expect(endpoints.filter(({ name, callers }) => !total.has(name) && !callers.includes('public')).map(({ name }) => name)).toEqual([]);
     expect(await ledger.settled()).toEqual(before);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { SignJWT, UnsecuredJWT, decodeJwt, decodeProtectedHeader } from 'jose';
 import { examplePolicy } from '@exequatur/standalone';
 import { generateSigningKey, importSigningKey } from '@exequatur/audit-chain';
@@ -59,6 +59,8 @@ export const grantAttacks = async ({ acme, globex }: World, policyKey: PrivateJw
   const changed = (what: string, change: object, codes: readonly Code[], credential = acme.agent): Attack => post(at, what, credential, { ...use, ...change }, codes);
   return [
     ...Object.entries(unknown).map(([what, grant]) => changed(`grant: ${what}`, { grant }, ['GRANT_UNKNOWN', 'INVALID'])),
+    changed('an expired grant', { grant: await signed(policyKey, { grant_id: randomUUID(), not_before: '2020-01-01T00:00:00Z', expires_at: '2020-01-01T01:00:00Z' }) }, ['GRANT_EXPIRED']),
+    changed('a grant of the future', { grant: await signed(policyKey, { grant_id: randomUUID(), not_before: '2090-01-01T00:00:00Z', expires_at: '2090-01-01T01:00:00Z' }) }, ['GRANT_NOT_YET_VALID']),
     changed("another tenant's grant", { ...globex.grant.use, scope_path: acme.scopePath }, ['TENANT_MISMATCH']),
     changed("another tenant's grant and scope", globex.grant.use, ['TENANT_MISMATCH', 'SCOPE_MISMATCH', 'FORBIDDEN']),
     changed("another tenant's agent", {}, ['TENANT_MISMATCH', 'SCOPE_MISMATCH', 'FORBIDDEN'], globex.agent),
@@ -92,6 +94,16 @@ export const scopeAttacks = ({ acme }: World): Attack[] =>
   ['tenant:globex', 'tenant:globex/workspace:sales', 'tenant:acme2', 'tenant:Acme'].map((scope) =>
     post('POST /v1/actions', `scope ${scope}`, acme.agent, { scope_path: scope, run_id: 'r', action_kind: 'research.search', tool: { name: 'search.web', version: '1.0' }, arguments: {}, execution_mode: 'self' }, ['FORBIDDEN', 'NOT_FOUND', 'INVALID', 'SCOPE_MISMATCH']),
   );
+
+/** Paths that are none of ours, and methods that the common ones do not take. */
+export const strayAttacks = ({ root }: World): Attack[] => {
+  const at = (method: string, path: string, codes: readonly Code[]): Attack => ({ endpoint: `${method} ${path}`, what: 'stray', sent: { method, path, headers: { authorization: `Bearer ${root}` } }, codes });
+  const unknown = ['/v1', '/v2/actions', '/v1/', '/v1/actions/', '/v1/unknown', '/admin', '/.env', '/.git/config', '/wp-login.php', '/v1/policies/in-force/x', '/V1/ACTIONS', '/openapi.json/', '/%2e%2e/secrets', '/approvals/style.css/x', '/v1/actions;x=1', '/v1%2factions'];
+  return [
+    ...unknown.map((path) => at('GET', path, ['NOT_FOUND'])),
+    ...['/livez', '/readyz', '/metrics', '/openapi.json', '/.well-known/jwks.json'].flatMap((path) => ['POST', 'PUT', 'DELETE'].map((method) => at(method, path, ['METHOD_NOT_ALLOWED']))),
+  ];
+};
 
 const BOMB = ['a: &a [x,x,x,x,x,x,x,x,x]', ...[...'bcdefgh'].map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefg'[index]}`).join(',')}]`)].join('\n');
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { newId } from '@exequatur/kernel';
 import { startTestPostgres, type TestPostgres } from '@exequatur/testing';
@@ -159,6 +160,20 @@ describe('the HTTP surface of a service', () => {
 
     test.each(['limit=0x10', 'limit=-1', 'limit=201', 'limit=1&limit=2', 'nonsense=1', `cursor=${'x'.repeat(501)}`])('query %s is refused', async (query) => {
       expect(await (await ask(`/v1/notes?${query}`, { headers: bearer('agent') })).json()).toMatchObject({ code: 'INVALID', status: 422 });
+    });
+
+    test.each([
+      ['what is not HTTP', 'hello\r\n\r\n', 400, 'MALFORMED'],
+      ['headers of 20 KiB', `GET /livez HTTP/1.1\r\nhost: here\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`, 413, 'TOO_LARGE'],
+      ['two lengths', 'POST /v1/notes HTTP/1.1\r\nhost: here\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{} ', 400, 'MALFORMED'],
+    ])('%s is a problem too', async (_what, bytes, status, code) => {
+      const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+      socket.write(bytes);
+      let answer = '';
+      for await (const chunk of socket) answer += String(chunk);
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      expect(answer).toMatch(/content-type: application\/problem\+json/);
+      expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ code, status });
     });
 
     test('If-Match: missing 428, stale 412', async () => {
