@@ -5,6 +5,11 @@ import type { Standalone } from './standalone.js';
 
 const STOP_WITHIN_MS = 5_000;
 
+const tries = (commands: readonly (readonly [command: string, what: string])[]): string => {
+  const width = Math.max(...commands.map(([command]) => command.length)) + 4;
+  return commands.map(([command, what]) => `  ${command.padEnd(width)}${what}`).join('\n');
+};
+
 const banner = ({ origin, credentials }: Standalone, dataDir: string): string => `
 Exequatur is ready.
 
@@ -21,9 +26,11 @@ Development credentials of the demo tenant "${credentials.tenant}" (also in ${da
 
 Try, in another terminal:
 
-  npm run demo                                    the whole story, with real effects
-  curl -s ${origin}/readyz                  what each service leans on, and whether it is there
-  bash docs/tutorial/walk.sh                      the same path by hand, one request at a time
+${tries([
+    ['npm run demo', 'the whole story, with real effects'],
+    [`curl -s ${origin}/readyz`, 'what each service leans on, and whether it is there'],
+    ['bash docs/tutorial/walk.sh', 'the same path by hand, one request at a time'],
+  ])}
 
 Ctrl-C stops everything.
 `;

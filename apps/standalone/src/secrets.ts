@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceName } from '@exequatur/contracts';
+import { DataDirectoryUnwritable } from '@exequatur/local-servers';
 import { newInstallationSecrets } from '@exequatur/service-kit';
 import { everyService } from './environment.js';
 
@@ -23,12 +24,19 @@ export interface Secrets {
 const signingKeyName = (service: ServiceName): string => `${service}.signing-key.json`;
 const passwordName = (service: ServiceName): string => `${service}.database-password`;
 
-/** Reads the secrets of a data directory; makes them, all or none, when there are none yet. */
+/**
+ * Reads the secrets of a data directory; makes them, all or none, when there are none yet.
+ * @throws DataDirectoryUnwritable
+ */
 export const secretsOf = (dataDirectory: string): Secrets => {
-  mkdirSync(dataDirectory, { recursive: true, mode: 0o711 });
   const directory = join(dataDirectory, 'secrets');
-  if (!existsSync(directory)) make(directory);
-  chmodSync(directory, 0o700);
+  try {
+    mkdirSync(dataDirectory, { recursive: true, mode: 0o711 });
+    if (!existsSync(directory)) make(directory);
+    chmodSync(directory, 0o700);
+  } catch (error) {
+    throw new DataDirectoryUnwritable(dataDirectory, (error as NodeJS.ErrnoException).code ?? 'unknown reason');
+  }
   const read = (name: string): string => readFileSync(join(directory, name), 'utf8');
   return {
     adminToken: read('admin-token'),
