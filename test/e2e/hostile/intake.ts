@@ -4,6 +4,9 @@ import { claimsOf, signedProposal } from './signed-proposal.js';
 /** A proposal as a signed message. */
 export const soundProposal = (scopePath: string): Record<string, unknown> => ({ scope_path: scopePath, run_id: 'by-message', action_kind: 'message.email.send', tool: { name: 'mailer.send', version: '1.0' }, target: 'customer@example.com', arguments: { to: 'customer@example.com', subject: 'Hello', text: 'Hello' }, environment: 'prod', execution_mode: 'self' });
 
+/** Signed as they should be, so that the door publishes them: what is proposed is judged where the topic is read. */
+export const JUDGED_ON_THE_TOPIC: ReadonlySet<string> = new Set(['a proposal without fields', 'a proposal with a field too many', "another tenant's scope"]);
+
 /** Messages that are no signed proposal, with the code that the reason of the dead letter must begin with. */
 export const hostileMessages = (scopePath: string, key: PrivateJwk, stranger: PrivateJwk): readonly (readonly [what: string, message: string, reason: RegExp])[] => {
   const proposal = soundProposal(scopePath);
