@@ -58,6 +58,38 @@ describe('Inbox', () => {
     expect(await written()).toEqual(['a']);
   });
 
+  test('of a run only what was not done before is done, in its order, each event once', async () => {
+    const [first, second, third] = [deliveries(), deliveries(), deliveries()];
+    expect(await inbox.once(second(), noLocks, write('second'))).toBe('done');
+    const seen: string[][] = [];
+    const run = [third(), second(), first()];
+    await inbox.onceMany([...run, third()], noLocks, (_, fresh) => Promise.resolve(void seen.push(fresh.map(({ event }) => event.id))));
+    expect(seen).toEqual([[run[0]?.event.id, run[2]?.event.id]]);
+    await inbox.onceMany([first(), third()], noLocks, write('again'));
+    expect(await inbox.once(first(), noLocks, write('again'))).toBe('duplicate');
+    expect(await written()).toEqual(['second']);
+  });
+
+  test('invariant 20: a run that fails is forgotten as a whole', async () => {
+    const next = [deliveries(), deliveries()];
+    const run = inbox.onceMany(next.map((each) => each()), noLocks, async (tx) => {
+      await write('half')(tx);
+      throw new Error('away');
+    });
+    await expect(run).rejects.toThrow('away');
+    for (const each of next) expect(await inbox.once(each(), noLocks, write('whole'))).toBe('done');
+    expect(await written()).toEqual(['whole', 'whole']);
+  });
+
+  test('invariant 5: of overlapping runs side by side each event has its effect once', async () => {
+    const next = Array.from({ length: 6 }, () => deliveries());
+    const runs = Array.from({ length: 8 }, (_, n) => next.slice(n % 3, (n % 3) + 4).map((each) => each()));
+    await Promise.all(runs.map((run, n) => inbox.onceMany(n % 2 === 0 ? run : run.toReversed(), noLocks, async (tx, fresh) => {
+      for (const { event } of fresh) await write(event.id)(tx);
+    })));
+    expect((await written()).sort()).toEqual(next.map((each) => each().event.id).sort());
+  });
+
   test('two handlers of one event each make their own effect when they name it, and are refused when they do not', async () => {
     const next = deliveries();
     const delivery = next();

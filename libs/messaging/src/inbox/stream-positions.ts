@@ -1,6 +1,6 @@
 import type { IncomingMessage } from '../port.js';
-import { NO_LOCKS } from './inbox-store.js';
-import type { InboxStore, SqlTransaction } from './inbox-store.js';
+import { NO_LOCKS, statementsOf } from './inbox-store.js';
+import type { InboxStore, SqlTransaction, Statements } from './inbox-store.js';
 import { headOf, messageOf } from './stored-message.js';
 import type { MessageRow } from './stored-message.js';
 
@@ -13,6 +13,12 @@ export interface StreamPlace {
 export interface StreamPosition {
   readonly version: number;
   readonly hasParked: boolean;
+}
+
+/** Consecutive versions of a stream, both ends included. */
+export interface VersionSpan {
+  readonly first: number;
+  readonly last: number;
 }
 
 /** Events parked of one stream. Reaching it stops the partition (nothing is lost, /readyz shows it) until the stream is re-driven. */
@@ -41,6 +47,20 @@ INSERT INTO inbox_stream AS s (topic, stream_key, version)
 SELECT $1, key, version FROM unnest($2::text[], $3::bigint[]) AS taken (key, version) ORDER BY key
 ON CONFLICT (topic, stream_key) DO UPDATE SET version = greatest(s.version, excluded.version)`;
 
+/**
+ * LOAD and ADVANCE in one, for streams whose events of a batch have no effect here: a stream goes on when its first event is
+ * its turn (versions never go back, so what this snapshot sees stays true) and none of it is parked or a dead letter.
+ */
+const PASS = `
+INSERT INTO inbox_stream AS s (topic, stream_key, version)
+SELECT $1, passing.key, passing.last FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS passing (key, first, last)
+LEFT JOIN inbox_stream known ON known.topic = $1 AND known.stream_key = passing.key
+WHERE passing.first <= coalesce(known.version, 0) + 1
+  AND NOT EXISTS (SELECT 1 FROM inbox_parked p WHERE p.topic = $1 AND p.stream_key = passing.key)
+  AND NOT EXISTS (SELECT 1 FROM inbox_dead_letter WHERE id = ANY ($5::uuid[]))
+ORDER BY passing.key
+ON CONFLICT (topic, stream_key) DO UPDATE SET version = excluded.version WHERE s.version < excluded.version`;
+
 const LOCK = `
 INSERT INTO inbox_stream AS s (topic, stream_key, version) VALUES ($1, $2, $3)
 ON CONFLICT (topic, stream_key) DO UPDATE SET version = greatest(s.version, excluded.version)
@@ -55,11 +75,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (topic, stream_key, version) DO 
  * stream's row, so an event is never parked behind a version that has just been taken.
  */
 export class StreamPositions {
-  constructor(private readonly store: InboxStore<SqlTransaction>) {}
+  constructor(
+    private readonly store: InboxStore<SqlTransaction>,
+    private readonly statements: Statements = statementsOf(store),
+  ) {}
 
   /** Where these streams stand, and which of these messages (by letterId) are dead letters already. */
   async load(topic: string, keys: readonly string[], letterIds: readonly string[]): Promise<{ readonly positions: Map<string, StreamPosition>; readonly refused: Set<string> }> {
-    const rows = await this.store.transact(NO_LOCKS, async (tx) => (await tx.query(LOAD, [topic, [...new Set(keys)], letterIds])).rows as LoadedRow[]);
+    const rows = (await this.statements.query(LOAD, [topic, [...new Set(keys)], letterIds])).rows as LoadedRow[];
     const positions = new Map<string, StreamPosition>();
     const refused = new Set<string>();
     for (const { name, version, hasParked } of rows) {
@@ -72,7 +95,17 @@ export class StreamPositions {
   /** One statement for all streams of a batch; never goes back. */
   async advance(topic: string, versions: ReadonlyMap<string, number>): Promise<void> {
     if (versions.size === 0) return;
-    await this.store.transact(NO_LOCKS, (tx) => tx.query(ADVANCE, [topic, [...versions.keys()], [...versions.values()]]));
+    await this.statements.query(ADVANCE, [topic, [...versions.keys()], [...versions.values()]]);
+  }
+
+  /**
+   * Moves streams past events that have no effect here, in one round trip. False when not all of them went on, because of a
+   * gap, something parked, a dead letter or a repetition: the batch is then to be taken event by event.
+   */
+  async pass(topic: string, spans: ReadonlyMap<string, VersionSpan>, letterIds: readonly string[]): Promise<boolean> {
+    const all = [...spans.values()];
+    const { rowCount } = await this.statements.query(PASS, [topic, [...spans.keys()], all.map(({ first }) => first), all.map(({ last }) => last), letterIds]);
+    return rowCount === spans.size;
   }
 
   /**

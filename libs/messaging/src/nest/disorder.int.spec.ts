@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startTestPostgres } from '@exequatur/testing';
 import type pg from 'pg';
 import { MAX_PARKED_PER_STREAM, ParkingFull } from '../inbox/stream-positions.js';
+import { silentLogger } from '../logger.js';
 import type { IncomingMessage, SubscribeOptions, Transport } from '../port.js';
 import { postgresTransport } from '../postgres/postgres-transport.js';
 import { Behaviour, approvalsTables, startApprovals } from '../spec/approvals-app.contract.js';
@@ -33,7 +34,7 @@ const shuffled = <T>(all: readonly T[], random: () => number): T[] =>
  * No transport delivers like this; after rebalances, outages and replays all of it together is still the worst that can
  * happen: two members that both believe in their assignment, any order, repetitions, failing transactions.
  */
-describe('events under disorder', () => {
+describe.each(['events', 'runs'] as const)('disorder, with a handler of %s', (taking) => {
   let database: BusDatabase;
   let pool: pg.Pool;
   let bus: Transport;
@@ -61,7 +62,7 @@ describe('events under disorder', () => {
         return Promise.resolve({ stop: () => Promise.resolve(), health: () => ({ sinceFetchMs: 0, lag: 0, failing: false }) });
       },
     };
-    const member = await startApprovals(pool, scripted, behaviour);
+    const member = await startApprovals(pool, scripted, behaviour, silentLogger, taking);
     if (deliver === undefined) throw new Error('the strategy did not subscribe');
     return { member, deliver };
   };

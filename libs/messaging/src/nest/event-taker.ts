@@ -11,6 +11,8 @@ import type { Delivery } from './delivery.js';
 import { DeterministicFailure } from './deterministic-failure.js';
 import { isSoundKey, readEvent } from './event-reader.js';
 import type { Fault, ReadResult, VerifyOrigin } from './event-reader.js';
+import { deliveryOf, effectlessSpans, planRun } from './plan-run.js';
+import type { ReadMessage, Run, RunRules } from './plan-run.js';
 
 export interface EventTakerOptions<Tx extends SqlTransaction> {
   readonly positions: StreamPositions;
@@ -22,6 +24,9 @@ export interface EventTakerOptions<Tx extends SqlTransaction> {
   readonly handles: (type: string) => boolean;
   /** Runs this service's handlers one after the other; rejects with what they threw. */
   readonly handle: (delivery: Delivery) => Promise<void>;
+  readonly runHandlerOf: RunRules['runHandlerOf'];
+  /** All of these, which one method takes, at once: every effect or none. */
+  readonly handleRun: (deliveries: readonly Delivery[]) => Promise<void>;
   readonly logger: MessagingLogger;
   readonly maxEventBytes: number;
 }
@@ -60,12 +65,15 @@ export class EventTaker<Tx extends SqlTransaction> {
   async takeBatch(messages: readonly IncomingMessage[]): Promise<void> {
     const topic = messages[0]?.topic;
     if (topic === undefined) return;
-    const { positions } = this.options;
-    const keys = messages.map(({ key }) => key).filter(isSoundKey);
-    const loaded = await positions.load(topic, keys, messages.map(letterId));
+    const { positions, handles } = this.options;
+    const all = messages.map((message): ReadMessage => ({ id: letterId(message), message, read: this.read(message) }));
+    const ids = all.map(({ id }) => id);
+    const effectless = effectlessSpans(all, handles);
+    if (effectless !== undefined && (await positions.pass(topic, effectless, ids))) return;
+    const loaded = await positions.load(topic, messages.map(({ key }) => key).filter(isSoundKey), ids);
     const batch: Batch = { topic, ...loaded, advanced: new Map(), resumed: new Set() };
     try {
-      for (const message of messages) await this.takeInOrder(message, batch);
+      await this.takeAll(all, batch);
     } catch (error) {
       // What was taken is recorded by its inbox rows; the position only spares the next delivery that work.
       await positions.advance(topic, batch.advanced).catch(() => undefined);
@@ -86,9 +94,37 @@ export class EventTaker<Tx extends SqlTransaction> {
     return { taken, waiting };
   }
 
-  private async takeInOrder(message: IncomingMessage, batch: Batch): Promise<void> {
-    const read = this.read(message);
-    const refused = batch.refused.has(letterId(message));
+  private async takeAll(all: readonly ReadMessage[], batch: Batch): Promise<void> {
+    const { handles, runHandlerOf } = this.options;
+    const rules: RunRules = { handles, runHandlerOf, isValid: (event) => this.faultOf(event) === undefined };
+    for (let start = 0; start < all.length; ) {
+      const run = planRun(all, start, batch, rules);
+      const taken = run.deliveries.length > 1 && (await this.takeRun(run, batch));
+      if (!taken) for (const each of all.slice(start, run.end)) await this.takeInOrder(each, batch);
+      start = run.end;
+    }
+  }
+
+  /**
+   * False when the run failed, for whatever reason: then nothing of it was done, and one by one those before the failing event
+   * are taken and only that one is refused or waited for.
+   */
+  private async takeRun({ deliveries, reached }: Run, batch: Batch): Promise<boolean> {
+    try {
+      await this.options.handleRun(deliveries);
+    } catch (error) {
+      this.options.logger.warn('a run failed; its events are taken one by one', { topic: batch.topic, events: deliveries.length, reason: reasonOf(error) });
+      return false;
+    }
+    for (const [key, version] of reached) {
+      batch.positions.set(key, { version, hasParked: false });
+      batch.advanced.set(key, version);
+    }
+    return true;
+  }
+
+  private async takeInOrder({ id, message, read }: ReadMessage, batch: Batch): Promise<void> {
+    const refused = batch.refused.has(id);
     if (!read.ok) {
       if (!refused) await this.refuse(message, batch, read.fault, read.claimed);
       return;
@@ -179,15 +215,22 @@ export class EventTaker<Tx extends SqlTransaction> {
     return readEvent(message, this.options.verifyOrigin, this.options.maxEventBytes);
   }
 
-  private async take({ value, headers, topic, partition, offset }: IncomingMessage, event: EventEnvelope): Promise<Taken> {
-    if (!this.options.handles(event.type)) return TAKEN;
+  /** What is wrong with an event that says who it is from, if anything. */
+  private faultOf(event: unknown): Fault | undefined {
     try {
       this.options.validate(event);
+      return undefined;
     } catch (error) {
-      return { taken: false, fault: { code: 'INVALID_EVENT', detail: reasonOf(error) } };
+      return { code: 'INVALID_EVENT', detail: reasonOf(error) };
     }
+  }
+
+  private async take(message: IncomingMessage, event: EventEnvelope): Promise<Taken> {
+    if (!this.options.handles(event.type)) return TAKEN;
+    const fault = this.faultOf(event);
+    if (fault !== undefined) return { taken: false, fault };
     try {
-      await this.options.handle({ event, bytes: value, headers, topic, partition, offset });
+      await this.options.handle(deliveryOf(message, event));
       return TAKEN;
     } catch (error) {
       if (error instanceof DeterministicFailure) return { taken: false, fault: error };

@@ -15,7 +15,7 @@ import type { MessagingLogger } from '../logger.js';
 import { silentLogger } from '../logger.js';
 import type { Delivery } from '../nest/delivery.js';
 import { ExequaturStrategy } from '../nest/exequatur-strategy.js';
-import { OnEvent } from '../nest/on-event.js';
+import { OnEvent, OnEvents } from '../nest/on-event.js';
 import type { Transport } from '../port.js';
 import { keys, trustedKeys } from './signed-events.contract.js';
 
@@ -25,6 +25,8 @@ type Withdrawn = Delivery<DataOf<typeof ActionWithdrawn>>;
 export class Behaviour {
   calls: string[] = [];
   act: (delivery: Withdrawn, tx: PgTransaction) => Promise<void> = () => Promise.resolve();
+  /** Events of each call of a handler that takes runs, by their reasons. */
+  runs: string[][] = [];
   /** Instead of the inbox: for handlers that fail before it. */
   before: (delivery: Withdrawn) => void = () => undefined;
 }
@@ -39,10 +41,18 @@ export interface ApprovalsApp {
 
 export const approvalsTables = `${eventStoreDdl()} ${inboxDdl()} CREATE TABLE effect (number bigint GENERATED ALWAYS AS IDENTITY, action_id text, reason text)`;
 
-/** A consuming service in small: real Nest, real handlers, its own event store. */
-export const startApprovals = async (pool: pg.Pool, transport: Transport, behaviour: Behaviour, logger: MessagingLogger = silentLogger): Promise<ApprovalsApp> => {
+/**
+ * A consuming service in small: real Nest, real handlers, its own event store. Its handler takes events one by one, or in runs
+ * with the positions recorded by statements of their own.
+ */
+export const startApprovals = async (pool: pg.Pool, transport: Transport, behaviour: Behaviour, logger: MessagingLogger = silentLogger, taking: 'events' | 'runs' = 'events'): Promise<ApprovalsApp> => {
   const store = new PgEventStore({ pool, service: 'approvals', signingKey: keys.approvals.key });
-  const inbox = new Inbox<PgTransaction>(store);
+  const inbox = taking === 'runs' ? new Inbox<PgTransaction>(store, pool) : new Inbox<PgTransaction>(store);
+
+  const cancel = async (delivery: Withdrawn, tx: PgTransaction): Promise<void> => {
+    await tx.query('INSERT INTO effect (action_id, reason) VALUES ($1, $2)', [delivery.event.subject, delivery.event.data.reason]);
+    await behaviour.act(delivery, tx);
+  };
 
   @Controller()
   class CancelApprovalWhenActionWithdrawn {
@@ -50,14 +60,26 @@ export const startApprovals = async (pool: pg.Pool, transport: Transport, behavi
     async handle(@Payload() delivery: Withdrawn): Promise<void> {
       behaviour.calls.push(delivery.event.data.reason);
       behaviour.before(delivery);
-      await inbox.once(delivery, { streams: [] }, async (tx) => {
-        await tx.query('INSERT INTO effect (action_id, reason) VALUES ($1, $2)', [delivery.event.subject, delivery.event.data.reason]);
-        await behaviour.act(delivery, tx);
+      await inbox.once(delivery, { streams: [] }, (tx) => cancel(delivery, tx));
+    }
+  }
+
+  @Controller()
+  class CancelApprovalsWhenActionsWithdrawn {
+    @OnEvents(ActionWithdrawn)
+    async handle(@Payload() deliveries: readonly Withdrawn[]): Promise<void> {
+      behaviour.runs.push(deliveries.map(({ event }) => event.data.reason));
+      for (const delivery of deliveries) {
+        behaviour.calls.push(delivery.event.data.reason);
+        behaviour.before(delivery);
+      }
+      await inbox.onceMany(deliveries, { streams: [] }, async (tx, fresh) => {
+        for (const delivery of fresh) await cancel(delivery, tx);
       });
     }
   }
 
-  @Module({ controllers: [CancelApprovalWhenActionWithdrawn] })
+  @Module({ controllers: [taking === 'runs' ? CancelApprovalsWhenActionsWithdrawn : CancelApprovalWhenActionWithdrawn] })
   class ApprovalsModule {}
 
   const streamOf = ({ id, tenant }: Quarantine) => ({ tenant: tenant ?? 'platform', aggregate: EventQuarantined.aggregate, id });
