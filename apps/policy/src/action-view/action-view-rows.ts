@@ -30,6 +30,32 @@ export const updateView = async (tx: Queryable, view: ActionView): Promise<void>
   await tx.query('UPDATE action_view SET status = $3, document = $4 WHERE tenant = $1 AND action_id = $2', [view.tenant, view.action_id, view.status, JSON.stringify(view)]);
 };
 
+export interface ActionRef {
+  readonly tenant: string;
+  readonly actionId: string;
+}
+export const actionKey = ({ tenant, actionId }: ActionRef): string => `${tenant}/${actionId}`;
+
+/** Those of these actions that are known, by actionKey. Whoever changes them holds their streams. */
+export const viewsOf = async (tx: Queryable, refs: readonly ActionRef[]): Promise<ReadonlyMap<string, ActionView>> => {
+  const { rows } = await tx.query<{ document: ActionView }>('SELECT document FROM action_view WHERE (tenant, action_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))', [
+    refs.map(({ tenant }) => tenant),
+    refs.map(({ actionId }) => actionId),
+  ]);
+  return new Map(rows.map(({ document }) => [actionKey({ tenant: document.tenant, actionId: document.action_id }), document]));
+};
+
+/** Each view once. */
+export const updateViews = async (tx: Queryable, views: readonly ActionView[]): Promise<void> => {
+  if (views.length === 0) return;
+  await tx.query(
+    `UPDATE action_view a SET status = v.status, document = v.document
+     FROM unnest($1::text[], $2::uuid[], $3::text[], $4::json[]) AS v (tenant, action_id, status, document)
+     WHERE a.tenant = v.tenant AND a.action_id = v.action_id`,
+    [views.map(({ tenant }) => tenant), views.map(({ action_id }) => action_id), views.map(({ status }) => status), views.map((view) => JSON.stringify(view))],
+  );
+};
+
 export interface ViewFilter {
   readonly tenant: string;
   readonly agent?: string;

@@ -1,15 +1,18 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { Payload } from '@nestjs/microservices';
 import {
   ApprovalAnswered, ApprovalCancelled, ApprovalExpired, ApprovalGranted, ApprovalRejected, ExecutionFailed, ExecutionReconciled, ExecutionSkipped, ExecutionStarted, ExecutionSucceeded, ExecutionUnknown, GrantRevoked,
   ReservationCommitted, ReservationExpired, ReservationHeld, ReservationMarkedUnknown, ReservationRefused, ReservationReleased, ReservationStarted,
 } from '@exequatur/contracts';
+import type { EventEnvelope } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Inbox } from '@exequatur/messaging';
+import { Inbox, OnEvents } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import { actionStream } from '../propose-action/action-events.js';
 import { ActionChanges } from './action-changes.js';
-import { updateView, viewRow } from './action-view-rows.js';
+import type { ActionRef } from './action-view-rows.js';
+import { actionKey, updateViews, viewsOf } from './action-view-rows.js';
+import type { ActionView } from './action-view.js';
 import { foldAction } from './action-view.js';
 
 /** Keeps the action view up to what the other services decided; wakes those who wait for it. */
@@ -20,32 +23,47 @@ export class ProjectActionWhenOthersDecided {
     private readonly changes: ActionChanges,
   ) {}
 
-  @EventPattern([ApprovalGranted.type, ApprovalRejected.type, ApprovalAnswered.type, ApprovalExpired.type, ApprovalCancelled.type, GrantRevoked.type])
-  approval(@Payload() delivery: Delivery): Promise<void> {
-    return this.project(delivery);
+  @OnEvents(ApprovalGranted, ApprovalRejected, ApprovalAnswered, ApprovalExpired, ApprovalCancelled, GrantRevoked)
+  approvals(@Payload() deliveries: readonly Delivery[]): Promise<void> {
+    return this.project(deliveries);
   }
 
-  @EventPattern([ReservationHeld.type, ReservationRefused.type, ReservationStarted.type, ReservationCommitted.type, ReservationReleased.type, ReservationExpired.type, ReservationMarkedUnknown.type])
-  reservation(@Payload() delivery: Delivery): Promise<void> {
-    return this.project(delivery);
+  @OnEvents(ReservationHeld, ReservationRefused, ReservationStarted, ReservationCommitted, ReservationReleased, ReservationExpired, ReservationMarkedUnknown)
+  reservations(@Payload() deliveries: readonly Delivery[]): Promise<void> {
+    return this.project(deliveries);
   }
 
-  @EventPattern([ExecutionStarted.type, ExecutionSucceeded.type, ExecutionFailed.type, ExecutionUnknown.type, ExecutionReconciled.type, ExecutionSkipped.type])
-  execution(@Payload() delivery: Delivery): Promise<void> {
-    return this.project(delivery);
+  @OnEvents(ExecutionStarted, ExecutionSucceeded, ExecutionFailed, ExecutionUnknown, ExecutionReconciled, ExecutionSkipped)
+  executions(@Payload() deliveries: readonly Delivery[]): Promise<void> {
+    return this.project(deliveries);
   }
 
-  private async project(delivery: Delivery): Promise<void> {
-    const { event } = delivery;
-    const actionId = (event.data as { readonly action_id?: string }).action_id ?? event.correlationid;
-    // Budget-only reservations belong to no action.
-    if (actionId === undefined) return;
-    // The action's own stream is locked, so that topics that tell of one action at the same time take turns.
-    await this.inbox.once(delivery, { streams: [actionStream(event.tenant, actionId)] }, async (tx) => {
-      const view = await viewRow(tx, event.tenant, actionId);
-      const folded = foldAction(view, event);
-      if (folded !== undefined && folded !== view) await updateView(tx, folded);
+  private async project(deliveries: readonly Delivery[]): Promise<void> {
+    const told = deliveries.filter(({ event }) => actionIdOf(event) !== undefined);
+    const refs = actionsIn(told);
+    // The actions' own streams are locked, so that topics that tell of one action at the same time take turns.
+    await this.inbox.onceMany(told, { streams: refs.map(({ tenant, actionId }) => actionStream(tenant, actionId)) }, async (tx, fresh) => {
+      const known = await viewsOf(tx, actionsIn(fresh));
+      const folded = new Map<string, ActionView>();
+      for (const { event } of fresh) {
+        const key = actionKey({ tenant: event.tenant, actionId: actionIdOf(event) ?? '' });
+        const view = folded.get(key) ?? known.get(key);
+        const next = foldAction(view, event);
+        if (next !== undefined && next !== view) folded.set(key, next);
+      }
+      await updateViews(tx, [...folded.values()]);
     });
-    this.changes.changed(actionId);
+    for (const { actionId } of refs) this.changes.changed(actionId);
   }
 }
+
+/** Budget-only reservations belong to no action. */
+const actionIdOf = ({ data, correlationid }: EventEnvelope): string | undefined => (data as { readonly action_id?: string }).action_id ?? correlationid;
+
+const actionsIn = (deliveries: readonly Delivery[]): readonly ActionRef[] => {
+  const refs = deliveries.flatMap(({ event }): ActionRef[] => {
+    const actionId = actionIdOf(event);
+    return actionId === undefined ? [] : [{ tenant: event.tenant, actionId }];
+  });
+  return [...new Map(refs.map((ref) => [actionKey(ref), ref])).values()];
+};

@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { ActionAllowed, ActionCapped, ApprovalGranted } from '@exequatur/contracts';
 import type { DataOf, Grant } from '@exequatur/contracts';
-import { DeterministicFailure, Inbox, OnEvent } from '@exequatur/messaging';
+import { DeterministicFailure, Inbox, OnEvents } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import type { PgTransaction } from '@exequatur/event-store';
 import { Signer } from '@exequatur/service-kit';
@@ -19,26 +19,27 @@ export class AdmitGrantWhenGiven {
     private readonly signer: Signer,
   ) {}
 
-  @OnEvent(ActionAllowed)
-  allowed(@Payload() delivery: Delivery<DataOf<typeof ActionAllowed>>): Promise<void> {
-    return this.admit(delivery, 'allowance');
+  @OnEvents(ActionAllowed, ActionCapped)
+  allowed(@Payload() deliveries: readonly Delivery<DataOf<typeof ActionAllowed>>[]): Promise<void> {
+    return this.admit(deliveries, 'allowance');
   }
 
-  @OnEvent(ActionCapped)
-  capped(@Payload() delivery: Delivery<DataOf<typeof ActionCapped>>): Promise<void> {
-    return this.admit(delivery, 'allowance');
+  @OnEvents(ApprovalGranted)
+  granted(@Payload() deliveries: readonly Delivery<DataOf<typeof ApprovalGranted>>[]): Promise<void> {
+    return this.admit(deliveries, 'approval');
   }
 
-  @OnEvent(ApprovalGranted)
-  granted(@Payload() delivery: Delivery<DataOf<typeof ApprovalGranted>>): Promise<void> {
-    return this.admit(delivery, 'approval');
+  private async admit(deliveries: readonly Delivery<Granting>[], source: Grant['source']): Promise<void> {
+    const grants = new Map<Delivery<Granting>, Grant>();
+    for (const delivery of deliveries) grants.set(delivery, await this.grantIn(delivery, source));
+    const fences = [...new Set([...grants.values()].map(({ tenant }) => tenant))].map((tenant) => ({ tenant, mode: 'shared' as const }));
+    await this.inbox.onceMany(deliveries, { fences, streams: [] }, (tx, fresh) => admitGrants(tx, fresh.flatMap((delivery) => grants.get(delivery) ?? [])));
   }
 
-  private async admit(delivery: Delivery<Granting>, source: Grant['source']): Promise<void> {
-    const { tenant, data } = delivery.event;
+  private async grantIn({ event: { tenant, data } }: Delivery<Granting>, source: Grant['source']): Promise<Grant> {
     const grant = await verifyGrant(this.signer, data.grant);
     // The event's own signature is verified before; the token inside has to be its owner's too, and about the same thing.
     if (grant?.source !== source || grant.tenant !== tenant || grant.grant_id !== data.grant_id || grant.action_id !== data.action_id) throw new DeterministicFailure('GRANT_UNKNOWN', 'the grant in the event is not the one its owner signed for it');
-    await this.inbox.once(delivery, { fences: [{ tenant, mode: 'shared' }], streams: [] }, (tx) => admitGrants(tx, [grant]));
+    return grant;
   }
 }
