@@ -1,8 +1,4 @@
-import { createService, loadConfig } from '@exequatur/service-kit';
+import { serve } from '@exequatur/service-kit';
 import { approvalsService } from './index.js';
 
-const service = await createService(approvalsService.definition, loadConfig(approvalsService.Config, process.env));
-const stop = (): void => void service.close().finally(() => process.exit(0));
-process.once('SIGTERM', stop);
-process.once('SIGINT', stop);
-await service.listen();
+await serve(approvalsService);

@@ -113,7 +113,8 @@ const keepRunning = (service: ServiceName, environment: Record<string, string>, 
   let child: ChildProcess | undefined;
   let stopping = false;
   const start = (): void => {
-    const current = spawn(process.execPath, [entryOf(service)], { env: { PATH: process.env['PATH'], NODE_ENV: process.env['NODE_ENV'], ...environment }, stdio: ['ignore', 'inherit', 'inherit'] });
+    // Standard output belongs to the program that starts them, which may print JSON there.
+    const current = spawn(process.execPath, [entryOf(service)], { env: { PATH: process.env['PATH'], NODE_ENV: process.env['NODE_ENV'], ...environment }, stdio: ['ignore', 2, 'inherit'] });
     child = current;
     current.once('exit', (code, signal) => {
       child = undefined;

@@ -3,3 +3,4 @@ export { startTestKafka, testKafkaStartMs, type TestKafka } from './test-kafka.j
 export { describeWithKafka } from './kafka-suite.js';
 export { describeWithBrowser, launchBrowser } from './browser-suite.js';
 export { specFor, type Decider, type Expectation, type Spec } from './given-when-then.js';
+export { sourceLoader } from './source-loader.js';

@@ -13,7 +13,7 @@ import { postgresTransport } from '@exequatur/messaging';
 import type { Transport } from '@exequatur/messaging';
 import { bootstrapDatabase, createService, loadConfig, newInstallationSecrets } from '@exequatur/service-kit';
 import type { InstallationSecrets, RunningService } from '@exequatur/service-kit';
-import { startTestPostgres } from '@exequatur/testing';
+import { sourceLoader, startTestPostgres } from '@exequatur/testing';
 import type { TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { auditService } from '../index.js';
@@ -134,8 +134,7 @@ export class Installation {
   /** One of this app's programs, from its sources. */
   private fork(program: string): ChildProcess {
     const file = fileURLToPath(new URL(program, import.meta.url));
-    const loader = fileURLToPath(new URL('./run-sources.mjs', import.meta.url));
-    const child = fork(file, [], { execArgv: ['--no-warnings', '--import', loader], stdio: ['ignore', 'pipe', 'inherit', 'ipc'], env: { ...process.env, ...this.environment } });
+    const child = fork(file, [], { execArgv: ['--no-warnings', '--import', sourceLoader], stdio: ['ignore', 'pipe', 'inherit', 'ipc'], env: { ...process.env, ...this.environment } });
     this.children.push(child);
     return child;
   }

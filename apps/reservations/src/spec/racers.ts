@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { sourceLoader } from '@exequatur/testing';
 import type { AuthorityCommand } from '../authority/authority-command.js';
 import type { RaceMessage, RaceReport, RaceSetup } from './race-child.js';
 
@@ -27,7 +28,7 @@ export class Racers {
     try {
       // A few at a time: each one compiles the sources it runs.
       while (children.length < count) {
-        const batch = Array.from({ length: Math.min(4, count - children.length) }, () => fork(here('./race-child.ts'), [], { execArgv: ['--no-warnings', '--import', here('./run-sources.mjs')], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
+        const batch = Array.from({ length: Math.min(4, count - children.length) }, () => fork(here('./race-child.ts'), [], { execArgv: ['--no-warnings', '--import', sourceLoader], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
         children.push(...batch);
         for (const child of batch) tell(child, { setup });
         await Promise.all(batch.map(next));

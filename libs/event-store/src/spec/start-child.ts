@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { sourceLoader } from '@exequatur/testing';
 import type { ChildReport, ChildTask } from './child.js';
 
 export interface Child {
@@ -16,7 +17,7 @@ const here = (file: string): string => fileURLToPath(new URL(file, import.meta.u
 
 /** Resolves when the process waits at the start barrier. */
 export const startChild = async (task: ChildTask): Promise<Child> => {
-  const child = fork(here('./child.ts'), [], { execArgv: ['--no-warnings', '--import', here('./run-sources.mjs')], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(here('./child.ts'), [], { execArgv: ['--no-warnings', '--import', sourceLoader], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const reports: ChildReport[] = [];
   const ready = new Promise<void>((resolve) => {

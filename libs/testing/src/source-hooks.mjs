@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { transformFile } from '@swc/core';
 
-const repository = new URL('../../../../', import.meta.url);
+const repository = new URL('../../../', import.meta.url);
 const configFile = fileURLToPath(new URL('.swcrc', repository));
 
 export const resolve = (specifier, context, next) => {
