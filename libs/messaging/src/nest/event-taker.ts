@@ -11,7 +11,8 @@ import type { Delivery } from './delivery.js';
 import { DeterministicFailure } from './deterministic-failure.js';
 import { isSoundKey, readEvent } from './event-reader.js';
 import type { Fault, ReadResult, VerifyOrigin } from './event-reader.js';
-import { deliveryOf, effectlessSpans, planRun } from './plan-run.js';
+import { JoinedBatches } from './joined-batches.js';
+import { deliveryOf, effectlessSpans, goesInRuns, planRun } from './plan-run.js';
 import type { ReadMessage, Run, RunRules } from './plan-run.js';
 
 export interface EventTakerOptions<Tx extends SqlTransaction> {
@@ -59,18 +60,25 @@ interface Batch {
  * taken, so all that follow it in its stream park, and other streams go on.
  */
 export class EventTaker<Tx extends SqlTransaction> {
+  private readonly joined = new JoinedBatches((topic, all) => this.takeRead(topic, all));
+
   constructor(private readonly options: EventTakerOptions<Tx>) {}
 
   /** Rejects as soon as one event meets a failing dependency; those before it stay taken. */
   async takeBatch(messages: readonly IncomingMessage[]): Promise<void> {
     const topic = messages[0]?.topic;
     if (topic === undefined) return;
-    const { positions, handles } = this.options;
     const all = messages.map((message): ReadMessage => ({ id: letterId(message), message, read: this.read(message) }));
+    // What goes one by one is faster with its partitions side by side.
+    await (goesInRuns(all, this.options) ? this.joined.take(topic, all) : this.takeRead(topic, all));
+  }
+
+  private async takeRead(topic: string, all: readonly ReadMessage[]): Promise<void> {
+    const { positions, handles } = this.options;
     const ids = all.map(({ id }) => id);
     const effectless = effectlessSpans(all, handles);
     if (effectless !== undefined && (await positions.pass(topic, effectless, ids))) return;
-    const loaded = await positions.load(topic, messages.map(({ key }) => key).filter(isSoundKey), ids);
+    const loaded = await positions.load(topic, all.map(({ message }) => message.key).filter(isSoundKey), ids);
     const batch: Batch = { topic, ...loaded, advanced: new Map(), resumed: new Set() };
     try {
       await this.takeAll(all, batch);

@@ -62,6 +62,10 @@ export const planRun = (batch: readonly ReadMessage[], start: number, { position
   return { deliveries, end: Math.max(end, start + 1), reached };
 };
 
+/** Whether all of a batch is proven and either without effect here or taken by methods that take runs. */
+export const goesInRuns = (batch: readonly ReadMessage[], { handles, runHandlerOf }: Pick<RunRules, 'handles' | 'runHandlerOf'>): boolean =>
+  batch.every(({ read }) => read.ok && (!handles(read.event.type) || runHandlerOf(read.event.type) !== undefined));
+
 /**
  * Which versions of which streams a batch brings, when all of it is proven, without effect here and in order; else undefined.
  * Where the streams stand is for the database to say.

@@ -10,6 +10,7 @@ import { onBusDatabase } from '../spec/bus-database.js';
 import type { BusDatabase } from '../spec/bus-database.js';
 import { ACTIONS, actionEvent, keys, newActionId } from '../spec/signed-events.contract.js';
 import type { SignedEvent } from '../spec/signed-events.contract.js';
+import { pauseMs } from '../spec/waiting.js';
 import { DeterministicFailure } from './deterministic-failure.js';
 
 const UNHANDLED = { type: 'dev.exequatur.actions.ActionMused.v1' };
@@ -101,6 +102,32 @@ describe('runs of events', () => {
     expect(await running.effects()).toEqual(['a1', 'b1', 'd1', 'd2']);
     expect((await running.quarantined()).length).toBe(quarantined + 1);
     expect(await settled(a, c, d)).toEqual([1, 0, 2]);
+  });
+
+  test('batches of several partitions at the same time become one run; what comes meanwhile joins the next', async () => {
+    const [a = '', b = '', c = '', d = ''] = ids(4);
+    let letGo: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    behaviour.act = () => held;
+    const first = [deliver(batch(actionEvent(a, 1, say('a1')))), deliver(batch(actionEvent(b, 1, say('b1')), actionEvent(b, 2, UNHANDLED)))];
+    while (behaviour.runs.length === 0) await pauseMs(5);
+    const next = [deliver(batch(actionEvent(c, 1, say('c1')))), deliver(batch(actionEvent(d, 1, say('d1'))))];
+    await pauseMs(20);
+    expect(behaviour.runs).toEqual([['a1', 'b1']]);
+    letGo();
+    await Promise.all([...first, ...next]);
+    expect(behaviour.runs).toEqual([['a1', 'b1'], ['c1', 'd1']]);
+    expect(await running.effects()).toEqual(['a1', 'b1', 'c1', 'd1']);
+    expect(await settled(a, b, c, d)).toEqual([1, 2, 1, 1]);
+  });
+
+  test('invariant 20: of joined partitions only the one with the failing event is refused', async () => {
+    const [a = '', b = '', c = ''] = ids(3);
+    behaviour.act = ({ event }) => (event.data.reason === 'b1' ? Promise.reject(new Error('away')) : Promise.resolve());
+    const outcomes = await Promise.allSettled([a, b, c].map((id, n) => deliver(batch(actionEvent(id, 1, say(`${'abc'[n] ?? ''}1`))))));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((await running.effects()).sort()).toEqual(['a1', 'c1']);
+    expect(await settled(a, b, c)).toEqual([1, 0, 1]);
   });
 
   test('a run delivered again has no second effect', async () => {
