@@ -1,15 +1,15 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { Payload } from '@nestjs/microservices';
 import { ActionAllowed, ActionCapped, ApprovalGranted } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Inbox } from '@exequatur/messaging';
+import { Inbox, OnEvents } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import { Signer } from '@exequatur/service-kit';
 import { EXECUTOR } from '../acting.js';
 import { ExecutionRecords, executionStream } from '../execution-stream/execution-records.js';
 import { ExecutionWorker } from '../run-execution/execution-worker.js';
 import { managedGrantOf } from './managed-grant.js';
-import type { GrantingEvent } from './managed-grant.js';
+import type { GrantingEvent, ManagedGrant } from './managed-grant.js';
 import { executionIdOf, keepGrant, recordRequest } from './record-request.js';
 
 const FIRST_USE = 1;
@@ -24,19 +24,26 @@ export class ExecuteWhatWasGranted {
     private readonly worker: ExecutionWorker,
   ) {}
 
-  @EventPattern([ActionAllowed.type, ActionCapped.type])
-  whenAllowed(@Payload() delivery: Delivery<GrantingEvent>): Promise<void> {
-    return this.request(delivery, 'policy');
+  @OnEvents(ActionAllowed, ActionCapped)
+  whenAllowed(@Payload() deliveries: readonly Delivery<GrantingEvent>[]): Promise<void> {
+    return this.requestAll(deliveries, 'policy');
   }
 
-  @EventPattern([ApprovalGranted.type])
-  whenApproved(@Payload() delivery: Delivery<GrantingEvent>): Promise<void> {
-    return this.request(delivery, 'approvals');
+  @OnEvents(ApprovalGranted)
+  whenApproved(@Payload() deliveries: readonly Delivery<GrantingEvent>[]): Promise<void> {
+    return this.requestAll(deliveries, 'approvals');
   }
 
-  private async request(delivery: Delivery<GrantingEvent>, signedBy: 'policy' | 'approvals'): Promise<void> {
-    const grant = await managedGrantOf(delivery, signedBy, this.signer);
-    if (grant === undefined) return;
+  /** Most grants are for agents and cost nothing here; of managed ones each is an execution, and a transaction, of its own. */
+  private async requestAll(deliveries: readonly Delivery<GrantingEvent>[], signedBy: 'policy' | 'approvals'): Promise<void> {
+    const grants = await Promise.all(deliveries.map(async (delivery) => ({ delivery, grant: await managedGrantOf(delivery, signedBy, this.signer) })));
+    const requested = await Promise.allSettled(grants.map(({ delivery, grant }) => grant && this.request(delivery, grant)));
+    // All have ended before the events of a run that failed come again one by one; those requested are duplicates then.
+    const failed = requested.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  private async request(delivery: Delivery<GrantingEvent>, grant: ManagedGrant): Promise<void> {
     const { claims } = grant;
     const locks = { streams: [executionStream(claims.tenant, executionIdOf(claims, FIRST_USE))] };
     await this.inbox.once(delivery, locks, async (tx) => {

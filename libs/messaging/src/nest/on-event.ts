@@ -18,8 +18,9 @@ const RUN = 'exequatur.run';
 
 /**
  * Like `@OnEvent`, for a method that takes events of several types in runs: `@Payload() deliveries: readonly Delivery<D>[]`,
- * one or more consecutive events of one partition, in order. It makes all their effects or none (`inbox.onceMany`); when it
- * throws, the events come again one by one, each as a run of its own, so that only the one that cannot be taken is refused.
+ * one or more events, each stream's in order. It makes all their effects or none (`inbox.onceMany`), or each by itself
+ * (`inbox.once`); when it throws, the events come again one by one, each as a run of its own, so that only the one that cannot
+ * be taken is refused.
  */
 export const OnEvents =
   <T extends readonly EventDefinition[]>(...definitions: T) =>
