@@ -7,7 +7,7 @@ export interface GrantRef {
 }
 export const grantKey = ({ tenant, grantId }: GrantRef): string => `${tenant}/${grantId}`;
 
-/** A grant row as locked, with its uses; `usesTaken` grows while a batch is decided. */
+/** A grant row as locked, with those of the uses asked for that are taken; `usesTaken` grows while a batch is decided. */
 export interface LockedGrant {
   readonly claims: Grant | undefined;
   readonly closed: 'revoked' | 'withdrawn' | undefined;
@@ -42,10 +42,15 @@ SELECT g.tenant, g.grant_id, g.claims, g.closed FROM grant_row g
 WHERE (g.tenant, g.grant_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
 ORDER BY g.tenant, g.grant_id FOR UPDATE`;
 
-const USES = `SELECT u.tenant, u.grant_id, u.use_no FROM grant_use u WHERE (u.tenant, u.grant_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))`;
+const USES = `SELECT u.tenant, u.grant_id, u.use_no FROM grant_use u WHERE (u.tenant, u.grant_id, u.use_no) IN (SELECT * FROM unnest($1::text[], $2::uuid[], $3::integer[]))`;
 
-/** Locks the rows in their order and reads their uses in a later statement, which sees what the last holder committed. */
-export const lockGrants = async (tx: PgTransaction, refs: readonly GrantRef[]): Promise<ReadonlyMap<string, LockedGrant>> => {
+/** One use a command asks for. */
+export interface UseRef extends GrantRef {
+  readonly useNo: number;
+}
+
+/** Locks the rows in their order and reads the uses asked for in a later statement, which sees what the last holder committed. */
+export const lockGrants = async (tx: PgTransaction, refs: readonly UseRef[]): Promise<ReadonlyMap<string, LockedGrant>> => {
   if (refs.length === 0) return new Map();
   const values = [refs.map(({ tenant }) => tenant), refs.map(({ grantId }) => grantId)];
   const { rows } = await tx.query<{ tenant: string; grant_id: string; claims: string | null; closed: 'revoked' | 'withdrawn' | null }>({ name: 'authority-lock-grants', text: LOCK, values });
@@ -55,7 +60,7 @@ export const lockGrants = async (tx: PgTransaction, refs: readonly GrantRef[]): 
       { claims: row.claims === null ? undefined : (JSON.parse(row.claims) as Grant), closed: row.closed ?? undefined, usesTaken: new Set() },
     ]),
   );
-  const uses = await tx.query<{ tenant: string; grant_id: string; use_no: number }>({ name: 'authority-uses', text: USES, values });
+  const uses = await tx.query<{ tenant: string; grant_id: string; use_no: number }>({ name: 'authority-uses', text: USES, values: [...values, refs.map(({ useNo }) => useNo)] });
   for (const { tenant, grant_id, use_no } of uses.rows) grants.get(grantKey({ tenant, grantId: grant_id }))?.usesTaken.add(use_no);
   return grants;
 };

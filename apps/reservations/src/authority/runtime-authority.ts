@@ -1,6 +1,6 @@
 import type { Locks, PgTransaction } from '@exequatur/event-store';
 import type { PgEventStore } from '@exequatur/event-store';
-import { DEFAULT_LIMITS, pathAndAncestors } from '@exequatur/reservations-domain';
+import { DEFAULT_LIMITS, pathAndAncestors, useNoOf } from '@exequatur/reservations-domain';
 import type { ReservationLimits } from '@exequatur/reservations-domain';
 import { reservationStream } from './authority-command.js';
 import type { AuthorityCommand, AuthorityOutcome, ReserveAsked } from './authority-command.js';
@@ -8,7 +8,7 @@ import { lockBudgets } from './budget-rows.js';
 import type { BudgetNeeds } from './budget-rows.js';
 import { decideInOrder } from './decide-in-order.js';
 import { admitGrants, grantKey, lockGrants } from './grant-rows.js';
-import type { GrantRef, LockedGrant } from './grant-rows.js';
+import type { LockedGrant, UseRef } from './grant-rows.js';
 import { lockReservations } from './reservation-rows.js';
 import type { TenantBoards } from './tenant-board.js';
 import { writeDecided } from './write-decided.js';
@@ -54,9 +54,9 @@ export class RuntimeAuthority {
   }
 }
 
-const grantRefs = ({ tenant, request, presented }: ReserveAsked): readonly GrantRef[] => {
+const grantRefs = ({ tenant, request, presented }: ReserveAsked): readonly UseRef[] => {
   const grantId = presented?.grant_id ?? request.grant_id;
-  return grantId === undefined ? [] : [{ tenant, grantId }];
+  return grantId === undefined ? [] : [{ tenant, grantId, useNo: useNoOf(request) }];
 };
 
 /** Only budgets that a decision can move are locked: of the granted and asked units, on the path. */

@@ -92,7 +92,7 @@ export const startPlatform = async (definition: ServiceDefinition, config: Servi
   const relay = startRelay({ pool: database.pool, store, publisher: transport.publisher, logger: messagingLogger(log), onError: (error) => log.error({ err: error }, 'relay failed and tries again') });
   shutdown.later('relay', () => relay.stop());
   const keyStore = new PgKeyStore({ sql: database.pool, keyEncryptionKey: Buffer.from(config.EXEQUATUR_KEK, 'base64url'), clock });
-  const inbox = new Inbox<PgTransaction>(store);
+  const inbox = new Inbox<PgTransaction>(store, database.pool);
   const idempotency = new Idempotency(database.schema, keyStore);
   return {
     definition,
