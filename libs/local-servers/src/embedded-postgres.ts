@@ -43,7 +43,7 @@ const defaults: Readonly<Record<string, string>> = {
   unix_socket_directories: '',
   max_connections: '200',
   // Plans follow growing tables: young installations start from empty ones.
-  autovacuum_naptime: '5s',
+  autovacuum_naptime: '20s',
   timezone: 'UTC',
   log_timezone: 'UTC',
 };

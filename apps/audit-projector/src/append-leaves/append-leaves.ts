@@ -30,7 +30,7 @@ export class AppendLeaves {
   }
 
   /**
-   * Messages of one partition, in their order; again and again the same ones, if need be. Refuses nothing: what cannot be read
+   * Messages of partitions, each in its order; again and again the same ones, if need be. Refuses nothing: what cannot be read
    * or proven is recorded as that. Rejects only when the database does, and then has written nothing.
    */
   async append(messages: readonly IncomingMessage[]): Promise<void> {

@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { EVENT_TOPICS } from '@exequatur/contracts';
-import type { Subscription, Transport } from '@exequatur/messaging';
+import type { IncomingMessage, Subscription, Transport } from '@exequatur/messaging';
 import { Health, ServiceMetrics, TRANSPORT } from '@exequatur/service-kit';
+import { AUDIT_LIMITS } from '../limits.js';
 import { AppendLeaves } from './append-leaves.js';
 
 /** Beside the group `audit`, which keeps the directory. */
@@ -13,6 +14,8 @@ const SILENT_MS = 15_000;
 @Injectable()
 export class LogSubscription implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private subscription: Subscription | undefined;
+  private readonly waiting: Waiting[] = [];
+  private writing = false;
 
   constructor(
     private readonly leaves: AppendLeaves,
@@ -22,7 +25,7 @@ export class LogSubscription implements OnApplicationBootstrap, BeforeApplicatio
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    const subscription = await this.transport.subscribe({ group: GROUP, topics: Object.values(EVENT_TOPICS).map(({ name }) => name), onBatch: (messages) => this.leaves.append(messages) });
+    const subscription = await this.transport.subscribe({ group: GROUP, topics: Object.values(EVENT_TOPICS).map(({ name }) => name), onBatch: (messages) => this.take(messages), fetchSpacingMs: AUDIT_LIMITS.fetchSpacingMs });
     this.subscription = subscription;
     this.health.add({ name: 'log', check: () => Promise.resolve(complaint(subscription)) });
     this.metrics.gauge('exequatur_audit_log_lag_messages', 'Messages that are not in the log yet.', () => subscription.health().lag);
@@ -31,6 +34,34 @@ export class LogSubscription implements OnApplicationBootstrap, BeforeApplicatio
   async beforeApplicationShutdown(): Promise<void> {
     await this.subscription?.stop();
   }
+
+  /** Partitions' batches that come while one is written are written together: a log has one writer, they would only wait for each other. */
+  private take(messages: readonly IncomingMessage[]): Promise<void> {
+    return new Promise((written, failed) => {
+      this.waiting.push({ messages, written, failed });
+      if (!this.writing) void this.write();
+    });
+  }
+
+  private async write(): Promise<void> {
+    this.writing = true;
+    while (this.waiting.length > 0) {
+      const together = this.waiting.splice(0);
+      try {
+        await this.leaves.append(together.flatMap(({ messages }) => messages));
+        for (const { written } of together) written();
+      } catch (error) {
+        for (const { failed } of together) failed(error);
+      }
+    }
+    this.writing = false;
+  }
+}
+
+interface Waiting {
+  readonly messages: readonly IncomingMessage[];
+  readonly written: () => void;
+  readonly failed: (error: unknown) => void;
 }
 
 const complaint = (subscription: Subscription): string | undefined => {

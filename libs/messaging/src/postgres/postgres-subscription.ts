@@ -18,6 +18,9 @@ export interface PostgresSubscriptionOptions extends SubscribeOptions {
   readonly logger: MessagingLogger;
 }
 
+/** See SubscribeOptions.fetchSpacingMs. */
+const FETCH_SPACING_MS = 15;
+
 /** A member of a group: one lease and one reader a topic, one listening connection for all. */
 export class PostgresSubscription implements Subscription {
   private readonly lease: TopicLease;
@@ -28,9 +31,9 @@ export class PostgresSubscription implements Subscription {
   private stopping: Promise<void> | undefined;
 
   constructor(private readonly options: PostgresSubscriptionOptions) {
-    const { pool, group, topics, leaseMs, onBatch, maxBatch, pollMs, logger } = options;
+    const { pool, group, topics, leaseMs, onBatch, maxBatch, pollMs, fetchSpacingMs = FETCH_SPACING_MS, logger } = options;
     this.lease = new TopicLease(pool, { group, topics, leaseMs, member: `${options.clientId}/${randomUUID()}` });
-    this.readers = new Map(topics.map((topic) => [topic, new TopicReader(pool, { topic, lease: this.lease, onBatch, maxBatch, pollMs, logger })]));
+    this.readers = new Map(topics.map((topic) => [topic, new TopicReader(pool, { topic, lease: this.lease, onBatch, maxBatch, pollMs, fetchSpacingMs, logger })]));
     this.listener = new BusListener(options.listen, (topic) => this.wake(topic), logger);
   }
 

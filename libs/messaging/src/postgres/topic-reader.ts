@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { backOffMs } from '../back-off.js';
 import { reasonOf } from '../logger.js';
@@ -63,6 +64,7 @@ export interface TopicReaderOptions {
   readonly onBatch: SubscribeOptions['onBatch'];
   readonly maxBatch: number;
   readonly pollMs: number;
+  readonly fetchSpacingMs: number;
   readonly logger: MessagingLogger;
 }
 
@@ -122,6 +124,7 @@ export class TopicReader {
         if (this.options.lease.holds(this.options.topic)) await this.readOnce();
         failures = 0;
         await this.rest(this.untilDue());
+        await this.space();
       } catch (error) {
         failures += 1;
         this.options.logger.warn('bus fetch failed', { topic: this.options.topic, reason: reasonOf(error), failures });
@@ -193,6 +196,12 @@ export class TopicReader {
     const now = performance.now();
     const waits = [...this.lanes.values()].filter((lane) => lane.pausedUntil > now).map((lane) => lane.pausedUntil - now);
     return Math.min(this.options.pollMs, ...waits);
+  }
+
+  /** Each delivery that ends and each notification asks for a fetch; under load one fetch serves many of them. */
+  private async space(): Promise<void> {
+    const early = this.lastFetch + this.options.fetchSpacingMs - performance.now();
+    if (early > 0 && this.running) await delay(early);
   }
 
   private async rest(ms: number): Promise<void> {

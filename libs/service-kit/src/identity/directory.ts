@@ -27,6 +27,8 @@ interface Remembered {
 /** Who exists, and who a bearer credential belongs to: reads of the directory projection in the service's own schema. */
 export class Directory {
   private readonly remembered = new Map<string, Remembered>();
+  /** Look-ups under way: when a credential in use is due again, one request asks and the others wait for its answer. */
+  private readonly underWay = new Map<string, Promise<Principal | undefined>>();
   private readonly adminTokenHash: Buffer | undefined;
 
   constructor(
@@ -43,14 +45,14 @@ export class Directory {
     const hash = sha256Text(Buffer.from(credential, 'utf8'));
     const found = this.remembered.get(hash);
     if (found !== undefined && found.until > this.clock.monotonic()) return found.principal;
-    const principal = await this.lookUp(credential, hash);
-    this.remember(hash, principal);
-    return principal;
+    return this.underWay.get(hash) ?? this.ask(credential, hash);
   }
 
   /** Forgets what it remembered: a key was revoked, or roles changed. */
   forget(): void {
     this.remembered.clear();
+    // What was asked before the change may answer after it: nobody joins it any more, and it is not remembered.
+    this.underWay.clear();
   }
 
   async person(tenant: string, id: string): Promise<PersonPrincipal | undefined> {
@@ -78,6 +80,19 @@ export class Directory {
   async tool(tenant: string, name: string, version: string): Promise<RegisteredTool | undefined> {
     const { rows } = await this.db.query<RegisteredTool>('SELECT tool_name, tool_version, action_kind FROM directory_tool WHERE tenant = $1 AND tool_name = $2 AND tool_version = $3', [tenant, name, version]);
     return rows[0];
+  }
+
+  private ask(credential: string, hash: string): Promise<Principal | undefined> {
+    const asked = this.lookUp(credential, hash).then(
+      (principal) => {
+        if (this.underWay.get(hash) === asked) this.remember(hash, principal);
+        return principal;
+      },
+    ).finally(() => {
+      if (this.underWay.get(hash) === asked) this.underWay.delete(hash);
+    });
+    this.underWay.set(hash, asked);
+    return asked;
   }
 
   private async lookUp(credential: string, hash: string): Promise<Principal | undefined> {
