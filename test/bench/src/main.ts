@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { defineBudget, grantsOn, ledger, lifecycleLoop, proposeLoop, proposeToAuthorised } from './authority.js';
 import { hop } from './hop.js';
 import type { Measured, Rounds, Window } from './load.js';
 import { emptyHandler, rawInsert } from './reference.js';
 import { startSetting } from './setting.js';
+import type { Topology } from './setting.js';
 import { table } from './table.js';
 import { kafkaPrerequisite, startLocalKafka } from '@exequatur/local-servers';
 import { kafkaTransport, postgresTransport } from '@exequatur/messaging';
@@ -21,14 +22,16 @@ const command = new Command('npm run bench --')
   .option('--warm-up <n>', 'seconds before measuring', (text) => Number(text), 2)
   .option('--clients <list>', 'numbers of clients', (text) => text.split(',').map(Number), [1, 32, 200])
   .option('--spread <n>', 'budgets of the spread runs', (text) => Number(text), 1_000)
+  .addOption(new Option('--topology <kind>', 'all services in one process, or five processes over the PostgreSQL transport').choices(['one-process', 'services']).default('one-process'))
   .option('--output <file>', 'also write all figures as JSON');
 command.parse(process.argv);
-const options = command.opts<{ seconds: number; warmUp: number; clients: number[]; spread: number; output?: string }>();
+const options = command.opts<{ seconds: number; warmUp: number; clients: number[]; spread: number; topology: Topology; output?: string }>();
 const window: Window = { warmUpMs: options.warmUp * 1_000, measureMs: options.seconds * 1_000 };
 const most = Math.max(...options.clients);
 
 const results: Record<string, Measured> = {};
 const note = async (name: string, run: () => Promise<Rounds>): Promise<Measured> => {
+  await atRest();
   const { firstPart, ...measured } = await run();
   results[name] = measured;
   if (firstPart !== undefined) results[name.replace('reserve → commit', '… of it the reserve')] = firstPart;
@@ -36,10 +39,12 @@ const note = async (name: string, run: () => Promise<Rounds>): Promise<Measured>
   return measured;
 };
 
+let atRest = (): Promise<void> => Promise.resolve();
 const loadBefore = loadavg()[0] ?? 0;
 console.error(`${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}, load average before: ${loadBefore.toFixed(2)}`);
 
-const setting = await startSetting(most);
+const setting = await startSetting(options.topology, most);
+atRest = setting.atRest;
 let exact: { readonly held: bigint; readonly committed: bigint; readonly overGrants: number };
 try {
   console.error('Reference of this machine');
@@ -69,6 +74,7 @@ try {
   await note('hop over PostgreSQL, 100/s', () => hop(postgres, 'reservations.bench', 100, window)).catch((error: unknown) => console.error(`  hop over PostgreSQL: ${String(error)}`));
   await postgres.close();
 } finally {
+  atRest = () => Promise.resolve();
   await setting.stop();
 }
 await hopOverKafka();
