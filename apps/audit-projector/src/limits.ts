@@ -12,7 +12,7 @@ export const AUDIT_LIMITS = {
   /** Bytes written in one transaction; a larger message is written alone. */
   appendBytes: 4 * 1024 * 1024,
   /** The log may follow this much later; its batches are then as much larger. */
-  fetchSpacingMs: 200,
+  fetchSpacingMs: 50,
   /** Leaves an export or a rebuild reads at once. */
   chunkLeaves: 200,
   /** Leaves one page of /v1/log/entries has at most. */
