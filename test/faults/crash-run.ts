@@ -2,17 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '@exequatur/contracts';
 import { startHttpTool } from '@exequatur/local-servers';
-import { verifyExport } from '@exequatur/audit-verify';
 import type { Report } from '@exequatur/audit-verify';
 import { ExequaturClient, ExequaturProblem, ExequaturUnreachable } from '@exequatur/sdk';
 import type { ActionStatus } from '@exequatur/sdk';
+import { named, settledLog, unfinished } from './exported-log.js';
+import type { LogSource } from './exported-log.js';
 import { randomFrom } from './seeded-random.js';
 
 /** What a crash run needs of a running Exequatur, in one process or five. */
 export interface Victim {
   readonly urls: Readonly<Record<ServiceName, string>>;
   readonly adminToken: string;
-  readonly trustedKeys: Parameters<typeof verifyExport>[1];
+  readonly trustedKeys: LogSource['trustedKeys'];
   /** what can be killed: service names, or the one process */
   readonly targets: readonly string[];
   /** kill -9; resolves when it is gone. It comes back by itself. */
@@ -26,6 +27,8 @@ export interface CrashRun {
   readonly effects: readonly string[];
   readonly kills: Readonly<Record<string, number>>;
   readonly report: Report;
+  /** what the log never came to hold of all this */
+  readonly missing: readonly string[];
   /** execution ids by what the log says became of them */
   readonly executions: { readonly started: ReadonlySet<string>; readonly succeeded: ReadonlySet<string>; readonly unknown: ReadonlySet<string> };
 }
@@ -130,35 +133,10 @@ export const crashRun = async (victim: Victim, seed: number): Promise<CrashRun> 
       await delay(100);
     }
   }
-  const { report, lines } = await settledReport(victim, auditor['token'] ?? '');
+  const effects = tool.effects.map((effect) => effect.key ?? 'none');
+  const source = { url: victim.urls.audit, auditorToken: auditor['token'] ?? '', trustedKeys: victim.trustedKeys };
+  const { report, events } = await settledLog(source, (logged) => unfinished(logged, { actions: proposed, effects }));
   await tool.stop();
-  return { proposed, statuses, effects: tool.effects.map((effect) => effect.key ?? 'none'), kills, report, executions: executionsOf(lines) };
-};
-
-/** The verifier's word on the exported log, once nothing is missing for being under way. */
-const settledReport = async (victim: Victim, auditorToken: string): Promise<{ report: Report; lines: readonly string[] }> => {
-  for (let tries = 0; ; tries += 1) {
-    const response = await fetch(`${victim.urls.audit}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${auditorToken}`, 'content-type': 'application/json', 'idempotency-key': randomUUID() }, body: '{}' });
-    const lines = (await response.text()).split('\n').filter((line) => line !== '');
-    const report = await verifyExport(streamed(lines), victim.trustedKeys);
-    if (report.result === 'valid' || tries > 40) return { report, lines };
-    await delay(500);
-  }
-};
-
-async function* streamed(lines: readonly string[]): AsyncGenerator<string> {
-  yield* lines;
-}
-
-const executionsOf = (lines: readonly string[]): CrashRun['executions'] => {
-  const named = (name: string): Set<string> =>
-    new Set(
-      lines.flatMap((line) => {
-        const { bytes_b64 } = JSON.parse(line) as { bytes_b64?: string };
-        if (bytes_b64 === undefined) return [];
-        const event = JSON.parse(Buffer.from(bytes_b64, 'base64').toString()) as { type: string; subject: string };
-        return event.type.includes(`.${name}.`) ? [event.subject] : [];
-      }),
-    );
-  return { started: named('ExecutionStarted'), succeeded: named('ExecutionSucceeded'), unknown: named('ExecutionUnknown') };
+  const executions = { started: named(events, 'execution_id', 'ExecutionStarted'), succeeded: named(events, 'execution_id', 'ExecutionSucceeded'), unknown: named(events, 'execution_id', 'ExecutionUnknown') };
+  return { proposed, statuses, effects, kills, report, executions, missing: unfinished(events, { actions: proposed, effects }) };
 };
