@@ -1,6 +1,6 @@
 import { capsShape, unitAmount } from '../caps.js';
 import { EXECUTION_MODES, ON_SILENCE, policyFacts, tool } from '../facts.js';
-import { count, hash, instant, list, name, object, oneOf, optional, scopePath, text, uuid } from '../schema.js';
+import { base64url, count, hash, instant, list, name, object, oneOf, optional, scopePath, text, uuid } from '../schema.js';
 import type { Shape } from '../schema.js';
 
 /**
@@ -48,14 +48,28 @@ export const grantShape = object({
 export type Grant = Shape<typeof grantShape>;
 export const GRANT_JWS_TYPE = 'exq-grant+jwt';
 
-/** Claims of the authorization token that stands in the answer of a reserve, never in an event or log. */
+/**
+ * Claims of the authorization token that stands in the answer of a reserve, never in an event or log. JWS compact, EdDSA, by
+ * reservations. The optional claims came later; libs/authority-verify refuses a token without aud, exp and caps.
+ */
 export const authorizationShape = object({
   reservation_id: uuid(),
   grant_id: uuid(),
+  action_id: optional(uuid()),
+  use_no: optional(count(10_000)),
   tenant: name(),
   tool,
+  /** RFC 7519: whom the token is for, the name of the tool */
+  aud: optional(name()),
   granted_arguments_hash: hash(),
+  /** base64url of the 16 bytes of the action's salt, when the authority knows them; without it the caller hands the salt over */
+  salt: optional(base64url(32)),
+  /** returned caps: grant ∩ policy now */
+  caps: optional(capsShape),
   execute_by: instant(),
+  /** RFC 7519: Unix seconds; exp is execute_by rounded up */
+  iat: optional(count()),
+  exp: optional(count()),
 });
 export type Authorization = Shape<typeof authorizationShape>;
 export const AUTHORIZATION_JWS_TYPE = 'exq-authorization+jwt';
