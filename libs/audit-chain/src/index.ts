@@ -16,7 +16,11 @@ export {
   verifyInclusion,
 } from './merkle.js';
 export type { ConsistencyProof, InclusionProof } from './merkle.js';
+export { cosign, cosignedAt, readWitnessKey, readWitnessRequest, signatureLinesOf, writeWitnessKey, writeWitnessRequest } from './cosignature.js';
+export type { WitnessKey, WitnessRequest } from './cosignature.js';
 export { noteKeyId, openNote, signNote } from './note.js';
+export { notePartsOf } from './note-parts.js';
+export type { NoteParts, NoteSignature } from './note-parts.js';
 export { BATCH_ROOT_TYPE, originVerifier, parsePath, signBatch, verifyOrigin } from './origin.js';
 export type { OriginFault, OriginProof, OriginResult, OriginVerifier, TrustedKeys } from './origin.js';
 export { originHeaders, originProofOf } from './origin-headers.js';
