@@ -1,11 +1,12 @@
 import { unitAmount } from './caps.js';
-import { count, fraction, list, name, object, oneOf, optional, scopePath, truth } from './schema.js';
+import { count, fraction, list, name, object, oneOf, optional, record, scopePath, text, truth } from './schema.js';
 import type { Shape } from './schema.js';
 
 export const tool = object({ name: name(), version: name() });
 export type Tool = Shape<typeof tool>;
 
 export const EXECUTION_MODES = ['managed', 'self'] as const;
+export const ON_TIMEOUT = ['deny', 'escalate', 'expire'] as const;
 export const ON_SILENCE = ['unknown', 'expire'] as const;
 
 /**
@@ -29,6 +30,23 @@ export const policyFacts = object({
   has_reversal: truth(),
   confidence: optional(fraction()),
   execution_mode: oneOf(...EXECUTION_MODES),
+  /** what the tool is about, and what data it touches: from the tool table, never claimed */
+  topics: optional(list(name(), 50)),
+  data_labels: optional(list(name(), 50)),
+  /** only where the tool table discloses it: a target may be personal */
+  target: optional(text(1_000)),
+  recipient_count: optional(count(100_000)),
+  /** distinct domains of the recipients that are addresses, lower case */
+  recipient_domains: optional(list(text(253))),
+  rows: optional(count()),
+  model: optional(name()),
+  /** own facts that the tool table extracts by name */
+  named: optional(record(text(200), 20)),
+  /**
+   * Present where the agent's claims add to what the server found: the same facts without them. Policy judges both and takes
+   * the stricter answer, so that a claim never loosens one.
+   */
+  derived: optional(object({ environment: optional(name()), risk_tags: list(name(), 50), risk_points: count(1_000_000), amounts: list(unitAmount, 20) })),
 });
 export type PolicyFacts = Shape<typeof policyFacts>;
 
@@ -40,9 +58,15 @@ export const approvalDemand = object({
   stages: list(approvalStage, 10),
   /** distinct people across stages */
   distinct: truth(),
+  /** answered within this from the start; before it is over the request is escalated, or people are reminded */
   sla_ms: optional(count()),
   ttl_ms: count(),
-  on_timeout: oneOf('deny'),
+  /** what silence ends in: denied, given to a senior role for a second term, or a logged no-op. Never a yes */
+  on_timeout: oneOf(...ON_TIMEOUT),
+  /** the senior role that may answer too, once a request was escalated */
+  escalate_to: optional(name()),
+  /** the second term, after the first is over without an answer; the first one's length when absent */
+  escalation_ms: optional(count()),
 });
 export type ApprovalDemand = Shape<typeof approvalDemand>;
 

@@ -6,7 +6,7 @@ import { ALL_TOPICS, EVENT_TOPICS } from './topics.js';
 /** Generated pages of docs/reference; `node tools/reference.mjs` writes them, test/architecture checks that they are fresh. */
 
 const STEPS: readonly (readonly [title: string, aggregates: readonly string[]])[] = [
-  ['Before: who may do what', ['tenant', 'agent', 'person', 'tool', 'policy', 'action-kind', 'budget', 'freeze']],
+  ['Before: who may do what', ['tenant', 'agent', 'person', 'voting-delegation', 'tool', 'policy', 'action-kind', 'budget', 'freeze']],
   ['1 and 2 · Proposal and verdict (policy)', ['action']],
   ['3 · Approval (approvals)', ['approval']],
   ['4 and 5 · Grant and reservation (reservations)', ['grant', 'reservation']],

@@ -1,12 +1,18 @@
 import { capsShape } from '../caps.js';
 import { defineEvent } from '../event.js';
-import { approvalDemand, ON_SILENCE, policyFacts } from '../facts.js';
-import { base64url, count, hash, instant, jws, list, name, object, oneOf, optional, text, uuid } from '../schema.js';
+import { approvalDemand, ON_SILENCE, ON_TIMEOUT, policyFacts } from '../facts.js';
+import { amount, base64url, count, fraction, hash, instant, jws, list, name, object, oneOf, optional, record, text, truth, uuid } from '../schema.js';
 import { sealedProposal } from './1-proposal.js';
 import { narrowable } from './2-verdict.js';
 
 const request = { approval_id: uuid(), action_id: uuid() };
 const approvals = { context: 'approvals', owner: 'approvals', aggregate: 'approval', version: 1 } as const;
+
+/** What the card shows besides the proposal, canonical JSON: with it the card is recomputed. */
+const cardContextText = text(131_072);
+/** Another card stands in the request from here on; its hash is what votes name. */
+const view = { view_hash: hash(), renderer: text(50) };
+const who = { by: name(), by_type: oneOf('person', 'agent') };
 
 const terms = object({
   facts: policyFacts,
@@ -40,7 +46,7 @@ export const ApprovalOpened = defineEvent({
     terms: optional(terms),
   }),
   /** card: canonical JSON, a pure function of the sealed proposal and this event's facts */
-  sealed: object({ salt: base64url(32), card: text(524_288), proposal: sealedProposal }),
+  sealed: object({ salt: base64url(32), card: text(524_288), proposal: sealedProposal, context: optional(cardContextText) }),
 });
 
 export const ApprovalVoted = defineEvent({
@@ -57,6 +63,10 @@ export const ApprovalVoted = defineEvent({
     view_hash: hash(),
     /** hash of the arguments this vote accepts: as proposed, or narrowed */
     granted_arguments_hash: hash(),
+    /** the person who lent the role this vote counts for */
+    on_behalf_of: optional(name()),
+    /** from the first look at the card to the vote */
+    dwell_ms: optional(count()),
   }),
   sealed: object({ rationale: optional(text(4_000)), granted_arguments: optional(text(262_144)) }),
 });
@@ -78,6 +88,8 @@ export const ApprovalGranted = defineEvent({
     narrowed: list(text(200), 50),
     view_hash: hash(),
     expires_at: instant(),
+    /** outside the quorum, by breaking glass; somebody else reviews it afterwards */
+    emergency: optional(truth()),
   }),
   /** arguments: the granted ones, canonical; what managed execution sends */
   sealed: sealedProposal,
@@ -103,7 +115,7 @@ export const ApprovalExpired = defineEvent({
   ...approvals,
   name: 'ApprovalExpired',
   summary: 'Nobody decided in time; never a refusal by a person and never a yes.',
-  data: object({ ...request, on_timeout: oneOf('deny'), expires_at: instant() }),
+  data: object({ ...request, on_timeout: oneOf(...ON_TIMEOUT), expires_at: instant() }),
 });
 
 export const ApprovalCancelled = defineEvent({
@@ -117,7 +129,7 @@ export const VoteRefused = defineEvent({
   ...approvals,
   name: 'VoteRefused',
   summary: 'Someone tried to decide and may not.',
-  data: object({ ...request, attempted: oneOf('approve', 'reject', 'respond', 'revoke'), code: oneOf('SELF_APPROVAL', 'NOT_ELIGIBLE', 'NOT_A_PERSON', 'ALREADY_VOTED', 'ALREADY_DECIDED', 'APPROVAL_EXPIRED', 'VIEW_CHANGED', 'WIDENS_AUTHORITY', 'REASON_REQUIRED') }),
+  data: object({ ...request, attempted: oneOf('approve', 'reject', 'respond', 'revoke', 'edit', 'break-glass', 'defer', 'escalate', 'assign', 'request-information', 'review'), code: oneOf('SELF_APPROVAL', 'NOT_ELIGIBLE', 'NOT_A_PERSON', 'ALREADY_VOTED', 'ALREADY_DECIDED', 'APPROVAL_EXPIRED', 'VIEW_CHANGED', 'WIDENS_AUTHORITY', 'REASON_REQUIRED') }),
 });
 
 export const GrantRevoked = defineEvent({
@@ -127,4 +139,130 @@ export const GrantRevoked = defineEvent({
   summary: 'A person took a grant back; reservations tombstones it (GrantClosed) even before its row exists.',
   data: object({ ...request, grant_id: uuid(), person: name() }),
   sealed: object({ reason: text(4_000) }),
+});
+
+export const ApprovalEdited = defineEvent({
+  ...approvals,
+  name: 'ApprovalEdited',
+  summary: 'A person changed the arguments within what was proposed; earlier votes no longer count, since they were for others.',
+  data: object({
+    ...request,
+    person: name(),
+    ...view,
+    /** pointers whose value is another now, at most 50 of them */
+    edited: list(text(200), 50),
+    edited_arguments_hash: hash(),
+    /** amounts of the edited arguments where they are smaller than proposed */
+    max_amount: optional(record(amount(), 20)),
+  }),
+  sealed: object({ arguments: text(262_144), card: text(524_288), context: cardContextText, rationale: optional(text(4_000)) }),
+});
+
+export const VoteLapsed = defineEvent({
+  ...approvals,
+  name: 'VoteLapsed',
+  summary: 'A vote no longer counts: its person lost the role, or the loan of it, before the quorum was full.',
+  data: object({ ...request, person: name(), vote_event_id: uuid(), reason: oneOf('role_lost') }),
+});
+
+export const ApprovalDeferred = defineEvent({
+  ...approvals,
+  name: 'ApprovalDeferred',
+  summary: 'A person put the request off; its deadline stands.',
+  data: object({ ...request, person: name(), until: instant() }),
+  sealed: object({ reason: optional(text(4_000)) }),
+});
+
+export const ApprovalEscalated = defineEvent({
+  ...approvals,
+  name: 'ApprovalEscalated',
+  summary: 'A senior role that policy named may answer too, or a person is asked by name; the quorum stays.',
+  data: object({
+    ...request,
+    cause: oneOf('person', 'sla', 'timeout'),
+    /** who escalated; absent when time did */
+    person: optional(name()),
+    to_role: optional(name()),
+    to_person: optional(name()),
+    /** the new deadline, when time was over */
+    expires_at: optional(instant()),
+  }),
+  sealed: object({ reason: optional(text(4_000)) }),
+});
+
+export const ApprovalAssigned = defineEvent({
+  ...approvals,
+  name: 'ApprovalAssigned',
+  summary: 'A person says they look at it, until then; a sign to others, not a lock. `until` in the past gives it back.',
+  data: object({ ...request, person: name(), until: instant() }),
+});
+
+export const ApprovalReminded = defineEvent({
+  ...approvals,
+  name: 'ApprovalReminded',
+  summary: 'The time to answer is running out, or what was put off is due.',
+  data: object({ ...request, cause: oneOf('sla', 'deferred') }),
+});
+
+export const InformationRequested = defineEvent({
+  ...approvals,
+  name: 'InformationRequested',
+  summary: 'A person asks the agent side something before deciding.',
+  data: object({ ...request, person: name(), question_id: uuid() }),
+  sealed: object({ question: text(4_000) }),
+});
+
+export const InformationGiven = defineEvent({
+  ...approvals,
+  name: 'InformationGiven',
+  summary: 'The agent side answered; the answer stands in the card, as its words.',
+  data: object({ ...request, ...who, question_id: uuid(), ...view }),
+  sealed: object({ answer: text(8_000), card: text(524_288), context: cardContextText }),
+});
+
+export const ApprovalAnnotated = defineEvent({
+  ...approvals,
+  name: 'ApprovalAnnotated',
+  summary: 'Somebody, or a model, remarked on the request; the remark stands in the card with its source and is never a vote.',
+  data: object({ ...request, ...who, source: name(), score: optional(fraction()), ...view }),
+  sealed: object({ text: text(4_000), card: text(524_288), context: cardContextText }),
+});
+
+export const GlassBroken = defineEvent({
+  ...approvals,
+  name: 'GlassBroken',
+  summary: 'A person with the role approved alone, outside the quorum, because it could not wait; somebody else must review it.',
+  data: object({ ...request, person: name(), role: name(), votes_missing: count(400), view_hash: hash(), expires_at: instant() }),
+  sealed: object({ reason: text(4_000) }),
+});
+
+export const EmergencyReviewed = defineEvent({
+  ...approvals,
+  name: 'EmergencyReviewed',
+  summary: 'Another person judged afterwards whether breaking glass was right.',
+  data: object({ ...request, person: name(), judgement: oneOf('justified', 'not_justified') }),
+  sealed: object({ words: text(4_000) }),
+});
+
+export const CheckpointStored = defineEvent({
+  ...approvals,
+  name: 'CheckpointStored',
+  summary: 'The agent parked its run beside the request; only the hash and size of the encrypted bytes are told.',
+  data: object({ ...request, agent: name(), run_id: name(), checkpoint_hash: hash(), size_bytes: count(1_048_576) }),
+});
+
+const voting = { context: 'approvals', owner: 'approvals', aggregate: 'voting-delegation', version: 1, authority: true } as const;
+
+export const VotingDelegated = defineEvent({
+  ...voting,
+  name: 'VotingDelegated',
+  summary: 'A person lends one role to another until a day; what is lent cannot be lent on.',
+  data: object({ delegation_id: uuid(), from: name(), to: name(), role: name(), starts_at: instant(), ends_at: instant() }),
+});
+
+export const VotingDelegationEnded = defineEvent({
+  ...voting,
+  name: 'VotingDelegationEnded',
+  summary: 'The loan of a role is over before its day.',
+  data: object({ delegation_id: uuid(), person: name() }),
 });
