@@ -1,7 +1,7 @@
 import { streamKey } from '@exequatur/contracts';
 import type { StreamId } from '@exequatur/contracts';
 import { parseStored } from './envelope.js';
-import type { PgTransaction } from './pg-transaction.js';
+import type { PgQueries, PgTransaction } from './pg-transaction.js';
 import type { RecordedEvent, StreamWrite } from './port.js';
 import type { PreparedEvent } from './prepare-append.js';
 
@@ -64,7 +64,7 @@ FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant, aggregate, su
 ORDER BY tenant, aggregate, subject, version`;
 
 /** Events by streamKey, oldest first; a stream without events is absent. */
-export const selectStream = async (tx: PgTransaction, streams: readonly StreamId[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> => {
+export const selectStream = async (tx: PgQueries, streams: readonly StreamId[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> => {
   const distinct = [...new Map(streams.map((stream) => [streamKey(stream), stream])).values()];
   const { rows } = await tx.query<StreamId & ProvenRow>({ name: 'event-store-load', text: SELECT_STREAMS, values: streamColumns(distinct) });
   const byStream = new Map<string, RecordedEvent[]>();
@@ -82,7 +82,7 @@ SELECT tenant, aggregate, subject AS id,
   coalesce((SELECT max(head.version) FROM event head WHERE head.tenant = wanted.tenant AND head.aggregate = wanted.aggregate AND head.subject = wanted.subject), 0) AS version
 FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant, aggregate, subject)`;
 
-export const selectVersions = async (tx: PgTransaction, streams: readonly StreamId[]): Promise<ReadonlyMap<string, number>> => {
+export const selectVersions = async (tx: PgQueries, streams: readonly StreamId[]): Promise<ReadonlyMap<string, number>> => {
   const { rows } = await tx.query<StreamId & { version: number }>({ name: 'event-store-versions', text: SELECT_VERSIONS, values: streamColumns(streams) });
   return new Map(rows.map((row) => [streamKey(row), row.version]));
 };

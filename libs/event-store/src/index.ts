@@ -3,7 +3,7 @@ export { buildEnvelope, dataSchemaOf, serialise, sequenceOf, sourceOf, topicOf }
 export { InvalidEvent, UnknownEventType, assertValidEvent, assertValidSealed } from './validation.js';
 export { eventStoreDdl } from './ddl.js';
 export { PgEventStore, type PgEventStoreOptions } from './pg-event-store.js';
-export { LockTimeout, TransactionWasAborted, type PgTransaction } from './pg-transaction.js';
+export { LockTimeout, pipelined, TransactionWasAborted, type PgQueries, type PgTransaction } from './pg-transaction.js';
 export { InMemoryEventStore, type InMemoryTransaction } from './in-memory-event-store.js';
 export type { EventPublisher } from './relay/shift.js';
 export { startRelay, type Relay, type RelayHealth, type RelayLogger, type RelayOptions } from './relay/relay.js';

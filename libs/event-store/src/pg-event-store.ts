@@ -8,7 +8,7 @@ import { insertEvents, selectStream, selectVersions } from './event-rows.js';
 import { fenceKey, lockPlan, streamLockKey } from './lock-keys.js';
 import type { LockPlan } from './lock-keys.js';
 import { inTransaction } from './pg-transaction.js';
-import type { PgTransaction } from './pg-transaction.js';
+import type { PgQueries, PgTransaction } from './pg-transaction.js';
 import { StreamNotLocked, VersionConflict } from './port.js';
 import type { EventStore, Locks, RecordedEvent, StreamWrite } from './port.js';
 import { prepareAppend } from './prepare-append.js';
@@ -60,16 +60,25 @@ export class PgEventStore implements EventStore<PgTransaction> {
   }
 
   /** @throws LockTimeout when a lock was not had in time; nothing was written. Do not nest: the inner one may wait for the outer. */
-  async transact<T>(locks: Locks, work: (tx: PgTransaction) => Promise<T>): Promise<T> {
+  transact<T>(locks: Locks, work: (tx: PgTransaction) => Promise<T>): Promise<T> {
+    return this.inLockedTransaction(locks, work, { waiting: true });
+  }
+
+  /**
+   * `transact` without the round trip for the locks: the work begins before they are had. Its statements run after them, so it
+   * may decide on nothing but their answers.
+   */
+  transactAtOnce<T>(locks: Locks, work: (tx: PgTransaction) => Promise<T>): Promise<T> {
+    return this.inLockedTransaction(locks, work, { waiting: false });
+  }
+
+  private async inLockedTransaction<T>(locks: Locks, work: (tx: PgTransaction) => Promise<T>, { waiting }: { readonly waiting: boolean }): Promise<T> {
     const held: Held = { streams: new Set(locks.streams.map(streamKey)), appended: false };
     const opening = this.begin + lockStatements(lockPlan(this.service, locks));
-    const result = await inTransaction(this.pool, opening, async (client) => {
-      this.held.set(client, held);
-      try {
-        return await work(client);
-      } finally {
-        this.held.delete(client);
-      }
+    const result = await inTransaction(this.pool, opening, async (tx, opened) => {
+      this.held.set(tx, held);
+      if (waiting) await opened;
+      return work(tx);
     });
     if (held.appended) this.wakeRelay();
     return result;
@@ -94,17 +103,17 @@ export class PgEventStore implements EventStore<PgTransaction> {
     };
   }
 
-  async load(tx: PgTransaction, stream: StreamId): Promise<readonly RecordedEvent[]> {
+  async load(tx: PgQueries, stream: StreamId): Promise<readonly RecordedEvent[]> {
     return (await this.loadAll(tx, [stream])).get(streamKey(stream)) ?? [];
   }
 
   /** Many streams in one statement, by streamKey; a stream without events is absent. */
-  loadAll(tx: PgTransaction, streams: readonly StreamId[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> {
+  loadAll(tx: PgQueries, streams: readonly StreamId[]): Promise<ReadonlyMap<string, readonly RecordedEvent[]>> {
     return selectStream(tx, streams);
   }
 
   /** Current versions by streamKey, 0 for a stream without events; for those who append without needing the events. */
-  versions(tx: PgTransaction, streams: readonly StreamId[]): Promise<ReadonlyMap<string, number>> {
+  versions(tx: PgQueries, streams: readonly StreamId[]): Promise<ReadonlyMap<string, number>> {
     return selectVersions(tx, streams);
   }
 

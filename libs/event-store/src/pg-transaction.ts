@@ -1,7 +1,27 @@
 import type pg from 'pg';
 
-/** What code inside a transaction may use: a pg client without its life cycle. */
-export type PgTransaction = Pick<pg.ClientBase, 'query'>;
+/** What only reads may do with or without a transaction: a pg client or pool fits. */
+export type PgQueries = Pick<pg.ClientBase, 'query'>;
+
+/** What code inside a transaction may use: a pg client without its life cycle, and a way to end without waiting. */
+export interface PgTransaction extends PgQueries {
+  /**
+   * Sends a statement whose answer the work does not need; COMMIT follows it without waiting, and its failure is the
+   * transaction's. So it must fail by itself when it did not do what it should: nobody looks at its row count (see MUST).
+   */
+  readonly send: (statement: pg.QueryConfig) => void;
+}
+
+/** For statements that are sent: `SELECT must(condition, 'what does not hold')` fails the transaction. Part of `eventStoreDdl`. */
+export const MUST = `
+CREATE FUNCTION must(holds boolean, otherwise text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF holds IS NOT TRUE THEN
+    RAISE EXCEPTION '%', otherwise USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+END
+$$;
+`;
 
 /** A lock was not had within lock_timeout; everything was rolled back and the work may be tried again. */
 export class LockTimeout extends Error {
@@ -42,18 +62,51 @@ const rollBack = async (client: pg.PoolClient): Promise<boolean> => {
 const asLockTimeout = (error: unknown): unknown =>
   error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE ? new LockTimeout({ cause: error }) : error;
 
+/** Handled by whoever waits for it in the end; until then it must not end the process. */
+const awaitedLater = <T>(promise: Promise<T>): Promise<T> => {
+  promise.catch(() => undefined);
+  return promise;
+};
+
+/** The work may have failed only because the opening had: the first failure is the telling one. No statement comes after this. */
+const settled = async <T>(opened: Promise<unknown>, work: Promise<T>): Promise<T> => {
+  try {
+    return await work;
+  } finally {
+    await opened;
+  }
+};
+
 /**
- * `opening` (BEGIN and what follows it), the work, COMMIT. A throw rolls back; a client that cannot even roll back is thrown
- * away. After a lost COMMIT nobody knows the result: the error is passed on and the caller's idempotency rows decide.
+ * Results of statements that were sent one after another without waiting. Settles only when all of them have: a statement must
+ * never follow the rollback that an earlier one's failure leads to. @throws the first failure, in the order given
  */
-export const inTransaction = async <T>(pool: pg.Pool, opening: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+export const pipelined = async <T extends readonly unknown[]>(...statements: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> => {
+  await Promise.allSettled(statements);
+  return Promise.all(statements) as unknown as Promise<T>;
+};
+
+/**
+ * `opening` (BEGIN and what follows it), the work, COMMIT. Neither waits for the one before, but as the work itself does: on a
+ * pipelining connection PostgreSQL runs them in order, and after a failure it refuses the rest. A throw rolls back; a client
+ * that cannot even roll back is thrown away. After a lost COMMIT nobody knows the result: the error is passed on and the caller's
+ * idempotency rows decide.
+ */
+export const inTransaction = async <T>(pool: pg.Pool, opening: string, work: (tx: PgTransaction, opened: Promise<unknown>) => Promise<T>): Promise<T> => {
   const client = await pool.connect();
   tolerateConnectionLoss(client);
+  const sent: Promise<unknown>[] = [];
+  const tx: PgTransaction = {
+    query: client.query.bind(client) as pg.ClientBase['query'],
+    send: (statement) => void sent.push(awaitedLater(client.query(statement))),
+  };
   let usable = false;
   try {
-    await client.query(opening);
-    const result = await work(client);
-    const { command } = await client.query('COMMIT');
+    const opened = awaitedLater(client.query(opening));
+    const result = await settled(opened, work(tx, opened));
+    const committed = awaitedLater(client.query('COMMIT'));
+    await Promise.all(sent);
+    const { command } = await committed;
     usable = true;
     if (command !== 'COMMIT') throw new TransactionWasAborted();
     return result;

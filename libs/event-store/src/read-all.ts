@@ -3,7 +3,7 @@ import { recordedOf } from './event-rows.js';
 import type { ProvenRow } from './event-rows.js';
 import { LOG_START } from './log-position.js';
 import type { LogPosition } from './log-position.js';
-import type { PgTransaction } from './pg-transaction.js';
+import type { PgQueries } from './pg-transaction.js';
 import type { RecordedEvent } from './port.js';
 
 export interface LoggedEvent {
@@ -23,7 +23,7 @@ ORDER BY event.xid, event.position LIMIT $3`;
  * Every event of the service in the order it was relayed, from just after `from`, in chunks; ends where nothing settled is
  * left. For rebuilds: each chunk is one statement, so that a rebuild may commit between chunks and never runs long.
  */
-export async function* readAll(db: PgTransaction, from: LogPosition = LOG_START, chunkSize: number = CHUNK_SIZE): AsyncGenerator<readonly LoggedEvent[], void> {
+export async function* readAll(db: PgQueries, from: LogPosition = LOG_START, chunkSize: number = CHUNK_SIZE): AsyncGenerator<readonly LoggedEvent[], void> {
   for (let at = from; ; ) {
     const { rows } = await db.query<LogPosition & ProvenRow>({ name: 'event-store-read-all', text: SELECT_CHUNK, values: [at.xid, at.position, chunkSize] });
     const chunk = rows.map((row) => ({ at: { xid: row.xid, position: row.position }, recorded: recordedOf(row) }));

@@ -1,4 +1,4 @@
-import type { PgTransaction } from './pg-transaction.js';
+import type { PgQueries } from './pg-transaction.js';
 
 /**
  * The log holds transaction ids this database cluster has not reached: it was restored from a dump into another one. New
@@ -12,7 +12,7 @@ export class RestoredLog extends Error {
 }
 
 /** @throws RestoredLog */
-export const assertLogBelongsHere = async (db: PgTransaction): Promise<void> => {
+export const assertLogBelongsHere = async (db: PgQueries): Promise<void> => {
   const { rows } = await db.query<{ foreign_log: boolean }>(`
     SELECT greatest((SELECT xid FROM event ORDER BY xid DESC, position DESC LIMIT 1), (SELECT xid FROM relay_cursor)) >= pg_snapshot_xmax(pg_current_snapshot()) AS foreign_log`);
   if (rows[0]?.foreign_log === true) throw new RestoredLog();
@@ -23,7 +23,7 @@ export const assertLogBelongsHere = async (db: PgTransaction): Promise<void> => 
  * those already published (reliability.md section 2). Bytes and proofs do not hold these numbers and stay as they are.
  * For an operator, in one transaction, after a logical restore and before any service of the schema starts.
  */
-export const restampRestoredLog = async (tx: PgTransaction): Promise<void> => {
+export const restampRestoredLog = async (tx: PgQueries): Promise<void> => {
   await tx.query('LOCK TABLE event, relay_cursor IN ACCESS EXCLUSIVE MODE');
   await tx.query('ALTER TABLE event DISABLE TRIGGER event_is_append_only');
   await tx.query(`

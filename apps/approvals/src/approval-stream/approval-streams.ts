@@ -3,7 +3,7 @@ import { type ApprovalEvent, type OpenedContent } from '@exequatur/approvals-dom
 import { ApprovalOpened, ApprovalVoted, GRANT_JWS_TYPE, VoteRefused } from '@exequatur/contracts';
 import type { DataOf, EventDefinition, SealedOf, StreamId } from '@exequatur/contracts';
 import { assertValidSealed, PgEventStore } from '@exequatur/event-store';
-import type { Actor, NewEvent, PgTransaction, RecordedEvent } from '@exequatur/event-store';
+import type { Actor, NewEvent, PgQueries, PgTransaction, RecordedEvent } from '@exequatur/event-store';
 import { newId, toInstant } from '@exequatur/kernel';
 import { open, seal } from '@exequatur/sealing';
 import type { KeyStore } from '@exequatur/sealing';
@@ -35,12 +35,12 @@ export class ApprovalStreams {
     private readonly signer: Signer,
   ) {}
 
-  async load(tx: PgTransaction, tenant: string, approvalId: string): Promise<RecordedApproval | undefined> {
+  async load(tx: PgQueries, tenant: string, approvalId: string): Promise<RecordedApproval | undefined> {
     return recordedApproval(tenant, await this.store.load(tx, approvalStream(tenant, approvalId)));
   }
 
   /** Unix ms of the database's clock: the one that judges deadlines. Read it after the locks. */
-  async databaseNow(tx: PgTransaction): Promise<number> {
+  async databaseNow(tx: PgQueries): Promise<number> {
     const { rows } = await tx.query<{ now: Date }>('SELECT clock_timestamp() AS now');
     return rows[0]?.now.getTime() ?? Number.NaN;
   }
@@ -64,12 +64,12 @@ export class ApprovalStreams {
   }
 
   /** Salt, card and proposal of a request; undefined when the action was erased. */
-  async openedContent(approval: RecordedApproval, tx?: PgTransaction): Promise<OpenedSealed | undefined> {
+  async openedContent(approval: RecordedApproval, tx?: PgQueries): Promise<OpenedSealed | undefined> {
     return this.openNewest<OpenedSealed>(approval, ApprovalOpened, tx);
   }
 
   /** What the next approving vote decides about; undefined when the action was erased. */
-  async contentForVote(approval: RecordedApproval, tx?: PgTransaction): Promise<OpenedContent | undefined> {
+  async contentForVote(approval: RecordedApproval, tx?: PgQueries): Promise<OpenedContent | undefined> {
     const opened = await this.openedContent(approval, tx);
     if (opened === undefined) return undefined;
     const narrowed = (await this.openNewest<SealedOf<typeof ApprovalVoted>>(approval, ApprovalVoted, tx))?.granted_arguments;
@@ -77,13 +77,13 @@ export class ApprovalStreams {
   }
 
   /** Plaintext of one sealed part of this request's events. */
-  async openOne<S>(approval: RecordedApproval, { envelope }: RecordedEvent, tx?: PgTransaction): Promise<S | undefined> {
+  async openOne<S>(approval: RecordedApproval, { envelope }: RecordedEvent, tx?: PgQueries): Promise<S | undefined> {
     if (envelope.sealed === undefined) return undefined;
     const key = await this.keys.actionKey(approval.tenant, envelope.sealed.action_id, tx);
     return key === undefined ? undefined : (open(key, envelope.sealed, envelope.id) as S);
   }
 
-  private async openNewest<S>(approval: RecordedApproval, definition: EventDefinition, tx?: PgTransaction): Promise<S | undefined> {
+  private async openNewest<S>(approval: RecordedApproval, definition: EventDefinition, tx?: PgQueries): Promise<S | undefined> {
     const newest = newestSealed(approval, definition);
     const key = newest === undefined ? undefined : await this.keys.actionKey(approval.tenant, newest.sealed.action_id, tx);
     return newest === undefined || key === undefined ? undefined : (open(key, newest.sealed, newest.id) as S);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ApprovalAnswered, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalVoted, GrantRevoked } from '@exequatur/contracts';
 import type { DataOf, EventDefinition, SealedOf } from '@exequatur/contracts';
 import { narrowedPointers, visibleText, type Card, type RequestFacts } from '@exequatur/approvals-domain';
-import type { PgTransaction, RecordedEvent } from '@exequatur/event-store';
+import type { PgQueries, RecordedEvent } from '@exequatur/event-store';
 import { parseStrict, readPointer } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
 import { Database, problem, type PersonPrincipal } from '@exequatur/service-kit';
@@ -84,7 +84,7 @@ export class ShowRequest {
     });
   }
 
-  private async detail(approval: RecordedApproval, tx: PgTransaction): Promise<RequestInDetail> {
+  private async detail(approval: RecordedApproval, tx: PgQueries): Promise<RequestInDetail> {
     const { state } = approval;
     const { request } = state;
     const opened = await this.streams.openedContent(approval, tx);
@@ -111,7 +111,7 @@ export class ShowRequest {
     return { shown, request, ...(proposed === undefined ? {} : { proposed }) };
   }
 
-  private votes(approval: RecordedApproval, tx: PgTransaction): Promise<readonly ShownVote[]> {
+  private votes(approval: RecordedApproval, tx: PgQueries): Promise<readonly ShownVote[]> {
     return Promise.all(
       eventsOf(approval, ApprovalVoted).map(async (recorded) => {
         const { person, role, stage, vote, granted_arguments_hash } = recorded.envelope.data as DataOf<typeof ApprovalVoted>;
@@ -121,7 +121,7 @@ export class ShowRequest {
     );
   }
 
-  private async narrowed(approval: RecordedApproval, opened: OpenedSealed | undefined, proposed: JsonValue | undefined, tx: PgTransaction): Promise<readonly NarrowedValue[]> {
+  private async narrowed(approval: RecordedApproval, opened: OpenedSealed | undefined, proposed: JsonValue | undefined, tx: PgQueries): Promise<readonly NarrowedValue[]> {
     if (opened === undefined || proposed === undefined) return [];
     const acceptedText = (await this.streams.contentForVote(approval, tx))?.acceptedArguments;
     if (acceptedText === undefined) return [];
@@ -130,7 +130,7 @@ export class ShowRequest {
     return narrowedPointers(approval.state.request.narrowable, proposed, accepted).map((pointer) => ({ pointer, proposed: valueAt(proposed, pointer), accepted: valueAt(accepted, pointer) }));
   }
 
-  private async resolution(approval: RecordedApproval, tx: PgTransaction): Promise<Resolution> {
+  private async resolution(approval: RecordedApproval, tx: PgQueries): Promise<Resolution> {
     const last = approval.events.find(({ version }) => version === approval.version);
     if (last === undefined) throw new Error('the version of a request is that of one of its events');
     const at = last.envelope.time;

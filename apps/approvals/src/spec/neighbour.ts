@@ -19,7 +19,7 @@ export class Neighbour {
   ) {}
 
   static async start(service: ServiceName, url: string, key: PrivateJwk): Promise<Neighbour> {
-    const pool = new pg.Pool({ connectionString: url, max: 3, options: `-c search_path=${service}` });
+    const pool = new pg.Pool({ connectionString: url, max: 3, pipeline: true, options: `-c search_path=${service}` });
     pool.on('error', () => undefined);
     await pool.query(eventStoreDdl());
     const store = new PgEventStore({ pool, service, signingKey: importSigningKey(key) });

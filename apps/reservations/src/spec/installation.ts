@@ -102,7 +102,7 @@ export class Installation {
     );
     started.push(() => service.close());
     const url = urlOf('reservations');
-    const pool = new pg.Pool({ connectionString: url, max: 4, options: '-c search_path=reservations' });
+    const pool = new pg.Pool({ connectionString: url, max: 4, pipeline: true, options: '-c search_path=reservations' });
     started.push(() => pool.end());
     pool.on('error', () => undefined);
     const installation = new Installation(postgres, secrets, url, pool, service, neighbours);

@@ -51,7 +51,7 @@ process.on('message', (message: RaceMessage) => {
   if (message === 'go') void race();
   else if (message === 'end') void pool?.end().finally(() => process.disconnect());
   else if ('setup' in message) {
-    pool = new pg.Pool({ connectionString: message.setup.url, max: 1, options: '-c search_path=reservations' });
+    pool = new pg.Pool({ connectionString: message.setup.url, max: 1, pipeline: true, options: '-c search_path=reservations' });
     pool.on('error', () => undefined);
     authority = new RuntimeAuthority(new PgEventStore({ pool, service: 'reservations', signingKey: importSigningKey(message.setup.key) }), new TenantBoards());
     void pool.query('SELECT 1').then(() => say('ready'));

@@ -2,7 +2,7 @@ import { StreamHeadsPublished, streamKey } from '@exequatur/contracts';
 import type { DataOf, ServiceName, StreamId } from '@exequatur/contracts';
 import { frontierRoot } from '@exequatur/audit-chain';
 import type { PgEventStore } from '../pg-event-store.js';
-import type { PgTransaction } from '../pg-transaction.js';
+import type { PgQueries } from '../pg-transaction.js';
 import type { StreamWrite } from '../port.js';
 import { readHeads } from './relay-cursor.js';
 import type { StreamHead } from './relay-cursor.js';
@@ -17,7 +17,7 @@ const headWrite = (service: ServiceName, { tenant, frontier }: StreamHead, expec
   return { stream: headsStream(tenant, service), expectedVersion, events: [{ definition: StreamHeadsPublished, actor: { type: 'service', id: service }, data }] };
 };
 
-const unannounced = async (db: PgTransaction): Promise<string[]> => {
+const unannounced = async (db: PgQueries): Promise<string[]> => {
   const text = 'SELECT tenant FROM stream_heads WHERE announced < events ORDER BY tenant LIMIT $1';
   const { rows } = await db.query<{ tenant: string }>(text, [TENANTS_AT_ONCE]);
   return rows.map(({ tenant }) => tenant);
@@ -34,7 +34,7 @@ const announceSome = (store: PgEventStore, tenants: readonly string[]): Promise<
 };
 
 /** Appends StreamHeadsPublished for each tenant with events published since its last one. It is relayed like any other event. */
-export const announceHeads = async (db: PgTransaction, store: PgEventStore): Promise<void> => {
+export const announceHeads = async (db: PgQueries, store: PgEventStore): Promise<void> => {
   for (;;) {
     const tenants = await unannounced(db);
     if (tenants.length > 0) await announceSome(store, tenants);

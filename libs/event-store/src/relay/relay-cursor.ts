@@ -1,7 +1,7 @@
 import type { Frontier } from '@exequatur/audit-chain';
 import { LOG_START } from '../log-position.js';
 import type { LogPosition } from '../log-position.js';
-import type { PgTransaction } from '../pg-transaction.js';
+import type { PgQueries } from '../pg-transaction.js';
 
 /** One event as the relay reads it. */
 export interface OutgoingRow extends LogPosition {
@@ -37,7 +37,7 @@ export class RelaySuperseded extends Error {
 }
 
 /** Call it with the relay's session lock held. */
-export const takeEpoch = async (db: PgTransaction): Promise<Leadership> => {
+export const takeEpoch = async (db: PgQueries): Promise<Leadership> => {
   const { rows } = await db.query<{ epoch: string } & LogPosition>('UPDATE relay_cursor SET epoch = epoch + 1 RETURNING epoch::text, xid::text, position::text');
   const [row] = rows;
   if (!row) throw new Error('relay_cursor has no row; eventStoreDdl writes it');
@@ -70,25 +70,25 @@ FROM (
 WHERE place = 1 OR bytes_so_far <= $4
 ORDER BY batch.xid, batch.position`;
 
-export const readBatch = async (db: PgTransaction, { xid, position }: LogPosition, { maxEvents, maxBytes }: BatchBounds): Promise<readonly OutgoingRow[]> =>
+export const readBatch = async (db: PgQueries, { xid, position }: LogPosition, { maxEvents, maxBytes }: BatchBounds): Promise<readonly OutgoingRow[]> =>
   (await db.query<OutgoingRow>({ name: 'relay-read', text: SELECT_BATCH, values: [xid, position, maxEvents, maxBytes] })).rows;
 
 /** Counting stops here: beyond it a relay is simply far behind. */
 export const LARGEST_LAG = 10_000;
 
 /** Committed events after the cursor, those above the horizon included. */
-export const countBehind = async (db: PgTransaction, { xid, position }: LogPosition): Promise<number> => {
+export const countBehind = async (db: PgQueries, { xid, position }: LogPosition): Promise<number> => {
   const text = 'SELECT count(*)::integer AS behind FROM (SELECT FROM event WHERE (xid, position) > ($1::xid8, $2::bigint) LIMIT $3) AS later';
   const { rows } = await db.query<{ behind: number }>({ name: 'relay-lag', text, values: [xid, position, LARGEST_LAG] });
   return rows[0]?.behind ?? 0;
 };
 
-export const readCursor = async (db: PgTransaction): Promise<LogPosition> => {
+export const readCursor = async (db: PgQueries): Promise<LogPosition> => {
   const { rows } = await db.query<LogPosition>('SELECT xid::text, position::text FROM relay_cursor');
   return rows[0] ?? LOG_START;
 };
 
-export const readHeads = async (db: PgTransaction, tenants: readonly string[]): Promise<readonly StreamHead[]> =>
+export const readHeads = async (db: PgQueries, tenants: readonly string[]): Promise<readonly StreamHead[]> =>
   (await db.query<StreamHead>('SELECT tenant, frontier FROM stream_heads WHERE tenant = ANY ($1::text[])', [tenants])).rows;
 
 /** One statement, so one transaction: the cursor moves together with the counts of what it passed, or neither does. */
@@ -103,7 +103,7 @@ WITH moved AS (
 SELECT count(*)::integer AS moved FROM moved`;
 
 /** @throws RelaySuperseded when the epoch is no longer ours; nothing was moved. */
-export const moveCursor = async (db: PgTransaction, epoch: string, to: LogPosition, heads: readonly StreamHead[]): Promise<void> => {
+export const moveCursor = async (db: PgQueries, epoch: string, to: LogPosition, heads: readonly StreamHead[]): Promise<void> => {
   const values = [epoch, to.xid, to.position, heads.map(({ tenant }) => tenant), heads.map(({ frontier }) => frontier.size), heads.map(({ frontier }) => JSON.stringify(frontier))];
   const { rows } = await db.query<{ moved: number }>({ name: 'relay-move', text: MOVE, values });
   if (rows[0]?.moved !== 1) throw new RelaySuperseded();

@@ -50,7 +50,7 @@ const write = async ({ streams, attempts }: ChildTask, store: PgEventStore): Pro
 };
 
 const task = await nextMessage<ChildTask>();
-const pool = new pg.Pool({ connectionString: task.url, max: 3 });
+const pool = new pg.Pool({ connectionString: task.url, max: 3, pipeline: true });
 pool.on('error', () => undefined);
 const store = new PgEventStore({ pool, service: 'policy', signingKey: importSigningKey(task.key) });
 await pool.query('SELECT 1');

@@ -36,7 +36,7 @@ export const onPolicyDatabase = async (server: PostgresServer): Promise<PolicyDa
     url: url.toString(),
     adminUrl: database.url,
     pool: (max = 10) => {
-      const pool = new pg.Pool({ connectionString: url.toString(), max });
+      const pool = new pg.Pool({ connectionString: url.toString(), max, pipeline: true });
       pool.on('error', () => undefined);
       pools.push(pool);
       return pool;

@@ -28,7 +28,7 @@ export const onBusDatabase = async (server: PostgresServer): Promise<BusDatabase
   const { url } = await server.createDatabase();
   const pools: pg.Pool[] = [];
   const connect = (connectionString: string): pg.Pool => {
-    const pool = new pg.Pool({ connectionString, max: 10 });
+    const pool = new pg.Pool({ connectionString, max: 10, pipeline: true });
     pool.on('error', () => undefined);
     pools.push(pool);
     return pool;
