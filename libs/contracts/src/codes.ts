@@ -81,6 +81,7 @@ export const CODES = {
   UNSUPPORTED_MEDIA_TYPE: code('request', 415, 'The content type is not application/json'),
   STALE: code('request', 412, 'The resource changed since it was read'),
   IF_MATCH_REQUIRED: code('request', 428, 'An If-Match header is required'),
+  LEGAL_HOLD: code('request', 409, 'A legal hold forbids to erase this action'),
   CONFLICT: code('request', 409, 'It exists already or is in another state'),
   BUSY: code('request', 429, 'Too many requests', true),
   DEPENDENCY_DOWN: code('request', 503, 'A dependency is down; no authority is given', true),

@@ -11,7 +11,7 @@ const STEPS: readonly (readonly [title: string, aggregates: readonly string[]])[
   ['3 · Approval (approvals)', ['approval']],
   ['4 and 5 · Grant and reservation (reservations)', ['grant', 'reservation']],
   ['6 · Execution (executor)', ['execution']],
-  ['7 · Audit (audit-projector, and every service)', ['log', 'export', 'stream-heads', 'dead-letter']],
+  ['7 · Audit (audit-projector, and every service)', ['log', 'export', 'erasure', 'legal-hold', 'stream-heads', 'dead-letter']],
 ];
 
 const topicName = (event: EventDefinition): string => (event.owner === 'any' ? 'the service’s own' : EVENT_TOPICS[event.context].name);

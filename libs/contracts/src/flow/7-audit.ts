@@ -52,5 +52,31 @@ export const ExportMade = defineEvent({
   owner: 'audit',
   aggregate: 'export',
   summary: 'Someone took evidence out.',
-  data: object({ export_id: uuid(), format: oneOf('jsonl'), log_size: count() }),
+  data: object({ export_id: uuid(), format: oneOf('jsonl', 'csv', 'ocsf'), log_size: count() }),
+});
+
+const retention = { version: 1, context: 'audit', owner: 'audit' } as const;
+
+export const ErasureCompleted = defineEvent({
+  ...retention,
+  name: 'ErasureCompleted',
+  aggregate: 'erasure',
+  summary: 'The data key of an action, and with it the salt of its hashes, was destroyed; its sealed content can be opened by nobody.',
+  data: object({ action_id: uuid(), reason: text(1_000) }),
+});
+
+export const LegalHoldPlaced = defineEvent({
+  ...retention,
+  name: 'LegalHoldPlaced',
+  aggregate: 'legal-hold',
+  summary: 'An action must be kept as it is: it is not erased until the hold is lifted.',
+  data: object({ action_id: uuid(), reason: text(1_000) }),
+});
+
+export const LegalHoldLifted = defineEvent({
+  ...retention,
+  name: 'LegalHoldLifted',
+  aggregate: 'legal-hold',
+  summary: 'A legal hold ended.',
+  data: object({ action_id: uuid(), reason: text(1_000) }),
 });
