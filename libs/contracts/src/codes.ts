@@ -57,6 +57,7 @@ export const CODES = {
   CIRCUIT_OPEN: code('authority', 423, 'Paused by the circuit breaker', true),
   RESERVATION_EXPIRED: code('authority', 410, 'The reservation has expired'),
   RESERVATION_FINALIZED: code('authority', 409, 'The reservation has already ended'),
+  OVERDRAFT_LIMIT_EXCEEDED: code('authority', 409, 'More was used than was reserved, and the overdraft does not cover it'),
   COMMIT_EXCEEDS_RESERVED: code('authority', 409, 'More was used than was reserved'),
   // execution
   EXECUTE_BY_PASSED: code('execution', 410, 'The last moment to execute has passed'),

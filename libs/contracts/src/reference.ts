@@ -6,10 +6,10 @@ import { ALL_TOPICS, EVENT_TOPICS } from './topics.js';
 /** Generated pages of docs/reference; `node tools/reference.mjs` writes them, test/architecture checks that they are fresh. */
 
 const STEPS: readonly (readonly [title: string, aggregates: readonly string[]])[] = [
-  ['Before: who may do what', ['tenant', 'agent', 'person', 'voting-delegation', 'tool', 'policy', 'action-kind', 'budget', 'freeze']],
+  ['Before: who may do what', ['tenant', 'agent', 'person', 'voting-delegation', 'tool', 'policy', 'action-kind', 'budget', 'freeze', 'circuit', 'drift']],
   ['1 and 2 · Proposal and verdict (policy)', ['action']],
   ['3 · Approval (approvals)', ['approval']],
-  ['4 and 5 · Grant and reservation (reservations)', ['grant', 'reservation']],
+  ['4 and 5 · Grant and reservation (reservations)', ['grant', 'delegation', 'reservation']],
   ['6 · Execution (executor)', ['execution']],
   ['7 · Audit (audit-projector, and every service)', ['log', 'export', 'erasure', 'legal-hold', 'stream-heads', 'dead-letter']],
 ];

@@ -1,12 +1,15 @@
-import type { Code, DataOf, FREEZE_SCOPES, FreezeApplied, FreezeLifted, FreezeQuiesced, Tool } from '@exequatur/contracts';
+import type { Code, DataOf, FREEZE_SCOPES, FreezeApplied, FreezeLifted, FreezeQuiesced, Tool, WIDE_FREEZE_SCOPES } from '@exequatur/contracts';
 import { refuse } from '@exequatur/kernel';
 import type { Refusal } from '@exequatur/kernel';
+import { isOnOrBelow } from './scope-path.js';
 
-export type FreezeScope = (typeof FREEZE_SCOPES)[number];
+export type FreezeScope = (typeof FREEZE_SCOPES)[number] | (typeof WIDE_FREEZE_SCOPES)[number];
 
 /**
  * A freeze that stands. `value` by scope: tenant → the tenant, agent → the agent's name, kind → the action kind,
- * tool → `name` (every version) or `name@version`, grant → the grant_id.
+ * tool → `name` (every version) or `name@version`, grant → the grant_id, toolset → a family of tools (`mailer`: mailer.send
+ * and every other `mailer.…`, and what runs on a path with the segment `toolset:mailer`), workflow → a scope path with
+ * everything below it, run → the run_id.
  */
 export interface ActiveFreeze {
   readonly freezeId: string;
@@ -21,6 +24,9 @@ export interface FreezeSubject {
   readonly actionKind: string;
   readonly tool: Tool;
   readonly grantId: string | undefined;
+  /** Where a subject does not say its path or run, a freeze of a path or run covers it: rather too much than too little. */
+  readonly scopePath?: string;
+  readonly runId?: string;
 }
 
 export const freezeCovers = (freeze: ActiveFreeze, subject: FreezeSubject): boolean => {
@@ -35,8 +41,16 @@ export const freezeCovers = (freeze: ActiveFreeze, subject: FreezeSubject): bool
       return freeze.value === subject.tool.name || freeze.value === `${subject.tool.name}@${subject.tool.version}`;
     case 'grant':
       return freeze.value === subject.grantId;
+    case 'toolset':
+      return subject.tool.name === freeze.value || subject.tool.name.startsWith(`${freeze.value}.`) || subject.scopePath === undefined || hasSegment(subject.scopePath, `toolset:${freeze.value}`);
+    case 'workflow':
+      return subject.scopePath === undefined || isOnOrBelow(subject.scopePath, freeze.value);
+    case 'run':
+      return subject.runId === undefined || subject.runId === freeze.value;
   }
 };
+
+const hasSegment = (scopePath: string, segment: string): boolean => `/${scopePath}/`.includes(`/${segment}/`);
 
 export type Freeze =
   | { readonly status: 'None' }

@@ -6,3 +6,6 @@ export const pathAndAncestors = (scopePath: string): readonly string[] => {
 
 /** The tenant a scope path names: `tenant:acme/app:x` → `acme`. */
 export const tenantOfScopePath = (scopePath: string): string => (scopePath.split('/')[0] ?? '').slice('tenant:'.length);
+
+/** True for the place itself and for everything below it, by whole segments. */
+export const isOnOrBelow = (scopePath: string, place: string): boolean => scopePath === place || (scopePath.startsWith(place) && scopePath[place.length] === '/');

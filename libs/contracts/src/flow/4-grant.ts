@@ -1,7 +1,15 @@
 import { capsShape, unitAmount } from '../caps.js';
 import { EXECUTION_MODES, ON_SILENCE, policyFacts, tool } from '../facts.js';
-import { base64url, count, hash, instant, list, name, object, oneOf, optional, scopePath, text, uuid } from '../schema.js';
+import { amount, base64url, count, hash, instant, list, name, object, oneOf, optional, scopePath, text, uuid } from '../schema.js';
 import type { Shape } from '../schema.js';
+
+/**
+ * One argument that may differ from use to use. `unit` is as written in arguments: USD is read as dollars, other units as
+ * integers; `max` is the most in the ledger's unit (micro-cents for USD), and what a use asks for is held in place of the
+ * grant's amount of that unit. `one_of`: a text, or a list of texts, all among these. A bound has `max` with `unit`, or `one_of`.
+ */
+export const argumentBound = object({ pointer: text(200), unit: optional(text(32)), max: optional(amount()), one_of: optional(list(text(320), 100)) });
+export type ArgumentBound = Shape<typeof argumentBound>;
 
 /**
  * Claims of a grant: signed, consumable authority. JWS compact (RFC 7515), alg EdDSA, header {alg, kid, typ: "exq-grant+jwt"}.
@@ -26,7 +34,11 @@ export const grantShape = object({
   arguments_hash: hash(),
   /** what may run: equal to arguments_hash, or the recorded narrowing */
   granted_arguments_hash: hash(),
-  binding: oneOf('exact'),
+  /** exact: those bytes. bounded: the fixed part is fixed_hash, each bounded value is inside its bound, every use has its own hash. */
+  binding: oneOf('exact', 'bounded'),
+  /** bounded: hash of SHA-256(salt ‖ canonical arguments with null at every bounded pointer) */
+  fixed_hash: optional(hash()),
+  bounded: optional(list(argumentBound, 20)),
   execution_mode: oneOf(...EXECUTION_MODES),
   not_before: instant(),
   expires_at: instant(),
@@ -35,6 +47,11 @@ export const grantShape = object({
   risk_points: count(1_000_000),
   /** held per use, other units */
   amounts: list(unitAmount, 20),
+  /** across all uses, released ones included; absent: max_uses times what a use holds */
+  total_points: optional(count()),
+  total_amounts: optional(list(unitAmount, 20)),
+  /** HMAC of the target under a tenant key: the same target reads the same across actions. For velocity by target. */
+  target_key: optional(hash()),
   caps: capsShape,
   approvers: list(object({ person: name(), role: name(), stage: count(10), vote_event_id: uuid() }), 50),
   /** hash of SHA-256(salt ‖ rationale); the text is sealed in the votes */

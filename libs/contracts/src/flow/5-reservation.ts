@@ -3,13 +3,30 @@ import { CODES } from '../codes.js';
 import type { Code } from '../codes.js';
 import { defineEvent } from '../event.js';
 import { EXECUTION_MODES, ON_SILENCE, tool } from '../facts.js';
-import { amount, count, hash, instant, list, name, object, oneOf, optional, scopePath, text, truth, unit, uuid } from '../schema.js';
+import { BUDGET_WINDOWS, OVERAGE_POLICIES, RUN_LIMITS } from '../limits.js';
+import { amount, anything, base64url, count, hash, instant, list, name, object, oneOf, optional, scopePath, text, truth, unit, uuid } from '../schema.js';
 import type { Shape } from '../schema.js';
 
 const reservations = { context: 'reservations', owner: 'reservations', aggregate: 'reservation', version: 1 } as const;
 
 /** One budget after the move: entry_no counts the budget's moves from 1 without gap; auditors order by it. */
-export const budgetMove = object({ budget_id: uuid(), unit: unit(), amount: amount(), entry_no: count(), held: amount(), committed: amount(), cap: amount() });
+export const budgetMove = object({
+  budget_id: uuid(),
+  unit: unit(),
+  amount: amount(),
+  entry_no: count(),
+  held: amount(),
+  committed: amount(),
+  cap: amount(),
+  /** Start of the window the figures are of (budgets with windows): of a hold the current one, of its end the one it was made in. */
+  window_start: optional(instant()),
+  /** Spent beyond the cap under allow_with_overdraft, after the move; absent is 0. */
+  debt: optional(amount()),
+  /** Usage was reported that nothing covered: holds nothing more until a person adjusts or funds it, or a new window begins. */
+  over_limit: optional(truth()),
+  /** The budget came into being with this hold: a limit of the run, from the policy named in the same event. */
+  run_limit: optional(oneOf(...RUN_LIMITS)),
+});
 export type BudgetMove = Shape<typeof budgetMove>;
 
 /**
@@ -36,6 +53,11 @@ export const reserveShape = object({
   ttl_ms: optional(count()),
   /** managed: rises only after a ReservationRefused */
   attempt: optional(count(1_000)),
+  /** Bounded grants only: what this use runs on, and the action's salt, so that the authority itself sees that the fixed part is the granted one and each bounded value inside. Judged and forgotten. */
+  arguments: optional(anything()),
+  salt: optional(base64url(32)),
+  /** The delegation under which a child agent asks. */
+  delegation_id: optional(uuid()),
 });
 export type ReserveRequest = Shape<typeof reserveShape>;
 
@@ -73,6 +95,17 @@ export const ReservationHeld = defineEvent({
     /** how the active policy agreed: same hash as the grant's, or evaluated again */
     policy_result: oneOf('same', 're_evaluated'),
     fence_epoch: count(),
+    /** bounded grants: the granted one; granted_arguments_hash is then this use's own */
+    fixed_hash: optional(hash()),
+    /** delegations this use is charged to, the asking agent's own first */
+    delegations: optional(list(uuid(), 3)),
+    /** the half-open circuit of which this use is a probe */
+    probe_of: optional(uuid()),
+    /** when the run began here, where the policy limits runs */
+    run_started_at: optional(instant()),
+    /** budget_only: what the caller declared for usage beyond the hold, and for how long after expires_at it may report */
+    overage_policy: optional(oneOf(...OVERAGE_POLICIES)),
+    grace_ms: optional(count()),
   }),
 });
 
@@ -92,6 +125,11 @@ export const ReservationRefused = defineEvent({
     attempt: count(),
     /** for operators; never told to agents */
     budget_id: optional(uuid()),
+    budget_scope_path: optional(scopePath()),
+    /** the velocity rule, run limit, circuit or delegation behind the code; for operators */
+    refused_by: optional(text(200)),
+    /** when asking again can help by time alone */
+    retry_after_ms: optional(count()),
   }),
 });
 
@@ -119,11 +157,18 @@ const settlement = {
   moves: list(budgetMove, 100),
 };
 
+/** What ran against what was approved. */
+export const commitComparison = object({
+  arguments: oneOf('same', 'different', 'not_reported'),
+  /** units of which not exactly the reserved amount was used */
+  amounts: list(object({ unit: unit(), reserved: amount(), actual: amount() }), 20),
+});
+
 export const ReservationCommitted = defineEvent({
   ...reservations,
   name: 'ReservationCommitted',
   summary: 'The effect happened; actual usage is spent, the rest returned.',
-  data: object({ ...settlement, actual: list(unitAmount, 20), provider_request_id: optional(text(300)), executed_arguments_hash: optional(hash()) }),
+  data: object({ ...settlement, actual: list(unitAmount, 20), provider_request_id: optional(text(300)), executed_arguments_hash: optional(hash()), comparison: optional(commitComparison) }),
 });
 
 export const ReservationReleased = defineEvent({
@@ -155,13 +200,32 @@ export const GrantClosed = defineEvent({
   data: object({ grant_id: uuid(), action_id: optional(uuid()), reason: oneOf('revoked', 'withdrawn') }),
 });
 
+const budgetTerms = {
+  /** BudgetSoftLimitReached is published when held + committed reaches it, once a window */
+  soft_limit: optional(amount()),
+  /** usage reported beyond a hold; absent: reject */
+  overage_policy: optional(oneOf(...OVERAGE_POLICIES)),
+  /** most debt under allow_with_overdraft; absent: 0 */
+  overdraft_limit: optional(amount()),
+};
+
 export const BudgetDefined = defineEvent({
   ...reservations,
   name: 'BudgetDefined',
   aggregate: 'budget',
   authority: true,
   summary: 'A person set a budget on a scope path.',
-  data: object({ budget_id: uuid(), scope_path: scopePath(), unit: unit(), cap: amount(), entry_no: count() }),
+  data: object({
+    budget_id: uuid(),
+    scope_path: scopePath(),
+    unit: unit(),
+    cap: amount(),
+    entry_no: count(),
+    /** absent: lifetime */
+    window: optional(oneOf(...BUDGET_WINDOWS)),
+    window_start: optional(instant()),
+    ...budgetTerms,
+  }),
 });
 
 export const BudgetAdjusted = defineEvent({
@@ -170,10 +234,33 @@ export const BudgetAdjusted = defineEvent({
   aggregate: 'budget',
   authority: true,
   summary: 'A person changed a budget’s cap; never below what is held and committed.',
-  data: object({ budget_id: uuid(), cap: amount(), held: amount(), committed: amount(), entry_no: count(), reason: text(1_000) }),
+  data: object({
+    budget_id: uuid(),
+    cap: amount(),
+    held: amount(),
+    committed: amount(),
+    entry_no: count(),
+    reason: text(1_000),
+    window_start: optional(instant()),
+    debt: optional(amount()),
+    /** funding: what was added to the cap */
+    added: optional(amount()),
+    ...budgetTerms,
+  }),
+});
+
+export const BudgetClosed = defineEvent({
+  ...reservations,
+  name: 'BudgetClosed',
+  aggregate: 'budget',
+  authority: true,
+  summary: 'A person ended a budget: it covers nothing new; what it holds is still settled.',
+  data: object({ budget_id: uuid(), held: amount(), committed: amount(), cap: amount(), entry_no: count(), reason: text(1_000) }),
 });
 
 export const FREEZE_SCOPES = ['tenant', 'agent', 'kind', 'tool', 'grant'] as const;
+/** Freezes of more than one name: a family of tools, a scope path and everything below it, a run. */
+export const WIDE_FREEZE_SCOPES = ['toolset', 'workflow', 'run'] as const;
 
 export const FreezeApplied = defineEvent({
   ...reservations,
@@ -181,7 +268,7 @@ export const FreezeApplied = defineEvent({
   aggregate: 'freeze',
   authority: true,
   summary: 'Fenced: no claim in this scope exists after this epoch.',
-  data: object({ freeze_id: uuid(), scope: oneOf(...FREEZE_SCOPES), value: text(300), reason: text(1_000), fence_epoch: count() }),
+  data: object({ freeze_id: uuid(), scope: oneOf(...FREEZE_SCOPES, ...WIDE_FREEZE_SCOPES), value: text(300), reason: text(1_000), fence_epoch: count() }),
 });
 
 export const FreezeQuiesced = defineEvent({
