@@ -8,7 +8,7 @@ const ROOMS: Readonly<Record<string, { readonly workspace: readonly string[]; re
   kernel: { workspace: ['contracts', 'kernel'], npm: ['canonicalize'], because: 'hashing and proving must be readable to the end' },
   domain: { workspace: ['contracts', 'kernel', 'domain'], npm: [], because: 'deciders are pure: what they decide hangs on their arguments alone' },
   platform: { workspace: ['contracts', 'kernel', 'platform'], npm: 'any', because: 'platform knows no business words' },
-  sdk: { workspace: ['contracts', 'kernel'], npm: [], because: 'agents import it; it brings nothing along' },
+  sdk: { workspace: ['contracts', 'kernel', 'domain'], npm: [], because: 'agents and tools import it; it brings nothing along, and of the domains only caps, the one place that says what is narrower' },
   app: { workspace: ['contracts', 'kernel', 'domain', 'platform', 'sdk'], npm: 'any', because: 'a service never imports another service' },
   verifier: { workspace: ['contracts', 'kernel', 'domain'], npm: ['commander'], because: 'the verifier trusts no service and needs no database' },
   composition: { workspace: ['contracts', 'kernel', 'platform', 'sdk', 'app', 'composition', 'verifier'], npm: 'any', because: 'composition has no logic of its own' },
