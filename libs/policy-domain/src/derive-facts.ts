@@ -1,7 +1,10 @@
 import type { Narrowable, PolicyFacts, Proposal } from '@exequatur/contracts';
-import { AmountError, decimalToUnit, isRefusal, readPointer, refuse } from '@exequatur/kernel';
-import type { Amounts, JsonValue, Refusal } from '@exequatur/kernel';
+import { AmountError, canonicalText, isRefusal, refuse } from '@exequatur/kernel';
+import type { Amounts, JsonValue } from '@exequatur/kernel';
 import { amountList, amountsOf, largerAmounts } from './amounts.js';
+import type { SchemaLanguage } from './argument-schema.js';
+import { checkArguments, extract, outOfBounds } from './extract.js';
+import type { Fault } from './extract.js';
 import type { Policy, PolicyTool } from './policy.js';
 import { MAX_UNITS } from './values.js';
 
@@ -9,8 +12,6 @@ export interface Proposer {
   readonly tenant: string;
   readonly agent: string;
 }
-
-type Fault = Refusal<'QUARANTINED_OUT_OF_BOUNDS'>;
 
 /** What the server makes of a proposal. With a fault, `facts` still say what was asked, for the record. */
 export interface DerivedFacts {
@@ -27,52 +28,79 @@ export interface DerivedFacts {
 export type ProposalWithJson = Proposal & { readonly arguments: JsonValue };
 
 /**
- * Facts from a proposal and the tool table. The table says kind, points, target and amounts; the agent's claims may only add
- * risk: the larger number of points, the larger amounts, more tags.
+ * Facts from a proposal and the tool table. The table says kind, points, tags, target, amounts and the rest; the agent's claims
+ * may only add risk: the larger number of points, the larger amounts, more tags. Where they do, `derived` says what holds
+ * without them. Arguments that are not what the tool's schema asks for are a fault, as is a schema nobody can read.
+ * @param schemas language of argument schemas
  */
-export const deriveFacts = (policy: Policy, proposal: ProposalWithJson, proposer: Proposer): DerivedFacts => {
+export const deriveFacts = (policy: Policy, proposal: ProposalWithJson, proposer: Proposer, schemas?: SchemaLanguage): DerivedFacts => {
   const tool = Object.hasOwn(policy.tools, proposal.tool.name) ? policy.tools[proposal.tool.name] : undefined;
+  const known = knownOf(tool);
   const claimed = claimedAmounts(proposal);
-  if (isRefusal(claimed)) return faulty(proposal, proposer, {}, 0, claimed);
+  if (isRefusal(claimed)) return faulty(proposal, proposer, known, {}, claimed);
   // Whether the tool may do this kind at all is judged with the rules (judge-tool.ts); extractors of another kind mean nothing.
   if (tool === undefined || tool.kind !== proposal.action_kind) {
-    return { facts: factsOf(proposal, proposer, claimed, tool?.risk_points ?? 0), ...(proposal.target === undefined ? {} : { target: proposal.target }), narrowable: {} };
+    return { facts: factsOf(proposal, proposer, known, claimed), ...(proposal.target === undefined ? {} : { target: proposal.target }), narrowable: {} };
   }
-  const found = extract(tool, proposal);
-  if (isRefusal(found)) return faulty(proposal, proposer, claimed, tool.risk_points, found);
-  const amounts = largerAmounts(claimed, found.amounts);
-  if (Object.keys(amounts).length > MAX_UNITS) return faulty(proposal, proposer, claimed, tool.risk_points, outOfBounds(`More than ${MAX_UNITS} units`, '/estimates'));
+  const found = checkArguments(tool, proposal.arguments, schemas) ?? extract(tool, proposal);
+  if (isRefusal(found)) return faulty(proposal, proposer, known, claimed, found);
+  if (Object.keys(largerAmounts(claimed, found.amounts)).length > MAX_UNITS) return faulty(proposal, proposer, known, claimed, outOfBounds(`More than ${MAX_UNITS} units`, '/estimates'));
   return {
-    facts: factsOf(proposal, proposer, amounts, tool.risk_points),
+    facts: factsOf(proposal, proposer, { ...known, ...found.facts, amounts: found.amounts }, claimed),
     ...(found.target === undefined ? {} : { target: found.target }),
     ...(found.recipients === undefined ? {} : { recipients: found.recipients }),
     narrowable: narrowableOf(tool),
   };
 };
 
-const faulty = (proposal: ProposalWithJson, proposer: Proposer, amounts: Amounts, points: number, fault: Fault): DerivedFacts => ({
-  facts: factsOf(proposal, proposer, amounts, points),
+/** What the server knows of an action without asking its agent. */
+type Known = Pick<PolicyFacts, 'environment' | 'risk_tags' | 'risk_points' | 'topics' | 'data_labels' | 'target' | 'recipient_count' | 'recipient_domains' | 'rows' | 'model' | 'named'> & { readonly amounts: Amounts };
+
+const knownOf = (tool: PolicyTool | undefined): Known => ({
+  risk_tags: tool?.risk_tags ?? [],
+  risk_points: tool?.risk_points ?? 0,
+  amounts: {},
+  ...(tool?.topics === undefined ? {} : { topics: tool.topics }),
+  ...(tool?.data_labels === undefined ? {} : { data_labels: tool.data_labels }),
+  ...(tool?.environment === undefined || tool.environment.startsWith('/') ? {} : { environment: tool.environment }),
+});
+
+const faulty = (proposal: ProposalWithJson, proposer: Proposer, known: Known, claimed: Amounts, fault: Fault): DerivedFacts => ({
+  facts: factsOf(proposal, proposer, known, claimed),
   ...(proposal.target === undefined ? {} : { target: proposal.target }),
   narrowable: {},
   fault,
 });
 
-const factsOf = (proposal: ProposalWithJson, { tenant, agent }: Proposer, amounts: Amounts, toolPoints: number): PolicyFacts => ({
-  tenant,
-  scope_path: proposal.scope_path,
-  agent,
-  run_id: proposal.run_id,
-  action_kind: proposal.action_kind,
-  tool: proposal.tool,
-  ...(proposal.environment === undefined ? {} : { environment: proposal.environment }),
-  risk_tags: [...new Set(proposal.risk_tags ?? [])].sort(),
-  risk_points: Math.max(toolPoints, proposal.risk_points ?? 0),
-  amounts: amountList(amounts),
-  has_evidence: (proposal.evidence ?? []).length > 0,
-  has_reversal: (proposal.reversal?.handle ?? '') !== '',
-  ...(proposal.confidence === undefined ? {} : { confidence: proposal.confidence }),
-  execution_mode: proposal.execution_mode,
-});
+const factsOf = (proposal: ProposalWithJson, { tenant, agent }: Proposer, known: Known, claimed: Amounts): PolicyFacts => {
+  const { amounts, environment, ...facts } = known;
+  const derived = { ...(environment === undefined ? {} : { environment }), risk_tags: sorted(known.risk_tags), risk_points: known.risk_points, amounts: amountList(amounts) };
+  const stated = {
+    ...(environment !== undefined ? { environment } : proposal.environment === undefined ? {} : { environment: proposal.environment }),
+    risk_tags: sorted([...known.risk_tags, ...(proposal.risk_tags ?? [])]),
+    risk_points: Math.max(known.risk_points, proposal.risk_points ?? 0),
+    amounts: amountList(largerAmounts(claimed, amounts)),
+  };
+  return {
+    tenant,
+    scope_path: proposal.scope_path,
+    agent,
+    run_id: proposal.run_id,
+    action_kind: proposal.action_kind,
+    tool: proposal.tool,
+    ...facts,
+    ...stated,
+    has_evidence: (proposal.evidence ?? []).length > 0,
+    has_reversal: (proposal.reversal?.handle ?? '') !== '',
+    ...(proposal.confidence === undefined ? {} : { confidence: proposal.confidence }),
+    execution_mode: proposal.execution_mode,
+    ...(canonicalText(stated) === canonicalText(derived) ? {} : { derived }),
+  };
+};
+
+/** As many as facts carry; what an agent claims past them would be refused by the event, so it is dropped in order. */
+const MAX_TAGS = 50;
+const sorted = (tags: readonly string[]): readonly string[] => [...new Set(tags)].slice(0, MAX_TAGS).sort();
 
 const claimedAmounts = (proposal: ProposalWithJson): Amounts | Fault => {
   if ((proposal.estimates ?? []).some(({ unit }) => unit === 'RISK_POINTS')) return refuse('QUARANTINED_OUT_OF_BOUNDS', 'Risk points are claimed in risk_points', '/estimates');
@@ -82,57 +110,6 @@ const claimedAmounts = (proposal: ProposalWithJson): Amounts | Fault => {
     if (error instanceof AmountError) return refuse('QUARANTINED_OUT_OF_BOUNDS', 'The estimates are too large', '/estimates');
     throw error;
   }
-};
-
-interface Found {
-  readonly target?: string;
-  readonly recipients?: readonly string[];
-  readonly amounts: Amounts;
-}
-
-const outOfBounds = (detail: string, pointer?: string): Fault => refuse('QUARANTINED_OUT_OF_BOUNDS', detail, pointer);
-
-const extract = (tool: PolicyTool, proposal: ProposalWithJson): Found | Fault => {
-  const target = tool.target === undefined ? proposal.target : readTarget(proposal.arguments, tool.target);
-  if (isRefusal(target)) return target;
-  if (proposal.target !== undefined && proposal.target !== target) return outOfBounds('The target differs from the one in the arguments', '/target');
-  const recipients = tool.recipients === undefined ? undefined : readRecipients(proposal.arguments, tool.recipients);
-  if (isRefusal(recipients)) return recipients;
-  const amounts = readAmounts(proposal.arguments, tool.amounts);
-  if (isRefusal(amounts)) return amounts;
-  return { amounts, ...(target === undefined ? {} : { target }), ...(recipients === undefined ? {} : { recipients }) };
-};
-
-const MAX_TARGET = 1_000;
-
-const readTarget = (args: JsonValue, pointer: string): string | Fault => {
-  const value = readPointer(args, pointer);
-  return typeof value === 'string' && value !== '' && value.length <= MAX_TARGET ? value : outOfBounds('The target is not where the tool declares it', `/arguments${pointer}`);
-};
-
-const readRecipients = (args: JsonValue, pointer: string): readonly string[] | Fault => {
-  const value = readPointer(args, pointer);
-  const list = typeof value === 'string' ? [value] : value;
-  const isList = Array.isArray(list) && list.length > 0 && list.every((one) => typeof one === 'string' && one !== '');
-  return isList ? (list as readonly string[]) : outOfBounds('The recipients are not where the tool declares them', `/arguments${pointer}`);
-};
-
-const readAmounts = (args: JsonValue, pointers: PolicyTool['amounts']): Amounts | Fault => {
-  const amounts: Record<string, bigint> = {};
-  for (const [unitOrCurrency, pointer] of Object.entries(pointers)) {
-    const value = readPointer(args, pointer);
-    // A number's shortest text is what its canonical form says too; 1e21 and the like are no plain decimals and are refused.
-    const text = typeof value === 'number' ? String(value) : value;
-    if (typeof text !== 'string') return outOfBounds('The amount is not where the tool declares it', `/arguments${pointer}`);
-    try {
-      const { unit, amount } = decimalToUnit(text, unitOrCurrency);
-      amounts[unit] = amount;
-    } catch (error) {
-      if (error instanceof AmountError) return outOfBounds('The amount is not a decimal amount', `/arguments${pointer}`);
-      throw error;
-    }
-  }
-  return amounts;
 };
 
 /** As ApprovalRequired carries them: amounts by the extractor's key, since it says how the text in the arguments is read. */

@@ -5,6 +5,8 @@ import type { JsonObject, JsonValue } from '@exequatur/kernel';
 export interface Finding {
   readonly path: string;
   readonly message: string;
+  /** characters into the text at `path`, where the fault is inside it */
+  readonly offset?: number;
 }
 
 /** A place in the document, and where its faults are collected: all of them are told at once. */
@@ -16,8 +18,8 @@ export interface Place {
 
 export const startAt = (value: JsonValue): Place => ({ value, steps: [], findings: [] });
 
-export const fault = (place: Place, message: string): undefined => {
-  place.findings.push({ path: pointerText(place.steps), message });
+export const fault = (place: Place, message: string, offset?: number): undefined => {
+  place.findings.push({ path: pointerText(place.steps), message, ...(offset === undefined ? {} : { offset }) });
   return undefined;
 };
 

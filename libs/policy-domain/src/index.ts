@@ -1,11 +1,14 @@
 export { EMPTY_POLICY, MAX_POLICY_BYTES, policyHash, policyText, readPolicy } from './policy.js';
 export type { ClassRequirements, Consequence, Policy, PolicyClass, PolicyDecision, PolicyMatch, PolicyRule, PolicyTool } from './policy.js';
 export { parsePolicy } from './parse-policy.js';
-export type { ParsedPolicy } from './parse-policy.js';
+export type { ParsedPolicy, PolicyLanguages } from './parse-policy.js';
+export { MAX_CONDITION } from './condition.js';
+export type { Condition, ConditionFault, ConditionLanguage } from './condition.js';
+export type { ArgumentsCheck, SchemaLanguage } from './argument-schema.js';
 export type { Finding } from './findings.js';
 export { classOf, registeredKinds, withClassifiedKinds } from './registered-kinds.js';
 export { isInside } from './match-rule.js';
-export { evaluate } from './evaluate.js';
+export { evaluate, withoutClaims } from './evaluate.js';
 export type { Ruling } from './ruling.js';
 export { deriveFacts } from './derive-facts.js';
 export type { DerivedFacts, ProposalWithJson, Proposer } from './derive-facts.js';

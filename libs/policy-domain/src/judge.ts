@@ -1,4 +1,5 @@
 import { capsAdmit } from '@exequatur/caps';
+import type { ConditionLanguage } from './condition.js';
 import type { DerivedFacts } from './derive-facts.js';
 import { evaluate } from './evaluate.js';
 import type { Policy } from './policy.js';
@@ -9,8 +10,8 @@ import type { Ruling } from './ruling.js';
  * The verdict on a proposal: what `evaluate` says of its facts, unless extraction found a fault or the recipients, which
  * stand in no facts because they are personal, are outside the caps. Only makes the answer stricter.
  */
-export const judge = (policy: Policy, registered: ReadonlySet<string>, derived: DerivedFacts): Ruling => {
-  const ruling = evaluate(policy, registered, derived.facts);
+export const judge = (policy: Policy, registered: ReadonlySet<string>, derived: DerivedFacts, language?: ConditionLanguage): Ruling => {
+  const ruling = evaluate(policy, registered, derived.facts, language);
   if (ruling.verdict === 'DENY' || ruling.verdict === 'QUARANTINE') return ruling;
   const { fault } = derived;
   if (fault !== undefined) return setAside(ruling, `tool:${derived.facts.tool.name}`, fault.detail ?? 'The action is not what its tool declares');

@@ -1,50 +1,93 @@
 import type { PolicyFacts } from '@exequatur/contracts';
 import { capsAdmit } from '@exequatur/caps';
-import { amountsOf } from './amounts.js';
+import type { Amounts } from '@exequatur/kernel';
+import type { Condition } from './condition.js';
 import { isGlob, matchesGlob } from './glob.js';
 import type { PolicyMatch, PolicyRule } from './policy.js';
+import { isVersionRange, versionWithin } from './tool-version.js';
 
 /**
  * `missing`: it reads a fact that is not there, so policy cannot be evaluated. `outside`: it would allow, but not this much.
  */
 export type MatchResult = 'yes' | 'no' | 'missing' | 'outside';
 
-export interface KindContext {
-  readonly registered: boolean;
+export type Answer = 'yes' | 'no' | 'missing';
+
+/** What is asked of one action, with its amounts read once. */
+export interface Subject {
+  readonly facts: PolicyFacts;
+  readonly amounts: Amounts;
   readonly actionClass: string | undefined;
 }
 
-type Answer = 'yes' | 'no' | 'missing';
+/** One condition of a rule. `field` is its key in the policy file. */
+export interface Check {
+  readonly field: string;
+  readonly ask: (subject: Subject) => Answer;
+}
 
-export const matchRule = (rule: PolicyRule, facts: PolicyFacts, kind: KindContext): MatchResult => {
-  const answers = conditions(rule.match, facts, kind);
-  if (answers.includes('no')) return 'no';
-  if (answers.includes('missing')) return 'missing';
-  return rule.decision === 'allow_with_caps' && !admits(rule, facts) ? 'outside' : 'yes';
+/** A rule whose conditions are ready to be asked. Kind and class are not among `checks`: the index answers them. */
+export interface ReadyRule {
+  readonly rule: PolicyRule;
+  readonly checks: readonly Check[];
+}
+
+export const readyRule = (rule: PolicyRule, condition: Condition | undefined): ReadyRule => ({
+  rule,
+  // The condition comes last: it costs most, and need not be asked where another one says no.
+  checks: [...checksOf(rule.match), ...(condition === undefined ? [] : [{ field: 'when', ask: ({ facts, actionClass }: Subject) => truth(condition(facts, actionClass)) }])],
+});
+
+const truth = (held: boolean | undefined): Answer => (held === undefined ? 'missing' : held ? 'yes' : 'no');
+
+export const matchRule = ({ rule, checks }: ReadyRule, subject: Subject): MatchResult => {
+  let isMissing = false;
+  for (const { ask } of checks) {
+    const answer = ask(subject);
+    if (answer === 'no') return 'no';
+    if (answer === 'missing') isMissing = true;
+  }
+  if (isMissing) return 'missing';
+  return rule.decision === 'allow_with_caps' && !admits(rule, subject) ? 'outside' : 'yes';
 };
 
 /** A cap that facts exceed already is a threshold: the rule allows only what is inside it. */
-const admits = ({ caps }: PolicyRule, facts: PolicyFacts): boolean => {
-  const { environment, tool } = facts;
-  const known = { amounts: amountsOf(facts.amounts), tool: tool.name, ...(environment === undefined ? {} : { environment }) };
-  return capsAdmit(caps ?? {}, known, ['max_amount', 'environments', 'tools']) === undefined;
+export const admits = ({ caps }: Pick<PolicyRule, 'caps'>, { facts, amounts }: Subject): boolean => {
+  const { environment, tool, model, rows } = facts;
+  const known = { amounts, tool: tool.name, ...(environment === undefined ? {} : { environment }), ...(model === undefined ? {} : { model }), ...(rows === undefined ? {} : { rows }) };
+  const judged = caps?.row_limit !== undefined && rows !== undefined ? (['max_amount', 'environments', 'tools', 'row_limit'] as const) : (['max_amount', 'environments', 'tools'] as const);
+  return capsAdmit(caps ?? {}, known, caps?.models !== undefined && model !== undefined ? [...judged, 'models'] : judged) === undefined;
 };
 
-const conditions = (match: PolicyMatch, facts: PolicyFacts, { registered, actionClass }: KindContext): readonly Answer[] => {
-  const among = (wanted: readonly string[] | undefined, actual: readonly string[]): Answer => (wanted === undefined || wanted.some((one) => actual.includes(one)) ? 'yes' : 'no');
-  return [
-    match.kind === undefined || match.kind.some((pattern) => kindMatches(pattern, facts.action_kind, registered)) ? 'yes' : 'no',
-    among(match.class, actionClass === undefined ? [] : [actionClass]),
-    among(match.risk_tags, facts.risk_tags),
-    among(match.tenant, [facts.tenant]),
-    match.env !== undefined && facts.environment === undefined ? 'missing' : among(match.env, [facts.environment ?? '']),
-    among(match.tool, [facts.tool.name, `${facts.tool.name}@${facts.tool.version}`]),
-    among(match.agent, [facts.agent]),
-    match.scope === undefined || match.scope.some((prefix) => isInside(prefix, facts.scope_path)) ? 'yes' : 'no',
-  ];
+const checksOf = (match: PolicyMatch): readonly Check[] => {
+  const checks: Check[] = [];
+  const add = (field: keyof PolicyMatch, wanted: readonly string[] | undefined, ask: (wanted: readonly string[], subject: Subject) => Answer): void => {
+    if (wanted !== undefined) checks.push({ field, ask: (subject) => ask(wanted, subject) });
+  };
+  add('risk_tags', match.risk_tags, (wanted, { facts }) => someOf(wanted, facts.risk_tags));
+  add('topics', match.topics, (wanted, { facts }) => someOf(wanted, facts.topics ?? []));
+  add('data_labels', match.data_labels, (wanted, { facts }) => someOf(wanted, facts.data_labels ?? []));
+  add('tenant', match.tenant, (wanted, { facts }) => oneOf(wanted, facts.tenant));
+  add('env', match.env, (wanted, { facts }) => (facts.environment === undefined ? 'missing' : oneOf(wanted, facts.environment)));
+  add('tool', match.tool, (wanted, { facts }) => anyAnswer(wanted.map((each) => toolAnswer(each, facts.tool))));
+  add('agent', match.agent, (wanted, { facts }) => oneOf(wanted, facts.agent));
+  add('scope', match.scope, (wanted, { facts }) => (wanted.some((prefix) => isInside(prefix, facts.scope_path)) ? 'yes' : 'no'));
+  add('target', match.target, (wanted, { facts: { target } }) => (target === undefined ? 'missing' : wanted.some((pattern) => matchesGlob(pattern, target)) ? 'yes' : 'no'));
+  return checks;
 };
 
-const kindMatches = (pattern: string, kind: string, registered: boolean): boolean => (isGlob(pattern) ? registered && matchesGlob(pattern, kind) : pattern === kind);
+const oneOf = (wanted: readonly string[], actual: string): Answer => (wanted.includes(actual) ? 'yes' : 'no');
+const someOf = (wanted: readonly string[], actual: readonly string[]): Answer => (wanted.some((one) => actual.includes(one)) ? 'yes' : 'no');
+const anyAnswer = (answers: readonly Answer[]): Answer => (answers.includes('yes') ? 'yes' : answers.includes('missing') ? 'missing' : 'no');
+
+const toolAnswer = (wanted: string, { name, version }: PolicyFacts['tool']): Answer => {
+  if (wanted === name || wanted === `${name}@${version}`) return 'yes';
+  if (!wanted.startsWith(`${name}@`)) return 'no';
+  const range = wanted.slice(name.length + 1);
+  return isVersionRange(range) ? truth(versionWithin(range, version)) : 'no';
+};
+
+export const kindMatches = (pattern: string, kind: string, registered: boolean): boolean => (isGlob(pattern) ? registered && matchesGlob(pattern, kind) : pattern === kind);
 
 /** True for the same scope and everything below it; `tenant:a` does not contain `tenant:ab`. */
 export const isInside = (prefix: string, scopePath: string): boolean => scopePath === prefix || scopePath.startsWith(`${prefix}/`);

@@ -1,11 +1,12 @@
 import type { ApprovalDemand, ApprovalStage, Caps } from '@exequatur/contracts';
 import { normalCaps } from '@exequatur/caps';
+import { isJsonObject } from '@exequatur/kernel';
 import { below, closedMapping, entriesOf, fault, isPresent } from './findings.js';
 import type { Place } from './findings.js';
-import type { Consequence, PolicyDecision } from './policy.js';
+import type { ClassRequirements, ConfidenceGate, Consequence, PolicyDecision } from './policy.js';
 import { compact, maybe, readAmounts, readChoice, readDuration, readMany, readName, readShare, readText, readTruth, readWhole } from './values.js';
 
-export const CONSEQUENCE_KEYS = ['caps', 'approval', 'tier', 'sample', 'reason'] as const;
+export const CONSEQUENCE_KEYS = ['caps', 'approval', 'tier', 'sample', 'reason', 'confidence'] as const;
 
 /** How long a request waits for people where its rule does not say: one day. */
 const DEFAULT_TTL_MS = 86_400_000;
@@ -17,7 +18,8 @@ const ALLOWED_FOR: Readonly<Record<string, readonly PolicyDecision[]>> = {
   caps: ['allow_with_caps', 'require_approval'],
   approval: ['require_approval'],
   tier: ['allow', 'allow_with_caps'],
-  sample: ['allow', 'allow_with_caps'],
+  // With require_approval it is the share of what `confidence.log_from` lets through.
+  sample: ['allow', 'allow_with_caps', 'require_approval'],
 };
 
 export const readConsequence = (place: Place, decision: PolicyDecision | undefined): Consequence => {
@@ -32,6 +34,29 @@ export const readConsequence = (place: Place, decision: PolicyDecision | undefin
     tier: tier === undefined ? undefined : tier === 'log' ? ('LOG' as const) : ('AUTO' as const),
     sample_ppm: maybe(place, 'sample', readShare),
     reason: maybe(place, 'reason', (inner) => readText(inner, 500)),
+    confidence: maybe(place, 'confidence', (inner) => readConfidence(inner, decision)),
+  });
+};
+
+/** Relaxing is for a rule that asks for approval; an allowing one can only be made to ask. */
+const readConfidence = (place: Place, decision: PolicyDecision | undefined): ConfidenceGate | undefined => {
+  if (!closedMapping(place, ['ask_below', 'log_from'])) return undefined;
+  const misplaced = (key: string, decisions: readonly PolicyDecision[]): void => {
+    if (decision !== undefined && isPresent(below(place, key)) && !decisions.includes(decision)) fault(below(place, key), `"${key}" does nothing with ${decision}; it goes with ${decisions.join(' or ')}`);
+  };
+  misplaced('ask_below', ['allow', 'allow_with_caps']);
+  misplaced('log_from', ['require_approval']);
+  return compact({ ask_below_ppm: maybe(place, 'ask_below', readShare), log_from_ppm: maybe(place, 'log_from', readShare) });
+};
+
+export const readRequirements = (place: Place, decision: PolicyDecision | undefined, goesWith: readonly PolicyDecision[]): ClassRequirements | undefined => {
+  if (decision !== undefined && !goesWith.includes(decision)) fault(place, `"requires" does nothing with ${decision}`);
+  if (!closedMapping(place, ['evidence', 'reversal', 'max_risk_points', 'max_amount'])) return undefined;
+  return compact({
+    evidence: maybe(place, 'evidence', readTruth),
+    reversal: maybe(place, 'reversal', readTruth),
+    max_risk_points: maybe(place, 'max_risk_points', (inner) => readWhole(inner, 1_000_000)),
+    max_amount: maybe(place, 'max_amount', readAmounts),
   });
 };
 
@@ -60,19 +85,29 @@ const MAX_STAGES = 10;
 const MAX_ROLES = 20;
 
 const readDemand = (place: Place): ApprovalDemand | undefined => {
-  if (!closedMapping(place, ['stages', 'roles', 'quorum', 'distinct', 'sla', 'ttl', 'on_timeout'])) return undefined;
+  if (!closedMapping(place, ['stages', 'roles', 'quorum', 'distinct', 'sla', 'ttl', 'on_timeout', 'escalation'])) return undefined;
   const stages = isPresent(below(place, 'stages')) ? readStages(below(place, 'stages')) : [readStage(place)];
   if (isPresent(below(place, 'stages')) && isPresent(below(place, 'roles'))) fault(below(place, 'roles'), 'say either stages, or roles and quorum');
-  const timeout = below(place, 'on_timeout');
-  if (isPresent(timeout) && timeout.value !== 'deny') fault(timeout, 'only "deny" is known here; escalation is not supported by this version');
   const known = stages.filter((stage) => stage !== undefined);
   return compact({
     stages: known,
     distinct: maybe(place, 'distinct', readTruth) ?? true,
     sla_ms: maybe(place, 'sla', readDuration),
     ttl_ms: maybe(place, 'ttl', readDuration) ?? DEFAULT_TTL_MS,
-    on_timeout: 'deny' as const,
+    ...readTimeout(below(place, 'on_timeout')),
+    escalation_ms: maybe(place, 'escalation', readDuration),
   });
+};
+
+/** What silence ends in: `deny`, `expire` (a logged no-op), or `{ escalate: <role> }`. Never a yes. */
+const readTimeout = (place: Place): Pick<ApprovalDemand, 'on_timeout'> & { readonly escalate_to?: string } => {
+  if (!isPresent(place)) return { on_timeout: 'deny' };
+  if (isJsonObject(place.value)) {
+    const role = closedMapping(place, ['escalate']) ? readName(below(place, 'escalate')) : undefined;
+    return { on_timeout: 'escalate', ...(role === undefined ? {} : { escalate_to: role }) };
+  }
+  if (place.value !== 'deny' && place.value !== 'expire') fault(place, 'must be deny, expire, or { escalate: <role> }');
+  return { on_timeout: place.value === 'expire' ? 'expire' : 'deny' };
 };
 
 const readStages = (place: Place): readonly (ApprovalStage | undefined)[] => {

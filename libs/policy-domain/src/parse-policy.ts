@@ -1,4 +1,6 @@
 import type { JsonValue } from '@exequatur/kernel';
+import type { ConditionLanguage } from './condition.js';
+import type { SchemaLanguage } from './argument-schema.js';
 import { below, closedMapping, entriesOf, fault, isMapping, isPresent, startAt } from './findings.js';
 import type { Finding, Place } from './findings.js';
 import { isGlob } from './glob.js';
@@ -10,20 +12,27 @@ import { readName } from './values.js';
 
 export type ParsedPolicy = { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly findings: readonly Finding[] };
 
+/** What conditions and argument schemas are written in: ports, since deciders know no package (libs/policy-languages). */
+export interface PolicyLanguages {
+  readonly conditions?: ConditionLanguage;
+  readonly schemas?: SchemaLanguage;
+}
+
 const MAX_RULES = 1_000;
 
 /**
  * Checks the structure of a policy file (contracts.md "Policy file (v1)") and brings it to normal form. Takes what a YAML
  * parser made of the text; every fault is told, each with the JSON Pointer of its place.
+ * @param languages of conditions and argument schemas; what nobody brought is taken as it stands, and sets aside when judged
  */
-export const parsePolicy = (document: JsonValue): ParsedPolicy => {
+export const parsePolicy = (document: JsonValue, languages: PolicyLanguages = {}): ParsedPolicy => {
   const root = startAt(document);
   if (!closedMapping(root, ['version', 'classes', 'tools', 'rules', 'limits'])) return { ok: false, findings: root.findings };
   if (below(root, 'version').value !== 1) fault(below(root, 'version'), 'must be 1');
   if (isPresent(below(root, 'limits'))) fault(below(root, 'limits'), 'run limits are not supported by this version');
   const classes = readNamed<PolicyClass>(below(root, 'classes'), readClass);
-  const tools = readNamed<PolicyTool>(below(root, 'tools'), readTool);
-  const rules = readRules(below(root, 'rules'));
+  const tools = readNamed<PolicyTool>(below(root, 'tools'), (place) => readTool(place, languages.schemas));
+  const rules = readRules(below(root, 'rules'), languages.conditions);
   checkKindsOnce(below(root, 'classes'), classes);
   checkReferences(below(root, 'rules'), rules, Object.keys(classes));
   return root.findings.length === 0 ? { ok: true, policy: { version: 1, classes, tools, rules: rules.map(([rule]) => rule) } } : { ok: false, findings: root.findings };
@@ -40,11 +49,11 @@ const readNamed = <T>(place: Place, read: (place: Place) => T | undefined): Read
   return entries;
 };
 
-const readRules = (place: Place): readonly (readonly [PolicyRule, Place])[] => {
+const readRules = (place: Place, language: ConditionLanguage | undefined): readonly (readonly [PolicyRule, Place])[] => {
   const entries = entriesOf(place);
   if (entries.length > MAX_RULES) fault(place, `must have at most ${MAX_RULES} rules`);
   return entries.flatMap((entry) => {
-    const rule = readRule(entry);
+    const rule = readRule(entry, language);
     return rule === undefined ? [] : [[rule, entry] as const];
   });
 };

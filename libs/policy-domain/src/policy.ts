@@ -1,11 +1,15 @@
 import type { ApprovalDemand, Caps } from '@exequatur/contracts';
 import { canonicalBytes, canonicalText, parseStrict, sha256Text } from '@exequatur/kernel';
+import type { JsonObject } from '@exequatur/kernel';
 
 /** From loosest to strictest; the strictest of the matching rules wins. */
 export const DECISIONS = ['allow', 'allow_with_caps', 'require_approval', 'quarantine', 'deny'] as const;
 export type PolicyDecision = (typeof DECISIONS)[number];
 
-/** Thresholds inside which a class that allows by default really allows; outside them a person is asked. */
+/**
+ * What an action must bring along. Where a class or rule allows, a person is asked for one that does not; where a rule asks
+ * for approval, such a one is denied before it reaches a person.
+ */
 export type ClassRequirements = {
   readonly evidence?: boolean;
   readonly reversal?: boolean;
@@ -22,6 +26,15 @@ export type Consequence = {
   /** share of LOG actions drawn for review, in parts per million: our own fields hold no floats */
   readonly sample_ppm?: number;
   readonly reason?: string;
+  readonly confidence?: ConfidenceGate;
+};
+
+/** What the agent's own confidence may do, in parts per million. Unstated confidence counts as 0. */
+export type ConfidenceGate = {
+  /** allow and allow_with_caps: a person is asked below it */
+  readonly ask_below_ppm?: number;
+  /** require_approval: from it on the action is allowed in the LOG tier, and the decision says so */
+  readonly log_from_ppm?: number;
 };
 
 export type PolicyClass = Consequence & {
@@ -45,6 +58,19 @@ export type PolicyTool = {
   readonly amounts: Readonly<Record<string, string>>;
   /** which of the extracted pointers a reviewer may narrow */
   readonly bounded: readonly string[];
+  readonly risk_tags?: readonly string[];
+  readonly topics?: readonly string[];
+  readonly data_labels?: readonly string[];
+  /** a name, or a pointer to one: where the tool acts, as the server knows it */
+  readonly environment?: string;
+  readonly rows?: string;
+  readonly model?: string;
+  /** pointers to own facts by their name */
+  readonly named?: Readonly<Record<string, string>>;
+  /** values that are not personal, so that they may stand in events and rules may match on them */
+  readonly disclose?: readonly 'target'[];
+  /** JSON Schema (2020-12) of the arguments */
+  readonly arguments?: JsonObject;
 };
 
 /** Every named condition must hold; within one, any entry. */
@@ -54,16 +80,23 @@ export type PolicyMatch = {
   readonly risk_tags?: readonly string[];
   readonly tenant?: readonly string[];
   readonly env?: readonly string[];
-  /** `name`, or `name@version` */
+  /** `name`, `name@version`, or `name@>=1.2 <2` */
   readonly tool?: readonly string[];
   readonly agent?: readonly string[];
   /** scope paths: these and everything below them */
   readonly scope?: readonly string[];
+  readonly topics?: readonly string[];
+  readonly data_labels?: readonly string[];
+  /** globs over the target, where the tool table discloses it */
+  readonly target?: readonly string[];
 };
 
 export type PolicyRule = Consequence & {
   readonly id: string;
   readonly match: PolicyMatch;
+  /** CEL; must hold too */
+  readonly when?: string;
+  readonly requires?: ClassRequirements;
   /** The rule does not apply where the named rule does. */
   readonly unless?: string;
   readonly decision: PolicyDecision;

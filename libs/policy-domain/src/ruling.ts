@@ -39,7 +39,7 @@ const MAX_REASON = 1_000;
 
 /** Candidates of one decision as one ruling: caps intersect, approvals stack. Their order does not matter. */
 export const combine = (candidates: readonly Candidate[], decision: PolicyDecision, fallbackReason: string): Omit<Ruling, 'on_silence' | 'action_class'> => {
-  const sorted = [...candidates].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const sorted = candidates.length === 1 ? candidates : [...candidates].sort((a, b) => (a.id < b.id ? -1 : 1));
   const reasons = [...new Set(sorted.flatMap(({ reason }) => reason ?? []))];
   const ruling = {
     verdict: VERDICT_OF[decision],
@@ -66,7 +66,10 @@ const shortened = (ids: readonly string[]): string => {
   return all.length <= MAX_RULE_ID ? all : `${(ids[0] ?? '').slice(0, 150)}+${ids.length - 1} more`;
 };
 
-/** Every stage of every demand; stages that ask the same roles are one, with the larger quorum. The shortest time holds. */
+/**
+ * Every stage of every demand; stages that ask the same roles are one, with the larger quorum. The shortest time holds. Demands
+ * that end differently in silence end in a denial.
+ */
 const stackDemands = (demands: readonly ApprovalDemand[]): ApprovalDemand => {
   const stages = new Map<string, ApprovalStage>();
   for (const stage of demands.flatMap((demand) => demand.stages)) {
@@ -79,6 +82,18 @@ const stackDemands = (demands: readonly ApprovalDemand[]): ApprovalDemand => {
     distinct: demands.some(({ distinct }) => distinct),
     ...(slas.length === 0 ? {} : { sla_ms: Math.min(...slas) }),
     ttl_ms: Math.min(...demands.map(({ ttl_ms }) => ttl_ms)),
-    on_timeout: 'deny',
+    ...silence(demands),
+  };
+};
+
+const silence = (demands: readonly ApprovalDemand[]): Pick<ApprovalDemand, 'on_timeout' | 'escalate_to' | 'escalation_ms'> => {
+  const endings = new Set(demands.map(({ on_timeout, escalate_to }) => `${on_timeout} ${escalate_to ?? ''}`));
+  const [first] = demands;
+  if (endings.size !== 1 || first === undefined) return { on_timeout: 'deny' };
+  const terms = demands.flatMap(({ escalation_ms }) => escalation_ms ?? []);
+  return {
+    on_timeout: first.on_timeout,
+    ...(first.escalate_to === undefined ? {} : { escalate_to: first.escalate_to }),
+    ...(terms.length === 0 ? {} : { escalation_ms: Math.min(...terms) }),
   };
 };

@@ -2,6 +2,7 @@ import { AmountError, decimalToUnit, formatAmount, pointerSteps } from '@exequat
 import { below, entriesOf, fault, isMapping, isPresent } from './findings.js';
 import type { Place } from './findings.js';
 import { parseDuration } from './duration.js';
+import { isVersionRange } from './tool-version.js';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$/;
 const KIND_PATTERN = /^[A-Za-z0-9*][A-Za-z0-9._:@+*-]{0,127}$/;
@@ -26,6 +27,20 @@ const readPattern = (pattern: RegExp, expected: string) => (place: Place): strin
 export const readName = readPattern(NAME, 'a name: letters, digits and . _ : @ + -, at most 128');
 export const readKindPattern = readPattern(KIND_PATTERN, 'an action kind such as message.email.send, or a glob such as message.*');
 export const readScope = readPattern(SCOPE, 'a scope path such as tenant:acme/workspace:sales');
+
+/** `name`, `name@version` or `name@>=1.2 <2`. */
+export const readToolPattern = (place: Place): string | undefined => {
+  const { value } = place;
+  const at = typeof value === 'string' ? value.lastIndexOf('@') : -1;
+  if (typeof value === 'string' && at > 0 && NAME.test(value.slice(0, at)) && isVersionRange(value.slice(at + 1))) return value;
+  return typeof value === 'string' && NAME.test(value) ? value : fault(place, 'must be a tool: name, name@1.0 or name@>=1.2 <2');
+};
+
+/** A version, or a range such as `>=1.2 <2`. */
+export const readVersion = (place: Place): string | undefined => {
+  const { value } = place;
+  return typeof value === 'string' && (NAME.test(value) || isVersionRange(value)) ? value : fault(place, 'must be a version such as 1.0, or a range such as >=1.2 <2');
+};
 
 const MAX_POINTER = 200;
 
