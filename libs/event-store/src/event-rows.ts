@@ -34,29 +34,35 @@ ORDER BY place`;
 
 const streamColumns = (streams: readonly StreamId[]): [string[], string[], string[]] => [streams.map(({ tenant }) => tenant), streams.map(({ aggregate }) => aggregate), streams.map(({ id }) => id)];
 
+const SEND = `WITH recorded AS (${INSERT} RETURNING 1) SELECT must(count(*) = $17, 'a stream is not at its expected version, or the log is another cluster''s') FROM recorded`;
+
+const valuesOf = (writes: readonly StreamWrite[], prepared: readonly PreparedEvent[]): unknown[] => {
+  const envelopes = prepared.map(({ recorded }) => recorded.envelope);
+  return [
+    envelopes.map(({ id }) => id),
+    ...streamColumns(prepared.map(({ stream }) => stream)),
+    prepared.map(({ recorded }) => recorded.version),
+    envelopes.map(({ type }) => type),
+    envelopes.map(({ correlationid }) => correlationid ?? null),
+    envelopes.map(({ traceparent }) => traceparent ?? null),
+    prepared.map(({ recorded }) => recorded.bytes),
+    prepared.map(({ recorded }) => recorded.path),
+    prepared.map(({ recorded }) => recorded.signature),
+    prepared.map(({ recorded }) => recorded.keyId),
+    ...streamColumns(writes.map(({ stream }) => stream)),
+    writes.map(({ expectedVersion }) => expectedVersion),
+  ];
+};
+
 /** False, with nothing written, when a stream is not at its expected version or the log is another cluster's. */
 export const insertEvents = async (tx: PgTransaction, writes: readonly StreamWrite[], prepared: readonly PreparedEvent[]): Promise<boolean> => {
-  const envelopes = prepared.map(({ recorded }) => recorded.envelope);
-  const { rowCount } = await tx.query({
-    name: 'event-store-insert',
-    text: INSERT,
-    values: [
-      envelopes.map(({ id }) => id),
-      ...streamColumns(prepared.map(({ stream }) => stream)),
-      prepared.map(({ recorded }) => recorded.version),
-      envelopes.map(({ type }) => type),
-      envelopes.map(({ correlationid }) => correlationid ?? null),
-      envelopes.map(({ traceparent }) => traceparent ?? null),
-      prepared.map(({ recorded }) => recorded.bytes),
-      prepared.map(({ recorded }) => recorded.path),
-      prepared.map(({ recorded }) => recorded.signature),
-      prepared.map(({ recorded }) => recorded.keyId),
-      ...streamColumns(writes.map(({ stream }) => stream)),
-      writes.map(({ expectedVersion }) => expectedVersion),
-    ],
-  });
+  const { rowCount } = await tx.query({ name: 'event-store-insert', text: INSERT, values: valuesOf(writes, prepared) });
   return rowCount === prepared.length;
 };
+
+/** Without waiting: where `insertEvents` says false, the transaction fails. */
+export const sendEvents = (tx: PgTransaction, writes: readonly StreamWrite[], prepared: readonly PreparedEvent[]): void =>
+  tx.send({ name: 'event-store-send', text: SEND, values: [...valuesOf(writes, prepared), prepared.length] });
 
 const SELECT_STREAMS = `
 SELECT tenant, aggregate, subject AS id, version, bytes, path, signature, key_id

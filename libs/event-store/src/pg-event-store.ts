@@ -4,7 +4,7 @@ import type { SigningKey } from '@exequatur/audit-chain';
 import { systemClock } from '@exequatur/kernel';
 import type { Clock } from '@exequatur/kernel';
 import type pg from 'pg';
-import { insertEvents, selectStream, selectVersions } from './event-rows.js';
+import { insertEvents, selectStream, selectVersions, sendEvents } from './event-rows.js';
 import { fenceKey, lockPlan, streamLockKey } from './lock-keys.js';
 import type { LockPlan } from './lock-keys.js';
 import { inTransaction } from './pg-transaction.js';
@@ -12,6 +12,7 @@ import type { PgQueries, PgTransaction } from './pg-transaction.js';
 import { StreamNotLocked, VersionConflict } from './port.js';
 import type { EventStore, Locks, RecordedEvent, StreamWrite } from './port.js';
 import { prepareAppend } from './prepare-append.js';
+import type { PreparedEvent } from './prepare-append.js';
 import { RestoredLog } from './restored-log.js';
 import { relayWake } from './relay/relay-wake.js';
 
@@ -119,16 +120,28 @@ export class PgEventStore implements EventStore<PgTransaction> {
 
   /** @throws VersionConflict | StreamNotLocked | InvalidEvent | RestoredLog, each before anything is written. */
   async append(tx: PgTransaction, writes: readonly StreamWrite[]): Promise<readonly RecordedEvent[]> {
+    const prepared = this.prepare(tx, writes);
+    if (prepared.length === 0) return [];
+    const inserted = await insertEvents(tx, writes, prepared);
+    if (!inserted) throw await this.conflictIn(tx, writes);
+    return prepared.map(({ recorded }) => recorded);
+  }
+
+  /** `append` for the end of a transaction, without its round trip: a stream at another version makes the commit fail. */
+  send(tx: PgTransaction, writes: readonly StreamWrite[]): readonly RecordedEvent[] {
+    const prepared = this.prepare(tx, writes);
+    if (prepared.length > 0) sendEvents(tx, writes, prepared);
+    return prepared.map(({ recorded }) => recorded);
+  }
+
+  private prepare(tx: PgTransaction, writes: readonly StreamWrite[]): readonly PreparedEvent[] {
     const held = this.held.get(tx);
     for (const { stream } of writes) {
       if (!held?.streams.has(streamKey(stream))) throw new StreamNotLocked(streamKey(stream));
     }
     const prepared = prepareAppend({ service: this.service, signingKey: this.signingKey, clock: this.clock }, writes);
-    if (prepared.length === 0) return [];
-    const inserted = await insertEvents(tx, writes, prepared);
-    if (!inserted) throw await this.conflictIn(tx, writes);
-    if (held) held.appended = true;
-    return prepared.map(({ recorded }) => recorded);
+    if (held !== undefined && prepared.length > 0) held.appended = true;
+    return prepared;
   }
 
   private async conflictIn(tx: PgTransaction, writes: readonly StreamWrite[]): Promise<Error> {

@@ -36,7 +36,7 @@ export class AskReservations implements OnApplicationShutdown {
   /** One question an attempt: a repeated one, after a lost answer or a restart, gets the first one's answer. Never throws. */
   async ask(lease: Lease, stopping: AbortSignal): Promise<ReservationAnswer> {
     try {
-      const token = await serviceToken(this.signer, 'reservations', this.clock.now());
+      const token = serviceToken(this.signer, 'reservations', this.clock.now());
       const response = await request(`${this.config.RESERVATIONS_URL}/v1/reservations`, {
         method: 'POST',
         dispatcher: this.connections,

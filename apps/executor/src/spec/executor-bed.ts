@@ -165,7 +165,7 @@ export class ExecutorBed {
     const key = await this.keys.createActionKey(TENANT, actionId);
     if (erased) await this.keys.destroyActionKey(TENANT, actionId);
     const sealed = seal(key, actionId, eventId, { salt: salt.toString('base64url'), arguments: bytes.toString('utf8') });
-    await (approved ? this.publishApproval : this.publishAllowance).call(this, claims, await signer.signJws(claims, GRANT_JWS_TYPE), eventId, sealed);
+    await (approved ? this.publishApproval : this.publishAllowance).call(this, claims, signer.signJws(claims, GRANT_JWS_TYPE), eventId, sealed);
     return { actionId, executionId: derivedId('execution', TENANT, grantId, '1'), bytes, salt, hash };
   }
 
@@ -212,8 +212,9 @@ export class ExecutorBed {
     });
   }
 
-  async connect(origin: string, tool: { name: string; version: string }, body: object): Promise<void> {
-    const reply = await this.post(origin, '/v1/connectors', { tenant: TENANT, tool, ...body }, this.secrets.adminToken);
+  /** Tools of specs run on this machine; a connector has to say so. */
+  async connect(origin: string, tool: { name: string; version: string }, { settings, ...body }: { readonly settings: object; readonly [field: string]: unknown }): Promise<void> {
+    const reply = await this.post(origin, '/v1/connectors', { tenant: TENANT, tool, ...body, settings: { private_networks: ['127.0.0.1'], ...settings } }, this.secrets.adminToken);
     if (reply.status !== 201) throw new Error(reply.text);
   }
 

@@ -37,5 +37,5 @@ export const proposalWrite = async (decided: DecidedProposal, key: Buffer, signe
 
 const signedData = async ({ asked }: DecidedProposal, event: OwnActionEvent, signer: Signer): Promise<unknown> => {
   if (event.type !== 'ActionAllowed' && event.type !== 'ActionCapped') return event.data;
-  return { ...event.data, grant: await signer.signJws(grantClaims(asked, event.data.expires_at), GRANT_JWS_TYPE) };
+  return { ...event.data, grant: signer.signJws(grantClaims(asked, event.data.expires_at), GRANT_JWS_TYPE) };
 };

@@ -28,7 +28,7 @@ export const claimView = (held: Held, nowMs: number) => ({
   holds: heldAmounts(held.holds),
 });
 
-const authorization = (tenant: string, held: Held, signer: Signer): Promise<string> => {
+const authorization = (tenant: string, held: Held, signer: Signer): string => {
   const claims: Authorization = {
     reservation_id: held.reservation_id,
     grant_id: held.grant_id ?? '',
@@ -44,12 +44,12 @@ const authorization = (tenant: string, held: Held, signer: Signer): Promise<stri
 const refused = (problem: Problem): Answer | Problem => (problem.status >= 500 || problem.status === 429 ? problem : Answer.json(problem.status, problem.document(), { 'content-type': PROBLEM_CONTENT_TYPE }));
 
 /** The answer to a command. The authorization token stands here and nowhere else. */
-export const answerTo = async (tenant: string, outcome: AuthorityOutcome, signer: Signer): Promise<Answer | Problem> => {
+export const answerTo = (tenant: string, outcome: AuthorityOutcome, signer: Signer): Answer | Problem => {
   switch (outcome.kind) {
     case 'reserved': {
       const { decision, nowMs } = outcome;
       if (!decision.held) return refused(problemOf(refuse(decision.code, decision.detail, decision.pointer)));
-      return Answer.json(201, { status: 'held', ...claimView(decision.data, nowMs), authorization: await authorization(tenant, decision.data, signer) });
+      return Answer.json(201, { status: 'held', ...claimView(decision.data, nowMs), authorization: authorization(tenant, decision.data, signer) });
     }
     case 'settled': {
       const { reservation, nowMs } = outcome;

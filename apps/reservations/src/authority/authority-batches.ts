@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
-import { PgEventStore } from '@exequatur/event-store';
+import { PgEventStore, pipelined } from '@exequatur/event-store';
 import { Answer, Batcher, Idempotency, Problem, Signer } from '@exequatur/service-kit';
 import type { IdempotentScope } from '@exequatur/service-kit';
 import { answerTo } from './authority-answers.js';
@@ -42,14 +42,15 @@ export class AuthorityBatches implements OnApplicationShutdown {
   }
 
   private async run(submissions: readonly Submission[]): Promise<readonly (Answer | Problem)[]> {
-    const { answers, outcomes } = await this.store.transact(authorityLocks(submissions.map(({ command }) => command)), async (tx) => {
-      const claims = await this.idempotency.claimMany(tx, submissions.map(({ scope }) => scope));
+    const commands = submissions.map(({ command }) => command);
+    const { answers, outcomes } = await this.store.transactAtOnce(authorityLocks(commands), async (tx) => {
+      const [claims, locked] = await pipelined(this.idempotency.claimMany(tx, submissions.map(({ scope }) => scope)), this.authority.read(tx, commands));
       const fresh = submissions.filter((_, index) => claims[index]?.status === 'new');
-      const decided = await this.authority.apply(tx, fresh.map(({ command }) => command));
-      const made = new Map(await Promise.all(fresh.map(async (submission, index) => [submission, await this.answer(submission, decided[index])] as const)));
+      const outcomes = this.authority.decide(tx, fresh.map(({ command }) => command), locked);
+      const made = new Map(fresh.map((submission, index) => [submission, this.answer(submission, outcomes[index])]));
       await this.idempotency.keepMany(tx, [...made].flatMap(([{ scope }, answer]) => (answer instanceof Answer ? [{ scope, kept: { answer } }] : [])));
       return {
-        outcomes: decided,
+        outcomes,
         answers: submissions.map((submission, index) => {
           const claim = claims[index];
           if (claim?.status === 'replay') return claim.replay;
@@ -63,7 +64,7 @@ export class AuthorityBatches implements OnApplicationShutdown {
     return answers;
   }
 
-  private answer({ command }: Submission, outcome: AuthorityOutcome | undefined): Promise<Answer | Problem> {
-    return outcome === undefined ? Promise.resolve(new Problem('INTERNAL')) : answerTo(command.tenant, outcome, this.signer);
+  private answer({ command }: Submission, outcome: AuthorityOutcome | undefined): Answer | Problem {
+    return outcome === undefined ? new Problem('INTERNAL') : answerTo(command.tenant, outcome, this.signer);
   }
 }

@@ -1,4 +1,5 @@
 import type { Grant } from '@exequatur/contracts';
+import { pipelined } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 
 export interface GrantRef {
@@ -53,14 +54,16 @@ export interface UseRef extends GrantRef {
 export const lockGrants = async (tx: PgTransaction, refs: readonly UseRef[]): Promise<ReadonlyMap<string, LockedGrant>> => {
   if (refs.length === 0) return new Map();
   const values = [refs.map(({ tenant }) => tenant), refs.map(({ grantId }) => grantId)];
-  const { rows } = await tx.query<{ tenant: string; grant_id: string; claims: string | null; closed: 'revoked' | 'withdrawn' | null }>({ name: 'authority-lock-grants', text: LOCK, values });
+  const [{ rows }, uses] = await pipelined(
+    tx.query<{ tenant: string; grant_id: string; claims: string | null; closed: 'revoked' | 'withdrawn' | null }>({ name: 'authority-lock-grants', text: LOCK, values }),
+    tx.query<{ tenant: string; grant_id: string; use_no: number }>({ name: 'authority-uses', text: USES, values: [...values, refs.map(({ useNo }) => useNo)] }),
+  );
   const grants = new Map(
     rows.map((row): [string, LockedGrant] => [
       grantKey({ tenant: row.tenant, grantId: row.grant_id }),
       { claims: row.claims === null ? undefined : (JSON.parse(row.claims) as Grant), closed: row.closed ?? undefined, usesTaken: new Set() },
     ]),
   );
-  const uses = await tx.query<{ tenant: string; grant_id: string; use_no: number }>({ name: 'authority-uses', text: USES, values: [...values, refs.map(({ useNo }) => useNo)] });
   for (const { tenant, grant_id, use_no } of uses.rows) grants.get(grantKey({ tenant, grantId: grant_id }))?.usesTaken.add(use_no);
   return grants;
 };

@@ -1,5 +1,5 @@
-import type { Locks, PgTransaction } from '@exequatur/event-store';
-import type { PgEventStore } from '@exequatur/event-store';
+import { pipelined } from '@exequatur/event-store';
+import type { Locks, PgEventStore, PgTransaction } from '@exequatur/event-store';
 import { DEFAULT_LIMITS, pathAndAncestors, useNoOf } from '@exequatur/reservations-domain';
 import type { ReservationLimits } from '@exequatur/reservations-domain';
 import { reservationStream } from './authority-command.js';
@@ -7,8 +7,9 @@ import type { AuthorityCommand, AuthorityOutcome, ReserveAsked } from './authori
 import { lockBudgets } from './budget-rows.js';
 import type { BudgetNeeds } from './budget-rows.js';
 import { decideInOrder } from './decide-in-order.js';
-import { admitGrants, grantKey, lockGrants } from './grant-rows.js';
-import type { LockedGrant, UseRef } from './grant-rows.js';
+import type { Locked } from './decide-in-order.js';
+import { admitGrants, lockGrants } from './grant-rows.js';
+import type { UseRef } from './grant-rows.js';
 import { lockReservations } from './reservation-rows.js';
 import type { TenantBoards } from './tenant-board.js';
 import { writeDecided } from './write-decided.js';
@@ -23,6 +24,8 @@ export const authorityLocks = (commands: readonly AuthorityCommand[]): Locks => 
  * The runtime authority: decides commands in the order given, inside the caller's transaction, and writes rows and events.
  * The order of locks is that of architecture.md 3: fences and streams (`authorityLocks`), then, after the caller's
  * idempotency keys, grants, reservations and budgets; the clock is read after all of them.
+ *
+ * Two flights of statements a transaction, however many commands: all that is read, then all that is written with the commit.
  */
 export class RuntimeAuthority {
   constructor(
@@ -31,26 +34,35 @@ export class RuntimeAuthority {
     readonly limits: ReservationLimits = DEFAULT_LIMITS,
   ) {}
 
-  /** One outcome a command. Appends events itself: the transaction's only append. */
-  async apply(tx: PgTransaction, commands: readonly AuthorityCommand[]): Promise<readonly AuthorityOutcome[]> {
-    if (commands.length === 0) return [];
-    const boards = await this.boards.read(tx, commands.map(({ tenant }) => tenant));
+  /** What the commands are decided on, locked. Asks in the order of locks and waits once. */
+  async read(tx: PgTransaction, commands: readonly AuthorityCommand[]): Promise<Locked> {
     const reserves = commands.filter((command) => command.kind === 'reserve');
     const settles = commands.filter((command) => command.kind === 'settle');
-    await admitGrants(tx, reserves.flatMap(({ tenant, presented }) => (presented?.tenant === tenant ? [presented] : [])));
-    const grants = await lockGrants(tx, reserves.flatMap(grantRefs));
-    const reservations = await lockReservations(tx, settles);
-    const budgets = await lockBudgets(tx, budgetNeeds(reserves, grants, [...reservations.keys()]));
-    const locked = { boards, grants, reservations, budgets, nowMs: await databaseNow(tx), limits: this.limits };
+    const [boards, , grants, reservations, budgets, nowMs] = await pipelined(
+      this.boards.read(tx, commands.map(({ tenant }) => tenant)),
+      admitGrants(tx, reserves.flatMap(({ tenant, presented }) => (presented?.tenant === tenant ? [presented] : []))),
+      lockGrants(tx, reserves.flatMap(grantRefs)),
+      lockReservations(tx, settles),
+      lockBudgets(tx, { places: placesOf(reserves), heldBy: settles }),
+      databaseNow(tx),
+    );
+    return { boards, grants, reservations, budgets, nowMs, limits: this.limits };
+  }
+
+  /** One outcome a command. Sends rows and events with the commit: the transaction's only append. */
+  decide(tx: PgTransaction, commands: readonly AuthorityCommand[], locked: Locked): readonly AuthorityOutcome[] {
     const decided = decideInOrder(commands, locked);
-    const writes = await writeDecided(tx, decided, locked);
-    if (writes.length > 0) await this.store.append(tx, writes);
+    this.store.send(tx, writeDecided(tx, decided, locked));
     return decided.outcomes;
+  }
+
+  async apply(tx: PgTransaction, commands: readonly AuthorityCommand[]): Promise<readonly AuthorityOutcome[]> {
+    return commands.length === 0 ? [] : this.decide(tx, commands, await this.read(tx, commands));
   }
 
   /** A transaction of its own for commands that come neither from HTTP nor from an event: the sweeps. */
   run(commands: readonly AuthorityCommand[]): Promise<readonly AuthorityOutcome[]> {
-    return this.store.transact(authorityLocks(commands), (tx) => this.apply(tx, commands));
+    return this.store.transactAtOnce(authorityLocks(commands), (tx) => this.apply(tx, commands));
   }
 }
 
@@ -59,17 +71,11 @@ const grantRefs = ({ tenant, request, presented }: ReserveAsked): readonly UseRe
   return grantId === undefined ? [] : [{ tenant, grantId, useNo: useNoOf(request) }];
 };
 
-/** Only budgets that a decision can move are locked: of the granted and asked units, on the path. */
-const budgetNeeds = (reserves: readonly ReserveAsked[], grants: ReadonlyMap<string, LockedGrant>, heldBy: readonly string[]): BudgetNeeds => {
+/** Every budget on the paths: which units a grant charges is known only when it has been read. */
+const placesOf = (reserves: readonly ReserveAsked[]): BudgetNeeds['places'] => {
   const places = new Map<string, BudgetNeeds['places'][number]>();
-  for (const command of reserves) {
-    const { tenant, request } = command;
-    const claims = grantRefs(command).map((ref) => grants.get(grantKey(ref))?.claims)[0];
-    if (claims === undefined) continue;
-    const units = new Set(['RISK_POINTS', ...claims.amounts.map(({ unit }) => unit), ...(request.amounts ?? []).map(({ unit }) => unit)]);
-    for (const scopePath of pathAndAncestors(request.scope_path)) for (const unit of units) places.set(`${tenant} ${scopePath} ${unit}`, { tenant, scopePath, unit });
-  }
-  return { places: [...places.values()], heldBy };
+  for (const { tenant, request } of reserves) for (const scopePath of pathAndAncestors(request.scope_path)) places.set(`${tenant} ${scopePath}`, { tenant, scopePath });
+  return [...places.values()];
 };
 
 /** Unix ms of the database that holds the authority, at this very moment. */

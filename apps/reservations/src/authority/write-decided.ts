@@ -4,7 +4,7 @@ import type { NewEvent, PgTransaction, StreamWrite } from '@exequatur/event-stor
 import { toInstant } from '@exequatur/kernel';
 import type { ReservationEvent } from '@exequatur/reservations-domain';
 import { reservationStream } from './authority-command.js';
-import { writeBudgets } from './budget-rows.js';
+import { movedBudgets } from './budget-rows.js';
 import type { Decided, Locked } from './decide-in-order.js';
 import { claimText } from './reservation-rows.js';
 
@@ -19,8 +19,12 @@ const DEFINITIONS: Readonly<Record<ReservationEvent['type'], EventDefinition>> =
   ReservationMarkedUnknown: contracts.ReservationMarkedUnknown,
 };
 
-/** Claims, the uses they take and their holds: one statement, since each round trip is paid by every command of the batch. */
-const INSERT_CLAIMS = `
+/**
+ * All rows of a batch in one statement: claims with the uses they take and their holds, reservations moved, budgets moved.
+ * Nobody looks at its answer, so it fails by itself (invariants 4, 5 and 7 on rows): a use is taken once; a reservation is at
+ * the version it was decided on; a budget moves by differences from the entry it was decided on, and covers what it holds.
+ */
+const WRITE = `
 WITH claimed AS (
   INSERT INTO reservation (reservation_id, tenant, version, status, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, held_at, execute_by, expires_at, claim)
   SELECT reservation_id, tenant, 1, 'Held', grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, $15, execute_by, expires_at, claim
@@ -28,73 +32,75 @@ WITH claimed AS (
     AS r (reservation_id, tenant, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, execute_by, expires_at, claim)
 ), taken AS (
   INSERT INTO grant_use (tenant, grant_id, use_no, reservation_id) SELECT * FROM unnest($2::text[], $3::uuid[], $4::integer[], $1::uuid[])
+), set_aside AS (
+  INSERT INTO hold (reservation_id, budget_id, unit, amount) SELECT * FROM unnest($18::uuid[], $19::uuid[], $20::text[], $21::numeric[])
+), settled AS (
+  UPDATE reservation r SET status = m.status, expires_at = m.expires_at, version = r.version + m.events
+  FROM unnest($22::uuid[], $23::text[], $24::timestamptz[], $25::integer[], $26::integer[]) AS m (reservation_id, status, expires_at, events, expected)
+  WHERE r.reservation_id = m.reservation_id AND r.version = m.expected
+  RETURNING 1
+), charged AS (
+  UPDATE budget b SET held = b.held + m.held, committed = b.committed + m.committed, entry_no = m.entry_no
+  FROM unnest($27::uuid[], $28::numeric[], $29::numeric[], $30::bigint[], $31::bigint[]) AS m (budget_id, held, committed, entry_no, expected)
+  WHERE b.budget_id = m.budget_id AND b.entry_no = m.expected AND b.held + m.held + b.committed + m.committed <= b.cap
+  RETURNING 1
 )
-INSERT INTO hold (reservation_id, budget_id, unit, amount) SELECT * FROM unnest($18::uuid[], $19::uuid[], $20::text[], $21::numeric[])`;
+SELECT must((SELECT count(*) FROM settled) = $32, 'a reservation moved under its lock'),
+       must((SELECT count(*) FROM charged) = $33, 'a budget moved under its lock, or would not cover what is held')`;
 
-const MOVE_RESERVATIONS = `
-UPDATE reservation r SET status = m.status, expires_at = m.expires_at, version = r.version + m.events
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::integer[], $5::integer[]) AS m (reservation_id, status, expires_at, events, expected)
-WHERE r.reservation_id = m.reservation_id AND r.version = m.expected`;
-
-const writeClaims = async (tx: PgTransaction, { held }: Decided, nowMs: number): Promise<void> => {
-  if (held.length === 0) return;
+const claimColumns = ({ held }: Decided, nowMs: number): unknown[] => {
   const claims = held.map(({ data }) => data);
-  const grantIds = claims.map(({ grant_id }) => grant_id);
-  const useNos = claims.map(({ use_no }) => use_no);
-  const ids = claims.map(({ reservation_id }) => reservation_id);
-  const tenants = held.map(({ tenant }) => tenant);
   const holds = claims.flatMap(({ reservation_id, holds: moves }) => moves.map((move) => ({ reservation_id, ...move })));
-  await tx.query({
-    name: 'authority-insert-claims',
-    text: INSERT_CLAIMS,
-    values: [
-      ids,
-      tenants,
-      grantIds,
-      useNos,
-      claims.map(({ action_id }) => action_id),
-      claims.map(({ execution_id }) => execution_id),
-      claims.map(({ agent }) => agent),
-      claims.map(({ scope_path }) => scope_path),
-      claims.map(({ action_kind }) => action_kind),
-      claims.map(({ tool }) => tool.name),
-      claims.map(({ tool }) => tool.version),
-      claims.map(({ execution_mode }) => execution_mode),
-      claims.map(({ fence_epoch }) => fence_epoch),
-      claims.map(({ execute_by }) => execute_by),
-      toInstant(nowMs),
-      claims.map(({ expires_at }) => expires_at),
-      claims.map(claimText),
-      holds.map(({ reservation_id }) => reservation_id),
-      holds.map(({ budget_id }) => budget_id),
-      holds.map(({ unit }) => unit),
-      holds.map(({ amount }) => amount),
-    ],
-  });
+  return [
+    claims.map(({ reservation_id }) => reservation_id),
+    held.map(({ tenant }) => tenant),
+    claims.map(({ grant_id }) => grant_id),
+    claims.map(({ use_no }) => use_no),
+    claims.map(({ action_id }) => action_id),
+    claims.map(({ execution_id }) => execution_id),
+    claims.map(({ agent }) => agent),
+    claims.map(({ scope_path }) => scope_path),
+    claims.map(({ action_kind }) => action_kind),
+    claims.map(({ tool }) => tool.name),
+    claims.map(({ tool }) => tool.version),
+    claims.map(({ execution_mode }) => execution_mode),
+    claims.map(({ fence_epoch }) => fence_epoch),
+    claims.map(({ execute_by }) => execute_by),
+    toInstant(nowMs),
+    claims.map(({ expires_at }) => expires_at),
+    claims.map(claimText),
+    holds.map(({ reservation_id }) => reservation_id),
+    holds.map(({ budget_id }) => budget_id),
+    holds.map(({ unit }) => unit),
+    holds.map(({ amount }) => amount),
+  ];
 };
 
-const moveReservations = async (tx: PgTransaction, { reservations }: Locked): Promise<void> => {
-  const moved = [...reservations].filter(([, { events }]) => events.length > 0);
-  if (moved.length === 0) return;
-  const { rowCount } = await tx.query({
-    name: 'authority-move-reservations',
-    text: MOVE_RESERVATIONS,
-    values: [
-      moved.map(([id]) => id),
-      moved.map(([, { state }]) => state.status),
-      moved.map(([, { state }]) => toInstant('expiresAt' in state ? state.expiresAt : 0)),
-      moved.map(([, { events }]) => events.length),
-      moved.map(([, { version }]) => version),
-    ],
-  });
-  if (rowCount !== moved.length) throw new Error('a reservation moved under its lock');
-};
-
-/** Rows first, then the events for `PgEventStore.append`: one write a stream, in the order of deciding. */
-export const writeDecided = async (tx: PgTransaction, decided: Decided, locked: Locked): Promise<readonly StreamWrite[]> => {
-  await writeClaims(tx, decided, locked.nowMs);
-  await moveReservations(tx, locked);
-  await writeBudgets(tx, locked.budgets);
+/** Sends the rows; gives the events for `PgEventStore.send`: one write a stream, in the order of deciding. */
+export const writeDecided = (tx: PgTransaction, decided: Decided, locked: Locked): readonly StreamWrite[] => {
+  const moved = [...locked.reservations].filter(([, { events }]) => events.length > 0);
+  const budgets = movedBudgets(locked.budgets);
+  if (decided.held.length + moved.length > 0) {
+    tx.send({
+      name: 'authority-write',
+      text: WRITE,
+      values: [
+        ...claimColumns(decided, locked.nowMs),
+        moved.map(([id]) => id),
+        moved.map(([, { state }]) => state.status),
+        moved.map(([, { state }]) => toInstant('expiresAt' in state ? state.expiresAt : 0)),
+        moved.map(([, { events }]) => events.length),
+        moved.map(([, { version }]) => version),
+        budgets.map(({ now }) => now.budgetId),
+        budgets.map(({ now, old }) => (now.held - old.held).toString()),
+        budgets.map(({ now, old }) => (now.committed - old.committed).toString()),
+        budgets.map(({ now }) => now.entryNo),
+        budgets.map(({ old }) => old.entryNo),
+        moved.length,
+        budgets.length,
+      ],
+    });
+  }
   return streamWrites(decided, locked);
 };
 

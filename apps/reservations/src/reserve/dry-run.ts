@@ -3,6 +3,7 @@ import { PgEventStore } from '@exequatur/event-store';
 import { Answer } from '@exequatur/service-kit';
 import { claimView } from '../authority/authority-answers.js';
 import type { AuthorityOutcome, ReserveAsked } from '../authority/authority-command.js';
+import { decideInOrder } from '../authority/decide-in-order.js';
 import { authorityLocks, RuntimeAuthority } from '../authority/runtime-authority.js';
 
 /** Carries the outcome out of the transaction that it undoes. */
@@ -32,7 +33,7 @@ export class DryRun {
   private async outcomeOf(command: ReserveAsked): Promise<AuthorityOutcome | undefined> {
     try {
       return await this.store.transact(authorityLocks([command]), async (tx) => {
-        throw new RolledBack((await this.authority.apply(tx, [command]))[0]);
+        throw new RolledBack(decideInOrder([command], await this.authority.read(tx, [command])).outcomes[0]);
       });
     } catch (error) {
       if (error instanceof RolledBack) return error.outcome;

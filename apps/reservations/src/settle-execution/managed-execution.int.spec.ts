@@ -24,7 +24,7 @@ describe('grants and outcomes over the bus', () => {
       { tenant: grant.tenant, aggregate: 'action', id: grant.action_id },
       {
         definition: ActionAllowed,
-        data: { action_id: grant.action_id, policy_hash: grant.policy_hash, policy_version: grant.policy_version, rule_id: 'class:mail', reason: 'allowed', tier: 'AUTO', sampled: false, grant_id: grant.grant_id, grant: await here.sign(grant), expires_at: grant.expires_at },
+        data: { action_id: grant.action_id, policy_hash: grant.policy_hash, policy_version: grant.policy_version, rule_id: 'class:mail', reason: 'allowed', tier: 'AUTO', sampled: false, grant_id: grant.grant_id, grant: here.sign(grant), expires_at: grant.expires_at },
         actor: { type: 'service', id: 'policy' },
         sealed: { ...SEALED, action_id: grant.action_id },
       },
@@ -35,7 +35,7 @@ describe('grants and outcomes over the bus', () => {
       { tenant: grant.tenant, aggregate: 'approval', id: grant.grant_id },
       {
         definition: ApprovalGranted,
-        data: { approval_id: grant.grant_id, action_id: grant.action_id, grant_id: grant.grant_id, grant: await here.sign(grant), approver_ids: ['ada'], vote_event_ids: [newId()], granted_arguments_hash: grant.granted_arguments_hash, arguments_hash: grant.arguments_hash, narrowed: [], view_hash: sha, expires_at: grant.expires_at },
+        data: { approval_id: grant.grant_id, action_id: grant.action_id, grant_id: grant.grant_id, grant: here.sign(grant), approver_ids: ['ada'], vote_event_ids: [newId()], granted_arguments_hash: grant.granted_arguments_hash, arguments_hash: grant.arguments_hash, narrowed: [], view_hash: sha, expires_at: grant.expires_at },
         actor: { type: 'service', id: 'approvals' },
         sealed: { ...SEALED, action_id: grant.action_id },
       },
@@ -47,7 +47,7 @@ describe('grants and outcomes over the bus', () => {
   const balance = async () => (await here.pool.query<{ held: string; committed: string }>("SELECT held, committed FROM budget WHERE tenant = 'acme' AND unit = 'RISK_POINTS'")).rows[0];
 
   const reserveManaged = async (grant: Grant, useNo = 1): Promise<Answered> =>
-    here.post('/v1/reservations', { ...(await here.request(grant, { use_no: useNo })), grant: undefined, grant_id: grant.grant_id }, await here.executorToken());
+    here.post('/v1/reservations', { ...(await here.request(grant, { use_no: useNo })), grant: undefined, grant_id: grant.grant_id }, here.executorToken());
   const held = async (): Promise<{ grant: Grant; reservationId: string; execution: { execution_id: string; action_id: string; grant_id: string; use_no: number }; tell: (...events: NewEvent[]) => Promise<unknown> }> => {
     const grant = here.grant({ execution_mode: 'managed', risk_points: 5 });
     await allow(grant);
@@ -150,7 +150,7 @@ describe('grants and outcomes over the bus', () => {
       { tenant: 'acme', aggregate: 'action', id: forged.action_id },
       {
         definition: ActionAllowed,
-        data: { action_id: forged.action_id, policy_hash: sha, policy_version: 1, rule_id: 'r', reason: 'r', tier: 'AUTO', sampled: false, grant_id: forged.grant_id, grant: await here.sign(forged, 'executor'), expires_at: forged.expires_at },
+        data: { action_id: forged.action_id, policy_hash: sha, policy_version: 1, rule_id: 'r', reason: 'r', tier: 'AUTO', sampled: false, grant_id: forged.grant_id, grant: here.sign(forged, 'executor'), expires_at: forged.expires_at },
         actor: { type: 'service', id: 'policy' },
         sealed: { ...SEALED, action_id: forged.action_id },
       },

@@ -128,7 +128,7 @@ export class Installation {
     return new Signer(service, JSON.parse(this.secrets.signingKeys[service]) as PrivateJwk, JSON.parse(this.secrets.trustedKeys) as TrustedKeys);
   }
 
-  executorToken(): Promise<string> {
+  executorToken(): string {
     return serviceToken(this.signer('executor'), 'reservations', Date.now());
   }
 
@@ -206,14 +206,14 @@ export class Installation {
     return { ...base, ...changes };
   }
 
-  sign(grant: Grant, service: ServiceName = grant.source === 'allowance' ? 'policy' : 'approvals', typ: string = GRANT_JWS_TYPE): Promise<string> {
+  sign(grant: Grant, service: ServiceName = grant.source === 'allowance' ? 'policy' : 'approvals', typ: string = GRANT_JWS_TYPE): string {
     return this.signer(service).signJws(grant, typ);
   }
 
   /** The request that a grant allows, presenting it. */
   async request(grant: Grant, changes: Partial<ReserveRequest> = {}): Promise<ReserveRequest> {
     return {
-      grant: await this.sign(grant),
+      grant: this.sign(grant),
       execution_mode: grant.execution_mode,
       agent: grant.agent_identity,
       scope_path: grant.scope_path,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { pipelined, type PgTransaction } from '@exequatur/event-store';
 import { openBytes, sealBytes, type KeyStore } from '@exequatur/sealing';
 import type { Queryable } from '../database/database.js';
 import { Answer } from '../http/answer.js';
@@ -38,6 +39,16 @@ interface Row {
   action_id: string | null;
 }
 
+const KEEP = `
+WITH kept AS (
+  INSERT INTO idempotency AS old (scope, input_hash, status, headers, body, tenant, action_id, expires_at)
+  SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::smallint[], $4::jsonb[], $5::bytea[], $6::text[], $7::uuid[], $8::timestamptz[])
+  ON CONFLICT (scope) DO UPDATE SET input_hash = excluded.input_hash, status = excluded.status, headers = excluded.headers, body = excluded.body,
+    action_id = excluded.action_id, kept_at = clock_timestamp(), expires_at = excluded.expires_at
+  WHERE old.expires_at <= clock_timestamp()
+  RETURNING 1
+) SELECT must(count(*) = $9, 'an idempotent answer was kept twice: claim it first') FROM kept`;
+
 const KEEP_MS = 24 * 60 * 60 * 1_000;
 const SWEEP_ROWS = 1_000;
 
@@ -68,9 +79,11 @@ export class Idempotency {
   async claimMany(tx: Queryable, scopes: readonly IdempotentScope[]): Promise<readonly Claim[]> {
     if (scopes.length === 0) return [];
     const hashes = scopes.map(scopeHash);
-    const locked = await this.lock(tx, hashes);
-    // A statement of its own: its snapshot is younger than the locks, so it sees what their last holder committed.
-    const rows = await tx.query<Row>('SELECT scope, input_hash, status, headers, body, tenant, action_id FROM idempotency WHERE scope = ANY($1::bytea[]) AND expires_at > clock_timestamp()', [hashes]);
+    const [locked, rows] = await pipelined(
+      this.lock(tx, hashes),
+      // A statement of its own: its snapshot is younger than the locks, so it sees what their last holder committed.
+      tx.query<Row>('SELECT scope, input_hash, status, headers, body, tenant, action_id FROM idempotency WHERE scope = ANY($1::bytea[]) AND expires_at > clock_timestamp()', [hashes]),
+    );
     const kept = new Map(rows.rows.map((row) => [nameOf(row.scope), row]));
     const keys = await this.keysOf(rows.rows, (tenant, actions) => this.keys.actionKeys(tenant, actions, tx));
     const seen = new Set<string>();
@@ -84,12 +97,12 @@ export class Idempotency {
     });
   }
 
-  async keep(tx: Queryable, scope: IdempotentScope, kept: KeptAnswer): Promise<void> {
+  async keep(tx: PgTransaction, scope: IdempotentScope, kept: KeptAnswer): Promise<void> {
     await this.keepMany(tx, [{ scope, kept }]);
   }
 
-  /** Statuses 429 and 5xx are never kept: leave them out. @throws Error on a scope that was not claimed in this transaction */
-  async keepMany(tx: Queryable, answers: readonly { readonly scope: IdempotentScope; readonly kept: KeptAnswer }[]): Promise<void> {
+  /** Statuses 429 and 5xx are never kept: leave them out. A scope that was not claimed in this transaction makes its commit fail. */
+  async keepMany(tx: PgTransaction, answers: readonly { readonly scope: IdempotentScope; readonly kept: KeptAnswer }[]): Promise<void> {
     if (answers.length === 0) return;
     const hashes = answers.map(({ scope }) => scopeHash(scope));
     const keys = await this.keysOf(answers.map(({ scope, kept }) => ({ tenant: scope.tenant, action_id: kept.actionId ?? null })), (tenant, actions) => this.keys.createActionKeys(tenant, actions, tx));
@@ -98,13 +111,10 @@ export class Idempotency {
       return key === undefined ? kept.answer.body : sealBytes(key, placeOf(hashes[index] ?? NO_BYTES), kept.answer.body);
     });
     const now = Date.now();
-    const result = await tx.query(
-      `INSERT INTO idempotency AS old (scope, input_hash, status, headers, body, tenant, action_id, expires_at)
-       SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::smallint[], $4::jsonb[], $5::bytea[], $6::text[], $7::uuid[], $8::timestamptz[])
-       ON CONFLICT (scope) DO UPDATE SET input_hash = excluded.input_hash, status = excluded.status, headers = excluded.headers, body = excluded.body,
-         action_id = excluded.action_id, kept_at = clock_timestamp(), expires_at = excluded.expires_at
-       WHERE old.expires_at <= clock_timestamp()`,
-      [
+    tx.send({
+      name: 'idempotency-keep',
+      text: KEEP,
+      values: [
         hashes,
         answers.map(({ scope }) => scope.inputHash),
         answers.map(({ kept }) => kept.answer.status),
@@ -113,9 +123,9 @@ export class Idempotency {
         answers.map(({ scope }) => scope.tenant),
         answers.map(({ kept }) => kept.actionId ?? null),
         answers.map(({ kept }) => (kept.expiresAt ?? new Date(now + KEEP_MS)).toISOString()),
+        answers.length,
       ],
-    );
-    if (result.rowCount !== answers.length) throw new Error('an idempotent answer was kept twice: claim it first');
+    });
   }
 
   /** Deletes up to 1,000 expired answers. @returns how many */

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { Locks } from '@exequatur/event-store';
+import type { Locks, PgTransaction } from '@exequatur/event-store';
 import { NO_BYTES, type HttpRequest } from '../http/http-request.js';
 import { Answer } from '../http/answer.js';
 import { problem } from '../problem/problem.js';
 import { principalName, type Principal } from '../identity/principal.js';
-import type { Queryable } from '../database/database.js';
 import type { Idempotency, IdempotentScope } from './idempotency.js';
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
@@ -24,7 +23,7 @@ export const inputHash = (request: HttpRequest): Buffer =>
     .update(request.rawBody ?? NO_BYTES)
     .digest();
 
-export interface IdempotentRun<Tx extends Queryable> {
+export interface IdempotentRun<Tx extends PgTransaction> {
   readonly request: HttpRequest;
   readonly principal: Principal;
   /** The tenant acted in; the principal's own unless it is root or a service. */
@@ -60,7 +59,7 @@ export const idempotentScope = (request: HttpRequest, principal: Principal, oper
 const answerOf = ({ status, body, headers }: IdempotentResult): Answer => (Buffer.isBuffer(body) ? new Answer(status, body, headers) : Answer.json(status, body, headers));
 
 /** What most POST routes are: lock, claim the key, decide and write, keep the answer, commit; or replay. */
-export class IdempotentRequests<Tx extends Queryable = Queryable> {
+export class IdempotentRequests<Tx extends PgTransaction = PgTransaction> {
   constructor(
     private readonly store: Transactions<Tx>,
     private readonly idempotency: Idempotency,

@@ -12,7 +12,7 @@ const SERVICE_TOKEN_SECONDS = 60;
 const isService = (name: unknown): name is ServiceName => SERVICES.includes(name as ServiceName);
 
 /** Token with which this service calls `audience`: `Authorization: Bearer <token>`. */
-export const serviceToken = (signer: Signer, audience: ServiceName, nowMs: number): Promise<string> => {
+export const serviceToken = (signer: Signer, audience: ServiceName, nowMs: number): string => {
   const now = Math.floor(nowMs / 1_000);
   return signer.signJws({ iss: signer.service, aud: audience, iat: now, exp: now + SERVICE_TOKEN_SECONDS }, SERVICE_TOKEN);
 };

@@ -17,18 +17,18 @@ const signerOf = (service: ServiceName): Signer => new Signer(service, keys[serv
 
 describe('Signer', () => {
   test('what one service signs another verifies, by type and audience', async () => {
-    const token = await signerOf('approvals').signJws({ aud: 'x', grant_id: 'g' }, 'exq-grant+jwt');
+    const token = signerOf('approvals').signJws({ aud: 'x', grant_id: 'g' }, 'exq-grant+jwt');
     await expect(signerOf('reservations').verifyJws(token, { service: 'approvals', typ: 'exq-grant+jwt', judgeTime: false })).resolves.toEqual({ aud: 'x', grant_id: 'g' });
   });
 
   test('invariant 12: the key of one service signs for no other', async () => {
-    const token = await signerOf('executor').signJws({ grant_id: 'g' }, 'exq-grant+jwt');
+    const token = signerOf('executor').signJws({ grant_id: 'g' }, 'exq-grant+jwt');
     await expect(signerOf('reservations').verifyJws(token, { service: 'approvals', typ: 'exq-grant+jwt' })).rejects.toThrow(TokenRefused);
   });
 
   test.each([[true], [false]])('another type, another audience, changed claims: refused (times judged: %s)', async (judgeTime) => {
     const signer = signerOf('policy');
-    const token = await signer.signJws({ aud: 'x', n: 1 }, 'a+jwt');
+    const token = signer.signJws({ aud: 'x', n: 1 }, 'a+jwt');
     const [head, , signature] = token.split('.');
     const forged = `${head}.${Buffer.from('{"aud":"x","n":2}').toString('base64url')}.${signature}`;
     const expected = { service: 'policy', typ: 'a+jwt', audience: 'x', judgeTime } as const;
@@ -47,7 +47,7 @@ describe('Signer', () => {
 
   test('expired is refused where time is judged', async () => {
     const signer = signerOf('policy');
-    const token = await signer.signJws({ exp: 1_000 }, 'a+jwt');
+    const token = signer.signJws({ exp: 1_000 }, 'a+jwt');
     await expect(signer.verifyJws(token, { service: 'policy', typ: 'a+jwt' })).rejects.toThrow('ERR_JWT_EXPIRED');
     await expect(signer.verifyJws(token, { service: 'policy', typ: 'a+jwt', judgeTime: false })).resolves.toEqual({ exp: 1_000 });
   });
@@ -64,7 +64,7 @@ describe('service tokens', () => {
   const at = (service: ServiceName): Authentication => new Authentication(directory, signerOf(service));
 
   test('name the service that made them, to the one they are for', async () => {
-    const token = await serviceToken(signerOf('executor'), 'reservations', Date.now());
+    const token = serviceToken(signerOf('executor'), 'reservations', Date.now());
     await expect(at('reservations').principalOf(`Bearer ${token}`)).resolves.toEqual({ type: 'service', service: 'executor' });
     await expect(at('approvals').principalOf(`Bearer ${token}`)).resolves.toBeUndefined();
   });
@@ -74,7 +74,7 @@ describe('service tokens', () => {
     ['without an end', {}],
     ['expired', { iat: 1_000, exp: 1_060 }],
   ])('%s: not authenticated', async (_what, times) => {
-    const token = await signerOf('executor').signJws({ iss: 'executor', aud: 'reservations', ...times }, SERVICE_TOKEN);
+    const token = signerOf('executor').signJws({ iss: 'executor', aud: 'reservations', ...times }, SERVICE_TOKEN);
     await expect(at('reservations').principalOf(`Bearer ${token}`)).resolves.toBeUndefined();
   });
 
@@ -83,7 +83,7 @@ describe('service tokens', () => {
   });
 
   test('a grant is no service token', async () => {
-    const token = await signerOf('executor').signJws({ iss: 'executor', aud: 'reservations', iat: Math.floor(Date.now() / 1_000), exp: Math.floor(Date.now() / 1_000) + 30 }, 'exq-grant+jwt');
+    const token = signerOf('executor').signJws({ iss: 'executor', aud: 'reservations', iat: Math.floor(Date.now() / 1_000), exp: Math.floor(Date.now() / 1_000) + 30 }, 'exq-grant+jwt');
     await expect(at('reservations').principalOf(`Bearer ${token}`)).resolves.toBeUndefined();
   });
 });

@@ -52,9 +52,9 @@ export class Signer {
    * A compact JWS (RFC 7515, RFC 8037) over the claims as they are: `iss`, `aud`, `exp` are the caller's. Signed in this thread:
    * Web Crypto hands each signature to a thread pool, which costs a batch of reservations several times the signatures.
    */
-  signJws(claims: Readonly<Record<string, unknown>>, typ: string): Promise<string> {
+  signJws(claims: Readonly<Record<string, unknown>>, typ: string): string {
     const signed = `${encoded({ alg: 'EdDSA', typ, kid: this.keyId })}.${encoded(claims)}`;
-    return Promise.resolve(`${signed}.${signBytes(this.signingKey, Buffer.from(signed, 'ascii')).toString('base64url')}`);
+    return `${signed}.${signBytes(this.signingKey, Buffer.from(signed, 'ascii')).toString('base64url')}`;
   }
 
   /** @throws TokenRefused */

@@ -42,9 +42,9 @@ describe('the HTTP surface of a service', () => {
     tokens['root'] = installation.secrets.adminToken;
     const trusted = JSON.parse(installation.secrets.trustedKeys);
     const signerOf = (name: 'executor' | 'policy'): Signer => new Signer(name, JSON.parse(installation.secrets.signingKeys[name]), trusted);
-    tokens['executor'] = await serviceToken(signerOf('executor'), 'reservations', Date.now());
-    tokens['policy'] = await serviceToken(signerOf('policy'), 'reservations', Date.now());
-    tokens['elsewhere'] = await serviceToken(signerOf('executor'), 'approvals', Date.now());
+    tokens['executor'] = serviceToken(signerOf('executor'), 'reservations', Date.now());
+    tokens['policy'] = serviceToken(signerOf('policy'), 'reservations', Date.now());
+    tokens['elsewhere'] = serviceToken(signerOf('executor'), 'approvals', Date.now());
     tokens['forged'] = `exq_agent_${'A'.repeat(43)}`;
   });
   afterAll(async () => {
