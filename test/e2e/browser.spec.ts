@@ -28,7 +28,7 @@ describeWithBrowser('browser suite', () => {
     standalone = await startStandalone(directory.path);
     ask = askingAt(standalone.origin);
     tool = await startHttpTool({});
-    await ask(standalone.credentials.operator, 'POST /v1/connectors', { tool: { name: 'billing.refund', version: '1.0' }, type: 'http', settings: { url: `${tool.url}/refunds` } });
+    await ask(standalone.credentials.operator, 'POST /v1/connectors', { tool: { name: 'billing.refund', version: '1.0' }, type: 'http', settings: { url: `${tool.url}/refunds`, private_networks: ['127.0.0.1'] } });
     browser = await launchBrowser();
     if (PICTURES !== undefined) mkdirSync(PICTURES, { recursive: true });
   }, SLOW);

@@ -175,7 +175,7 @@ describe('the whole path', () => {
   test('managed, approved narrower: the tool receives exactly the narrowed bytes, once', async () => {
     const tool = await startHttpTool({});
     try {
-      expect((await ask(operator, 'POST /v1/connectors', { tool: { name: 'billing.refund', version: '1.0' }, type: 'http', settings: { url: `${tool.url}/refunds` }, credential: { bearer_token: 'never-seen' } })).status).toBe(201);
+      expect((await ask(operator, 'POST /v1/connectors', { tool: { name: 'billing.refund', version: '1.0' }, type: 'http', settings: { url: `${tool.url}/refunds`, private_networks: ['127.0.0.1'] }, credential: { bearer_token: 'never-seen' } })).status).toBe(201);
       const { action_id, approval_id, arguments_hash } = await propose(mail({ action_kind: 'payment.refund', tool: { name: 'billing.refund', version: '1.0' }, target: 'customer-77', arguments: { account: 'customer-77', amount: '120.00' }, execution_mode: 'managed' }));
       expect((await decide('approve', approval_id, { caps: { max_amount: { USD_MICROCENTS: '4200000000' } } })).status).toBe(200);
       await reaching(action_id, 'executed');

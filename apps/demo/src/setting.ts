@@ -52,8 +52,8 @@ export const prepare = async (instance: Instance): Promise<Setting> => {
   await made('policy', '/v1/tenants', { tenant: foreign, display_name: 'Globex (demo)' });
   const scopePath = `tenant:${tenant}/workspace:sales/app:outreach-${run}`;
   const budget = await made<{ budget_id: string }>('reservations', '/v1/budgets', { tenant, scope_path: scopePath, unit: 'RISK_POINTS', cap: '0' });
-  await made('executor', '/v1/connectors', { tenant, tool: MAIL_TOOL, type: 'smtp', settings: { host: '127.0.0.1', port: smtp.port, from: 'outreach@acme.example' } });
-  await made('executor', '/v1/connectors', { tenant, tool: REFUND_TOOL, type: 'http', settings: { url: `${tool.url}/refunds` }, credential: { bearer_token: 'tool-secret-the-agent-never-sees' } });
+  await made('executor', '/v1/connectors', { tenant, tool: MAIL_TOOL, type: 'smtp', settings: { host: '127.0.0.1', port: smtp.port, from: 'outreach@acme.example', private_networks: ['127.0.0.1'] } });
+  await made('executor', '/v1/connectors', { tenant, tool: REFUND_TOOL, type: 'http', settings: { url: `${tool.url}/refunds`, private_networks: ['127.0.0.1'] }, credential: { bearer_token: 'tool-secret-the-agent-never-sees' } });
   return {
     call,
     tenant,

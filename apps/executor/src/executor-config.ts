@@ -1,6 +1,11 @@
 import { Type } from 'class-transformer';
-import { IsInt, Max, Min } from 'class-validator';
+import { IsInt, Max, Min, ValidateBy } from 'class-validator';
 import { ServiceConfig } from '@exequatur/service-kit';
+import { DEFAULT_PRIVATE_NETWORKS } from './egress/admit-address.js';
+import { parseNetwork } from './egress/networks.js';
+
+const NONE = 'none';
+const networksOf = (text: string): readonly string[] => (text === NONE ? [] : text.split(',').map((each) => each.trim()));
 
 /** What the executor is told from outside, beyond what every service is. */
 export class ExecutorConfig extends ServiceConfig {
@@ -17,4 +22,15 @@ export class ExecutorConfig extends ServiceConfig {
   @Min(1_000)
   @Max(600_000)
   EXECUTOR_LEASE_MS: number = 10_000;
+
+  /** Addresses outside the public internet that connectors may declare: comma-separated, in CIDR form, or `none`. */
+  @ValidateBy({
+    name: 'networks',
+    validator: { validate: (text) => typeof text === 'string' && networksOf(text).every((each) => parseNetwork(each) !== undefined), defaultMessage: () => 'EXECUTOR_PRIVATE_NETWORKS must be addresses or ranges in CIDR form, comma-separated, or none' },
+  })
+  EXECUTOR_PRIVATE_NETWORKS: string = DEFAULT_PRIVATE_NETWORKS.join(',');
+
+  get privateNetworks(): readonly string[] {
+    return networksOf(this.EXECUTOR_PRIVATE_NETWORKS);
+  }
 }

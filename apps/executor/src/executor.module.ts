@@ -1,9 +1,12 @@
+import { lookup } from 'node:dns/promises';
 import { Module } from '@nestjs/common';
 import { ToolCalls } from './call-tool/tool-calls.js';
 import { ConnectorsHttp } from './connectors/connectors.http.js';
 import { Connectors } from './connectors/connectors.js';
+import { Egress } from './egress/egress.js';
 import { ExecutionRecords } from './execution-stream/execution-records.js';
 import { ExecutionViewHttp } from './execution-view/execution-view.http.js';
+import { ExecutorConfig } from './executor-config.js';
 import { NameAbandoned } from './name-abandoned/name-abandoned.js';
 import { ReconcileExecutionHttp } from './reconcile-execution/reconcile-execution.http.js';
 import { ExecuteWhatWasGranted } from './request-execution/execute-what-was-granted.js';
@@ -15,8 +18,10 @@ import { GrantedContents } from './run-execution/granted-content.js';
 import { RecordOutcome } from './run-execution/record-outcome.js';
 import { RunExecution } from './run-execution/run-execution.js';
 
+const egress = { provide: Egress, inject: [ExecutorConfig], useFactory: (config: ExecutorConfig) => new Egress(config.privateNetworks, (host) => lookup(host, { all: true, verbatim: true })) };
+
 @Module({
   controllers: [ExecuteWhatWasGranted, ConnectorsHttp, ExecutionViewHttp, ReconcileExecutionHttp, RequestNextUseHttp],
-  providers: [AskReservations, Connectors, ExecutionLeases, ExecutionRecords, ExecutionWorker, GrantedContents, NameAbandoned, RecordOutcome, RunExecution, ToolCalls],
+  providers: [egress, AskReservations, Connectors, ExecutionLeases, ExecutionRecords, ExecutionWorker, GrantedContents, NameAbandoned, RecordOutcome, RunExecution, ToolCalls],
 })
 export class ExecutorModule {}

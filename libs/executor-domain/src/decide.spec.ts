@@ -20,7 +20,7 @@ const succeeded: ExecutionEvent = { type: 'ExecutionSucceeded', data: { ...claim
 const failed = (code: 'EXECUTE_BY_PASSED' | 'CONNECTOR_REFUSED', result = ''): ExecutionEvent => ({ type: 'ExecutionFailed', data: { ...claimed, code }, sealed: { result } });
 const unknown: ExecutionEvent = { type: 'ExecutionUnknown', data: { ...claimed, code: 'TIMED_OUT_UNKNOWN' } };
 const skipped: ExecutionEvent = { type: 'ExecutionSkipped', data: { ...ids, code: 'BUDGET_EXCEEDED' } };
-const reconciled = (result: 'executed' | 'not_executed'): ExecutionEvent => ({ type: 'ExecutionReconciled', data: { ...claimed, result, by: 'person', person: 'oscar' }, sealed: { evidence: 'seen' } });
+const reconciled = (result: 'executed' | 'not_executed'): ExecutionEvent => ({ type: 'ExecutionReconciled', data: { ...claimed, result, by: 'person', person: 'oscar' }, sealed: { evidence: 'seen', reason: 'the ledger says so' } });
 
 const request: ExecutionCommand = { type: 'Request', data: { ...ids, tool, expiresAt: EXECUTE_BY }, metadata: early };
 const start = (metadata = early): ExecutionCommand => ({ type: 'Start', data: { reservationId: 'r', executeBy }, metadata });
@@ -30,7 +30,7 @@ const markUnknown: ExecutionCommand = { type: 'MarkUnknown', data: { code: 'TIME
 const skip: ExecutionCommand = { type: 'Skip', data: { code: 'BUDGET_EXCEEDED' }, metadata: early };
 const reconcile = (result: 'executed' | 'not_executed', now: number, change: Partial<ReconcileData> = {}): ExecutionCommand => ({
   type: 'Reconcile',
-  data: { result, evidence: 'seen', by: { kind: 'person', person: 'oscar' }, maxRuntimeMs: RUNTIME_MS, ...change },
+  data: { result, evidence: 'seen', by: { kind: 'person', person: 'oscar', reason: 'the ledger says so' }, maxRuntimeMs: RUNTIME_MS, ...change },
   metadata: { now },
 });
 
@@ -85,6 +85,14 @@ describe('reconcile', () => {
     expect(isRefusal(refusal) && refusal.detail).toContain('2026-01-01T00:01:15.000Z');
   });
   test('without evidence', () => execution.given(requested, started, unknown).when(reconcile('executed', executeBy, { evidence: ' \n' })).thenRefused('REASON_REQUIRED'));
+  test('by a person without a reason', () => execution.given(requested, started, unknown).when(reconcile('executed', executeBy, { by: { kind: 'person', person: 'oscar', reason: ' ' } })).thenRefused('REASON_REQUIRED'));
+  test('with where the evidence lies', () => {
+    const references = [{ uri: 'https://tickets.example/4711', hash }];
+    execution
+      .given(requested, started, unknown)
+      .when(reconcile('executed', executeBy, { references }))
+      .then({ type: 'ExecutionReconciled', data: { ...claimed, result: 'executed', by: 'person', person: 'oscar' }, sealed: { evidence: 'seen', reason: 'the ledger says so', references } });
+  });
   test('by what the tool says', () =>
     execution
       .given(requested, started, unknown)

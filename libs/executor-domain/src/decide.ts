@@ -1,4 +1,4 @@
-import type { Tool, UnitAmount } from '@exequatur/contracts';
+import type { EvidenceSource, Tool, UnitAmount } from '@exequatur/contracts';
 import { assertNever, refuse, toInstant } from '@exequatur/kernel';
 import type { Refusal } from '@exequatur/kernel';
 import { idsOf } from './execution.js';
@@ -27,7 +27,9 @@ export interface ReconcileData {
   readonly result: 'executed' | 'not_executed';
   readonly evidence: string;
   /** A person who looked, or what the tool itself answered (an executor that comes back late with the answer included). */
-  readonly by: { readonly kind: 'person'; readonly person: string } | { readonly kind: 'tool_query' };
+  readonly by: { readonly kind: 'person'; readonly person: string; readonly reason: string } | { readonly kind: 'tool_query' };
+  /** Where what was seen lies. */
+  readonly references?: readonly EvidenceSource[];
   readonly providerRequestId?: string;
   /** How long the tool may run once called; milliseconds. */
   readonly maxRuntimeMs: number;
@@ -46,7 +48,7 @@ export const notExecutedFrom = (executeBy: number, maxRuntimeMs: number): number
  * Decides about one use of one managed grant. Every second submission of what is already so adds nothing.
  * - NOT_FOUND: no such execution.
  * - CONFLICT: it is in another state; for Start that means somebody else took it, for "not executed" that it is too early.
- * - REASON_REQUIRED: reconciled without evidence.
+ * - REASON_REQUIRED: reconciled without evidence, or by a person without a reason.
  */
 export const decide = (command: ExecutionCommand, state: Execution): Decision => {
   switch (command.type) {
@@ -96,9 +98,10 @@ const start = ({ reservationId, executeBy }: { readonly reservationId: string; r
   return now < executeBy ? [started] : [started, failed(ids, 'EXECUTE_BY_PASSED', '')];
 };
 
-const reconcile = ({ result, evidence, by, providerRequestId, maxRuntimeMs }: ReconcileData, now: number, state: Execution): Decision => {
+const reconcile = ({ result, evidence, by, references, providerRequestId, maxRuntimeMs }: ReconcileData, now: number, state: Execution): Decision => {
   if (state.status !== 'Unknown') return elsewhere(state);
   if (evidence.trim() === '') return refuse('REASON_REQUIRED', 'say what shows it', '/evidence');
+  if (by.kind === 'person' && by.reason.trim() === '') return refuse('REASON_REQUIRED', 'say why', '/reason');
   const from = notExecutedFrom(state.executeBy, maxRuntimeMs);
   if (result === 'not_executed' && now < from) return refuse('CONFLICT', `it may still be running; "not_executed" can be said from ${toInstant(from)} on`, '/result');
   const data = {
@@ -108,5 +111,6 @@ const reconcile = ({ result, evidence, by, providerRequestId, maxRuntimeMs }: Re
     ...(by.kind === 'person' ? { person: by.person } : {}),
     ...(providerRequestId === undefined ? {} : { provider_request_id: providerRequestId }),
   };
-  return [{ type: 'ExecutionReconciled', data, sealed: { evidence } }];
+  const sealed = { evidence, ...(by.kind === 'person' ? { reason: by.reason } : {}), ...(references === undefined ? {} : { references }) };
+  return [{ type: 'ExecutionReconciled', data, sealed }];
 };

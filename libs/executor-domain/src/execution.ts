@@ -1,4 +1,4 @@
-import type { DataOf, ExecutionFailed, ExecutionReconciled, ExecutionRequested, ExecutionSkipped, ExecutionStarted, ExecutionSucceeded, ExecutionUnknown, Tool } from '@exequatur/contracts';
+import type { DataOf, EvidenceSource, ExecutionFailed, ExecutionReconciled, ExecutionRequested, ExecutionSkipped, ExecutionStarted, ExecutionSucceeded, ExecutionUnknown, Tool } from '@exequatur/contracts';
 import { fromInstant } from '@exequatur/kernel';
 
 /** What every event of one execution repeats. execution_id is also the effect key. */
@@ -35,7 +35,7 @@ export type ExecutionEvent =
   | { readonly type: 'ExecutionSucceeded'; readonly data: DataOf<typeof ExecutionSucceeded>; readonly sealed: { readonly result: string } }
   | { readonly type: 'ExecutionFailed'; readonly data: DataOf<typeof ExecutionFailed>; readonly sealed: { readonly result: string } }
   | { readonly type: 'ExecutionUnknown'; readonly data: DataOf<typeof ExecutionUnknown> }
-  | { readonly type: 'ExecutionReconciled'; readonly data: DataOf<typeof ExecutionReconciled>; readonly sealed: { readonly evidence: string } }
+  | { readonly type: 'ExecutionReconciled'; readonly data: DataOf<typeof ExecutionReconciled>; readonly sealed: { readonly evidence: string; readonly reason?: string; readonly references?: readonly EvidenceSource[] } }
   | { readonly type: 'ExecutionSkipped'; readonly data: DataOf<typeof ExecutionSkipped> };
 
 export const initialState = (): Execution => ({ status: 'None' });

@@ -34,7 +34,7 @@ describe('the table of outcomes', () => {
 });
 
 describe('invariant 17: caps at the moment of the effect', () => {
-  const grant = { amounts: [{ unit: 'USD_MICROCENTS', amount: '500' }], risk_points: 20 };
+  const grant = { amounts: [{ unit: 'USD_MICROCENTS', amount: '500' }], risk_points: 20, tool: { name: 'mailer.send' }, facts: {} };
   const host = 'mail.example:25';
 
   test.each([

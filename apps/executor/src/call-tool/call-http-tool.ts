@@ -1,131 +1,90 @@
-import { httpAnswer } from '@exequatur/executor-domain';
+import { extractFacts, httpAnswer } from '@exequatur/executor-domain';
 import type { CallFacts } from '@exequatur/executor-domain';
-import { isJsonObject, parseStrict } from '@exequatur/kernel';
-import type { JsonValue } from '@exequatur/kernel';
-import { buildConnector, Client } from 'undici';
-import type { Dispatcher } from 'undici';
-import { basicToken, secretsOf } from '../connectors/connector.js';
+import { isRefusal, parseStrict } from '@exequatur/kernel';
+import { secretsOf } from '../connectors/connector.js';
 import type { Credential, HttpSettings } from '../connectors/connector.js';
-import { LIMITS } from '../limits.js';
-import { excerptOf, notSent, withoutSecrets } from './tool-call.js';
+import type { Egress } from '../egress/egress.js';
+import { callHeaders, requestIdOf } from './http-parts.js';
+import { exchange } from './one-exchange.js';
+import type { Exchanged } from './one-exchange.js';
+import { reachWithin } from './reach-within.js';
+import { excerptOf, notSent } from './tool-call.js';
 import type { CallResult, NotSent, ToolCall } from './tool-call.js';
 
-/** Where a connection of this call stands: `refused` it will never be used, `open` it was handed over for writing. */
-type Progress = { state: 'connecting' } | { state: 'refused'; ending: NotSent } | { state: 'open' };
+/** What one hop came to, or where the tool sends us instead. */
+type Hop = { readonly result: CallResult } | { readonly redirect: URL };
 
 /**
- * POSTs the granted bytes. A connection of its own, handed over once and only after every check: so before that nothing can
- * have been sent, and after it nothing is ever sent a second time. No redirects, no retries, a bounded answer.
+ * Sends the granted bytes. A redirect is an answer like any other unless the connector says that its tool has not acted then;
+ * only 307 and 308 are followed, which keep method and body, and each hop passes every check anew.
  */
-export const callHttpTool = async (settings: HttpSettings, credential: Credential | undefined, call: ToolCall): Promise<CallResult> => {
-  const url = new URL(settings.url);
-  const secrets = secretsOf(credential);
-  const facts = factsOf(url, call.bytes);
-  const early = call.mayBegin(facts);
-  if (early !== undefined) return { ending: early, sent: call.bytes, excerpt: '' };
+export const callHttpTool = async (settings: HttpSettings, credential: Credential | undefined, call: ToolCall, egress: Egress): Promise<CallResult> => {
+  const facts = extractFacts(parseStrict(call.bytes), settings.extract ?? {});
+  if (isRefusal(facts)) return nothingSent(call, notSent('refused'), facts.detail ?? facts.code);
+  const known = { ...facts, ...(settings.environment === undefined ? {} : { environment: settings.environment }) };
   const ended = new AbortController();
-  const progress: { now: Progress } = { now: { state: 'connecting' } };
-  const client = new Client(url.origin, { connect: checkedConnect(progress, () => (ended.signal.aborted ? notSent('unreachable') : call.mayBegin(facts))), pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
   const timer = setTimeout(() => ended.abort(), call.runtimeMs);
   try {
-    const response = await client.request({ path: `${url.pathname}${url.search}`, method: settings.method ?? 'POST', headers: headersOf(settings, credential, call.effectKey), body: call.bytes, idempotent: false, signal: ended.signal });
-    const body = await beginning(response.body);
-    const providerRequestId = requestIdOf(response.headers, body, secrets);
-    const excerpt = excerptOf(`HTTP ${response.statusCode}\n${body.toString('utf8')}`, secrets);
-    return { ending: httpAnswer(response.statusCode), sent: call.bytes, excerpt, ...(providerRequestId === undefined ? {} : { providerRequestId }) };
-  } catch {
-    // The error may quote headers; how far the call came says all that matters.
-    const { now } = progress;
-    if (now.state === 'refused') return { ending: now.ending, sent: call.bytes, excerpt: '' };
-    if (now.state === 'connecting') return { ending: notSent('unreachable'), sent: call.bytes, excerpt: 'no connection' };
-    return { ending: { phase: 'sent', because: ended.signal.aborted ? 'timeout' : 'connection_lost' }, sent: call.bytes, excerpt: '' };
+    const home = new URL(settings.url);
+    let url = home;
+    for (let hops = 0; ; hops += 1) {
+      const withCredential = url.origin === home.origin ? credential : undefined;
+      const hop = await oneHop({ url, settings, credential: withCredential, call, facts: { ...known, host: hostAndPort(url) }, egress, signal: ended.signal, secrets: secretsOf(credential) });
+      if ('result' in hop) return hop.result;
+      if (hops >= (settings.redirects ?? 0) || isDowngrade(url, hop.redirect)) return nothingSent(call, notSent('egress'), `not followed: ${hop.redirect.origin}`);
+      url = hop.redirect;
+    }
   } finally {
     clearTimeout(timer);
     ended.abort();
-    client.destroy().catch(() => undefined);
   }
 };
 
-/** The last gate: between "connected" (TLS included) and the first byte. */
-const checkedConnect = (progress: { now: Progress }, mayBegin: () => NotSent | undefined): buildConnector.connector => {
-  const connect = buildConnector({ timeout: LIMITS.connectMs });
-  return (options, callback) => {
-    if (progress.now.state !== 'connecting') return callback(new Error('a second connection for one call'), null);
-    connect(options, (error, socket) => {
-      if (error !== null || socket === null) return callback(error ?? new Error('no connection'), null);
-      const refused = progress.now.state === 'connecting' ? mayBegin() : notSent('unreachable');
-      if (refused !== undefined) {
-        if (progress.now.state === 'connecting') progress.now = { state: 'refused', ending: refused };
-        socket.destroy();
-        return callback(new Error('the call may not begin'), null);
-      }
-      progress.now = { state: 'open' };
-      callback(null, socket);
-    });
-  };
+interface HopParts {
+  readonly url: URL;
+  readonly settings: HttpSettings;
+  readonly credential: Credential | undefined;
+  readonly call: ToolCall;
+  readonly facts: CallFacts;
+  readonly egress: Egress;
+  readonly signal: AbortSignal;
+  readonly secrets: readonly string[];
+}
+
+const oneHop = async ({ url, settings, credential, call, facts, egress, signal, secrets }: HopParts): Promise<Hop> => {
+  const early = call.mayBegin(facts);
+  if (early !== undefined) return { result: nothingSent(call, early) };
+  const reach = await reachWithin(egress, url.hostname, settings.private_networks, signal);
+  if (reach.kind === 'refused') return { result: nothingSent(call, notSent('egress'), 'the host is at an address that the connector does not name') };
+  if (reach.kind === 'unresolved') return { result: nothingSent(call, notSent('unreachable'), 'no connection') };
+  const headers = callHeaders(settings, credential, call.effectKey);
+  const exchanged = await exchange({ url, addresses: reach.addresses, method: settings.method ?? 'POST', headers, body: call.bytes, signal, mayWrite: () => call.mayBegin(facts) });
+  const redirect = settings.redirects === undefined ? undefined : redirectOf(url, exchanged);
+  return redirect === undefined ? { result: resultOf(call, exchanged, signal, secrets) } : { redirect };
 };
 
-const headersOf = ({ headers }: HttpSettings, credential: Credential | undefined, effectKey: string): Record<string, string> => ({
-  ...headers,
-  ...credential?.headers,
-  ...(credential?.bearer_token === undefined ? {} : { authorization: `Bearer ${credential.bearer_token}` }),
-  ...(credential?.password === undefined ? {} : { authorization: `Basic ${basicToken(credential.username, credential.password)}` }),
-  'content-type': 'application/json',
-  accept: 'application/json, */*;q=0.1',
-  'idempotency-key': effectKey,
-});
-
-/** Twice what is kept: a secret that the cut would halve is seen as a whole. */
-const READ_BYTES = 2 * LIMITS.resultBytes;
-
-/** The first bytes of the answer; the rest is not read. A status was seen, so a body that breaks off changes nothing. */
-const beginning = async (body: Dispatcher.ResponseData['body']): Promise<Buffer> => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size >= READ_BYTES) break;
-    }
-  } catch {
-    return Buffer.concat(chunks).subarray(0, READ_BYTES);
-  }
-  return Buffer.concat(chunks).subarray(0, READ_BYTES);
+const resultOf = (call: ToolCall, exchanged: Exchanged, signal: AbortSignal, secrets: readonly string[]): CallResult => {
+  if (exchanged.kind === 'not_sent') return nothingSent(call, exchanged.ending, exchanged.ending.because === 'unreachable' ? 'no connection' : '');
+  if (exchanged.kind === 'lost') return { ending: { phase: 'sent', because: signal.aborted ? 'timeout' : 'connection_lost' }, sent: call.bytes, excerpt: '' };
+  const providerRequestId = requestIdOf(exchanged.headers, exchanged.body, secrets);
+  const excerpt = excerptOf(`HTTP ${exchanged.status}\n${exchanged.body.toString('utf8')}`, secrets);
+  return { ending: httpAnswer(exchanged.status), sent: call.bytes, excerpt, ...(providerRequestId === undefined ? {} : { providerRequestId }) };
 };
 
-const REQUEST_ID_HEADERS = ['x-request-id', 'request-id', 'x-amzn-requestid', 'x-correlation-id'];
-const REQUEST_ID = /^[\x21-\x7e]{1,300}$/;
+const nothingSent = (call: ToolCall, ending: NotSent, excerpt = ''): CallResult => ({ ending, sent: call.bytes, excerpt });
 
-/** How the tool itself calls this request: for whoever reconciles. */
-const requestIdOf = (headers: Dispatcher.ResponseData['headers'], body: Buffer, secrets: readonly string[]): string | undefined => {
-  const named = [...REQUEST_ID_HEADERS.map((name) => headers[name]), idIn(body)];
-  return named.find((value): value is string => typeof value === 'string' && REQUEST_ID.test(value) && withoutSecrets(value, secrets) === value);
+/** Undefined for what cannot be followed: it is judged as the answer it is. */
+const redirectOf = (from: URL, exchanged: Exchanged): URL | undefined => {
+  if (exchanged.kind !== 'answered' || (exchanged.status !== 307 && exchanged.status !== 308)) return undefined;
+  const { location } = exchanged.headers;
+  if (typeof location !== 'string' || !URL.canParse(location, from.href)) return undefined;
+  const to = new URL(location, from);
+  return (to.protocol === 'https:' || to.protocol === 'http:') && to.username === '' && to.password === '' ? to : undefined;
 };
 
-const idIn = (body: Buffer): JsonValue | undefined => {
-  try {
-    const parsed = parseStrict(body);
-    return isJsonObject(parsed) ? parsed['id'] : undefined;
-  } catch {
-    return undefined;
-  }
-};
+/** What was encrypted would go out in clear. */
+const isDowngrade = (from: URL, to: URL): boolean => from.protocol === 'https:' && to.protocol !== 'https:';
 
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
-/** Recipients as the field of a mail would name them; where there are none, caps on recipients admit nothing. */
-const factsOf = (url: URL, bytes: Buffer): CallFacts => {
-  const host = `${url.hostname}:${url.port === '' ? DEFAULT_PORTS[url.protocol] : url.port}`;
-  const recipients = recipientsIn(bytes);
-  return { host, ...(recipients === undefined ? {} : { recipients }) };
-};
-
-const RECIPIENT_FIELDS = ['to', 'cc', 'bcc', 'recipients'];
-
-const recipientsIn = (bytes: Buffer): readonly string[] | undefined => {
-  const parsed = parseStrict(bytes);
-  if (!isJsonObject(parsed)) return undefined;
-  const named = RECIPIENT_FIELDS.flatMap((field) => (parsed[field] === undefined ? [] : [parsed[field]])).flat();
-  return named.length > 0 && named.every((recipient) => typeof recipient === 'string') ? named : undefined;
-};
+const hostAndPort = ({ hostname, port, protocol }: URL): string => `${hostname}:${port === '' ? DEFAULT_PORTS[protocol] : port}`;

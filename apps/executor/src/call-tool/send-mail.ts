@@ -1,11 +1,15 @@
+import { connect, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { CallEnding } from '@exequatur/executor-domain';
+import type { Egress } from '../egress/egress.js';
+import { isPinned, pinnedLookup } from '../egress/pinned-connection.js';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import { secretsOf } from '../connectors/connector.js';
 import type { Credential, SmtpSettings } from '../connectors/connector.js';
 import { LIMITS } from '../limits.js';
 import { composeMail } from './compose-mail.js';
 import type { ComposedMail } from './compose-mail.js';
+import { reachWithin } from './reach-within.js';
 import { excerptOf, notSent } from './tool-call.js';
 import type { CallResult, NotSent, ToolCall } from './tool-call.js';
 
@@ -14,15 +18,52 @@ import type { CallResult, NotSent, ToolCall } from './tool-call.js';
  * until the server has asked for it nothing can have happened; once its first byte is out, only the server's reply tells.
  * The Message-ID is derived from the effect key: a mail that came twice could be seen.
  */
-export const sendMail = async (settings: SmtpSettings, credential: Credential | undefined, call: ToolCall): Promise<CallResult> => {
+export const sendMail = async (settings: SmtpSettings, credential: Credential | undefined, call: ToolCall, egress: Egress): Promise<CallResult> => {
   const composed = await composeMail(settings, call);
   if ('unfit' in composed) return { ending: notSent('refused'), sent: call.bytes, excerpt: composed.unfit };
-  const facts = { host: `${settings.host}:${settings.port}`, recipients: composed.envelope.to };
+  const facts = { host: `${settings.host}:${settings.port}`, recipients: composed.envelope.to, ...(settings.environment === undefined ? {} : { environment: settings.environment }) };
   const early = call.mayBegin(facts);
   if (early !== undefined) return { ending: early, sent: call.bytes, excerpt: '' };
-  const attempt = new MailAttempt(settings, credential, composed, () => call.mayBegin(facts));
-  const { ending, said } = await attempt.run(call.runtimeMs);
+  const ended = new AbortController();
+  const timer = setTimeout(() => ended.abort(), call.runtimeMs);
+  const connection = await connectPinned(settings, egress, ended.signal);
+  if (!(connection instanceof Socket)) {
+    clearTimeout(timer);
+    return { ending: connection, sent: call.bytes, excerpt: '' };
+  }
+  const attempt = new MailAttempt(settings, connection, credential, composed, () => call.mayBegin(facts));
+  const { ending, said } = await attempt.run(ended.signal);
+  clearTimeout(timer);
   return { ending, sent: call.bytes, excerpt: excerptOf(said, secretsOf(credential)), providerRequestId: composed.messageId };
+};
+
+/** A connection to one of the addresses that were judged, before a word is said; or why there is none. */
+const connectPinned = async ({ host, port, private_networks }: SmtpSettings, egress: Egress, ended: AbortSignal): Promise<Socket | NotSent> => {
+  const reach = await reachWithin(egress, host, private_networks, ended);
+  if (reach.kind === 'refused') return notSent('egress');
+  if (reach.kind === 'unresolved') return notSent('unreachable');
+  const { addresses } = reach;
+  const late = AbortSignal.any([ended, AbortSignal.timeout(LIMITS.connectMs)]);
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, lookup: pinnedLookup(addresses) });
+    const giveUp = (): void => void socket.destroy();
+    const settle = (result: Socket | NotSent): void => {
+      late.removeEventListener('abort', giveUp);
+      socket.off('error', failed);
+      socket.off('close', failed);
+      resolve(result);
+    };
+    const failed = (): void => settle(notSent('unreachable'));
+    socket.on('error', failed);
+    socket.once('close', failed);
+    late.addEventListener('abort', giveUp, { once: true });
+    if (late.aborted) giveUp();
+    socket.once('connect', () => {
+      if (isPinned(socket, addresses)) return settle(socket);
+      settle(notSent('egress'));
+      socket.destroy();
+    });
+  });
 };
 
 interface Said {
@@ -38,6 +79,7 @@ class MailAttempt {
 
   constructor(
     settings: SmtpSettings,
+    socket: Socket,
     private readonly credential: Credential | undefined,
     private readonly mail: ComposedMail,
     private readonly mayBegin: () => NotSent | undefined,
@@ -45,18 +87,20 @@ class MailAttempt {
     const { host, port, secure = false } = settings;
     // A password never goes out in clear, except to this very machine.
     const requireTLS = credential !== undefined && !secure && !['127.0.0.1', '::1', 'localhost'].includes(host);
-    this.connection = new SMTPConnection({ host, port, secure, requireTLS, logger: false, connectionTimeout: LIMITS.connectMs, greetingTimeout: LIMITS.connectMs, maxResponseSize: LIMITS.resultBytes });
+    this.connection = new SMTPConnection({ connection: socket, host, port, secure, requireTLS, logger: false, connectionTimeout: LIMITS.connectMs, greetingTimeout: LIMITS.connectMs, maxResponseSize: LIMITS.resultBytes });
   }
 
-  async run(runtimeMs: number): Promise<Said> {
-    const timer = setTimeout(() => {
+  async run(ended: AbortSignal): Promise<Said> {
+    const end = (): void => {
       this.timedOut = true;
       this.connection.close();
-    }, runtimeMs);
+    };
+    ended.addEventListener('abort', end, { once: true });
+    if (ended.aborted) end();
     try {
       return await this.deliver();
     } finally {
-      clearTimeout(timer);
+      ended.removeEventListener('abort', end);
       this.connection.close();
     }
   }

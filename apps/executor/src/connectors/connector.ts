@@ -1,14 +1,45 @@
-import { anything, count, name, object, oneOf, optional, record, text, truth } from '@exequatur/contracts';
-import type { Shape } from '@exequatur/contracts';
+import { anything, count, list, name, object, oneOf, optional, record, text, truth } from '@exequatur/contracts';
+import type { Schema, Shape } from '@exequatur/contracts';
 import { derivedId } from '@exequatur/kernel';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
+/** RFC 6901, into the arguments or into a tool's answer. */
+const pointer = (): Schema<string> => text(500);
+
+/** Where the arguments hold what caps bound; `amounts` by currency (`USD`) or unit. */
+const extractors = object({ recipients: optional(list(pointer(), 20)), amounts: optional(record(pointer(), 20)), rows: optional(pointer()), model: optional(pointer()) });
+
+const queryMatch = object({ status: list(count(599), 20), pointer: optional(pointer()), values: optional(list(text(200), 50)), absent: optional(truth()) });
+
+/** How the tool is asked what became of an effect key: GET `url` with `{effect_key}` in it, and what its answers mean. */
+export const outcomeQuery = object({ url: text(2_000), executed: queryMatch, not_executed: optional(queryMatch), effect_key: optional(pointer()), provider_request_id: optional(pointer()) });
+export type OutcomeQuery = Shape<typeof outcomeQuery>;
+
+/** What every connector may say. */
+const everyConnector = {
+  /** addresses outside the public internet that it may connect to; CIDR */
+  private_networks: optional(list(text(60), 20)),
+  /** executions at the same time, by one instance of the executor */
+  max_concurrency: optional(count(200)),
+  /** what it reaches: production, staging … */
+  environment: optional(name()),
+};
+
 /** `POST` to a URL with exactly the granted bytes as its body. Nothing secret belongs here: it stands in answers. */
-export const httpSettings = object({ url: text(2_000), method: optional(oneOf('POST', 'PUT', 'PATCH', 'DELETE')), headers: optional(record(text(2_000), 30)) });
+export const httpSettings = object({
+  url: text(2_000),
+  method: optional(oneOf('POST', 'PUT', 'PATCH', 'DELETE')),
+  headers: optional(record(text(2_000), 30)),
+  ...everyConnector,
+  /** how many 307 or 308 in a row are followed; naming it says that the tool has not acted when it redirects */
+  redirects: optional(count(5)),
+  extract: optional(extractors),
+  outcome_query: optional(outcomeQuery),
+});
 export type HttpSettings = Shape<typeof httpSettings>;
 
 /** `secure`: TLS from the first byte (port 465); else STARTTLS where the server offers it. */
-export const smtpSettings = object({ host: text(253), port: count(65_535), from: text(320), secure: optional(truth()) });
+export const smtpSettings = object({ host: text(253), port: count(65_535), from: text(320), secure: optional(truth()), ...everyConnector });
 export type SmtpSettings = Shape<typeof smtpSettings>;
 
 /** http: bearer_token, or username and password (Basic), and headers of its own; smtp: username and password. */
@@ -61,6 +92,18 @@ export const connectorId = (tenant: string, tool: { readonly name: string; reado
 
 /** What the ciphertext is bound to: it opens for this connector only. */
 export const credentialPlace = (tenant: string, id: string): string => `connector-credential/${tenant}/${id}`;
+
+export const EFFECT_KEY_PLACE = '{effect_key}';
+
+/** Undefined when what comes of the template is no http or https URL. */
+export const queryUrl = ({ url }: Pick<OutcomeQuery, 'url'>, effectKey: string): URL | undefined => {
+  const text = url.replaceAll(EFFECT_KEY_PLACE, encodeURIComponent(effectKey));
+  const asked = URL.canParse(text) ? new URL(text) : undefined;
+  return asked?.protocol === 'https:' || asked?.protocol === 'http:' ? asked : undefined;
+};
+
+/** The host a connector connects to. */
+export const hostOf = (type: 'http' | 'smtp', settings: HttpSettings | SmtpSettings): string => (type === 'http' ? new URL((settings as HttpSettings).url).hostname : (settings as SmtpSettings).host);
 
 /** Every secret text of a credential, longest first, in each spelling an echo may have: what must be struck out of a tool's answer. */
 export const secretsOf = (credential: Credential | undefined): readonly string[] => {

@@ -2,11 +2,12 @@ import { Controller, Get, Post } from '@nestjs/common';
 import { anything, list, name, object, oneOf, optional, text, tool, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Allow, Answer, Caller, decodeCursor, Describe, Http, IdempotentRequests, pageFields, pageOf, pageSize, principalName, shaped, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
+import { Allow, Answer, Caller, decodeCursor, Describe, Http, IdempotentRequests, pageFields, pageOf, pageSize, principalName, problem, shaped, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { actingTenant } from '../acting.js';
+import { Egress } from '../egress/egress.js';
 import { checkCredential, checkSettings } from './check-settings.js';
-import { connectorShape } from './connector.js';
+import { connectorShape, hostOf } from './connector.js';
 import type { Connector } from './connector.js';
 import { Connectors } from './connectors.js';
 
@@ -30,6 +31,7 @@ export class ConnectorsHttp {
   constructor(
     private readonly requests: IdempotentRequests<PgTransaction>,
     private readonly connectors: Connectors,
+    private readonly egress: Egress,
   ) {}
 
   @Post()
@@ -38,6 +40,8 @@ export class ConnectorsHttp {
   configure(@Http() request: HttpRequest, @Caller() principal: Principal, @ShapedBody(configureShape) body: Shape<typeof configureShape>): Promise<Answer> {
     const tenant = actingTenant(principal, body.tenant);
     const settings = checkSettings(body.type, body.settings);
+    // A name is judged whenever it is used; an address can be judged now, while somebody is there to read why.
+    if (this.egress.refusesLiteral(hostOf(body.type, settings), settings.private_networks ?? [])) return problem('INVALID', undefined, [{ pointer: '/settings/private_networks', expected: 'to name the address, which is outside the public internet, as far as this installation opens it' }]);
     const credential = body.credential === undefined ? {} : { credential: checkCredential(body.type, body.credential) };
     const configuredBy = principalName(principal);
     return this.requests.run({

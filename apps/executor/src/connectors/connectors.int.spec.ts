@@ -23,7 +23,7 @@ describe('connectors', () => {
     await tool.stop();
   });
 
-  const configure = (change: object, token = OPERATOR_TOKEN) => bed.post(origin, '/v1/connectors', { tool: TOOL, type: 'http', settings: { url: tool.url }, ...change }, token);
+  const configure = (change: object, token = OPERATOR_TOKEN) => bed.post(origin, '/v1/connectors', { tool: TOOL, type: 'http', settings: { url: tool.url, private_networks: ['127.0.0.1'] }, ...change }, token);
 
   test('only operators and root configure them', async () => {
     await bed.until('the directory', async () => (await configure({})).status === 201);
@@ -39,6 +39,21 @@ describe('connectors', () => {
     [{ settings: { url: 'https://x.example', headers: { 'X-Api-Key': '1' } } }, '/settings/headers'],
     [{ settings: { url: 'https://x.example', headers: { 'x-a': 'b\r\nc: d' } } }, '/settings/headers'],
     [{ settings: { url: 'https://x.example', more: 1 } }, '/more'],
+    [{ settings: { url: 'http://127.0.0.1:9/' } }, '/settings/private_networks'],
+    [{ settings: { url: 'http://[::ffff:127.0.0.1]/', private_networks: ['::1'] } }, '/settings/private_networks'],
+    [{ settings: { url: 'http://2130706433/' } }, '/settings/private_networks'],
+    [{ settings: { url: 'http://169.254.169.254/', private_networks: ['169.254.169.254'] } }, '/settings/private_networks'],
+    [{ type: 'smtp', settings: { host: '10.0.0.1', port: 25, from: 'a@b.example' } }, '/settings/private_networks'],
+    [{ settings: { url: 'https://x.example', private_networks: ['localhost'] } }, '/settings/private_networks/0'],
+    [{ settings: { url: 'https://x.example', max_concurrency: 0 } }, '/settings/max_concurrency'],
+    [{ settings: { url: 'https://x.example', redirects: 6 } }, '/redirects'],
+    [{ settings: { url: 'https://x.example', extract: { rows: 'limit' } } }, '/settings/extract/rows'],
+    [{ settings: { url: 'https://x.example', extract: { amounts: { usd: '/a' } } } }, '/settings/extract/amounts'],
+    [{ settings: { url: 'https://x.example', extract: { recipients: [] } } }, '/settings/extract/recipients'],
+    [{ settings: { url: 'https://x.example', outcome_query: { url: 'https://x.example/q', executed: { status: [200] } } } }, '/settings/outcome_query/url'],
+    [{ settings: { url: 'https://x.example', outcome_query: { url: 'https://y.example/{effect_key}', executed: { status: [200] } } } }, '/settings/outcome_query/url'],
+    [{ settings: { url: 'https://x.example', outcome_query: { url: 'https://x.example/{effect_key}', executed: { status: [] } } } }, '/settings/outcome_query/executed/status'],
+    [{ settings: { url: 'https://x.example', outcome_query: { url: 'https://x.example/{effect_key}', executed: { status: [200] }, not_executed: { status: [200], absent: true } } } }, '/settings/outcome_query/not_executed/pointer'],
     [{ credential: { username: 'u' } }, '/credential'],
     [{ credential: { bearer_token: 'a', username: 'u', password: 'p' } }, '/credential'],
     [{ type: 'smtp', settings: { host: 'mail.example', port: 25, from: 'A <a@b.example>' } }, '/settings/from'],

@@ -1,5 +1,5 @@
 import { Controller, Post } from '@nestjs/common';
-import { object, oneOf, optional, text, uuid } from '@exequatur/contracts';
+import { evidenceSource, list, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { DEFAULT_RUNTIME_MS } from '@exequatur/executor-domain';
@@ -9,7 +9,14 @@ import { actorOf } from '../acting.js';
 import { ExecutionRecords, executionStream } from '../execution-stream/execution-records.js';
 import { executionShape, oneExecution } from '../execution-view/execution-view.js';
 
-const reconcileShape = object({ result: oneOf('executed', 'not_executed'), evidence: text(10_000), provider_request_id: optional(text(300)) });
+/** `evidence`: what was seen; `references`: where it lies; `reason`: why that settles it. All of it is sealed in the event. */
+const reconcileShape = object({
+  result: oneOf('executed', 'not_executed'),
+  evidence: text(10_000),
+  reason: text(1_000),
+  references: optional(list(evidenceSource, 20)),
+  provider_request_id: optional(text(300)),
+});
 
 /** A person settles what is unknown, with what shows it. "Not executed" is believed only once nothing can still be running. */
 @Controller('v1/executions/:id/reconcile')
@@ -32,12 +39,13 @@ export class ReconcileExecutionHttp {
       work: async (tx) => {
         const { rows } = await tx.query<{ action_id: string; max_runtime_ms: string | null }>('SELECT action_id, max_runtime_ms FROM execution WHERE tenant = $1 AND execution_id = $2', [tenant, id]);
         const row = rows[0] ?? problem('NOT_FOUND');
-        const { result, evidence, provider_request_id } = body;
+        const { result, evidence, reason, references, provider_request_id } = body;
         const data = {
           result,
           evidence,
-          by: { kind: 'person', person: principal.id },
+          by: { kind: 'person', person: principal.id, reason },
           maxRuntimeMs: Number(row.max_runtime_ms ?? DEFAULT_RUNTIME_MS),
+          ...(references === undefined ? {} : { references }),
           ...(provider_request_id === undefined ? {} : { providerRequestId: provider_request_id }),
         } as const;
         orProblem(await this.records.submit(tx, tenant, id, { type: 'Reconcile', data }, actorOf(principal)));

@@ -2,10 +2,14 @@ import { unitAmount } from '../caps.js';
 import { defineEvent } from '../event.js';
 import { tool } from '../facts.js';
 import { count, hash, instant, list, name, object, oneOf, optional, text, uuid } from '../schema.js';
+import type { Shape } from '../schema.js';
 
 const executions = { context: 'executions', owner: 'executor', aggregate: 'execution', version: 1 } as const;
 /** execution_id = effect key, derived from (tenant, grant_id, use_no), so that a restart asks for the same one */
 const execution = { execution_id: uuid(), action_id: uuid(), grant_id: uuid(), use_no: count() };
+
+export const evidenceSource = object({ uri: text(2_000), hash: optional(hash()) });
+export type EvidenceSource = Shape<typeof evidenceSource>;
 
 export const ExecutionRequested = defineEvent({
   ...executions,
@@ -61,7 +65,13 @@ export const ExecutionReconciled = defineEvent({
   authority: true,
   summary: 'An unknown outcome was settled by a person or a tool query, with evidence.',
   data: object({ ...execution, reservation_id: uuid(), result: oneOf('executed', 'not_executed'), by: oneOf('person', 'tool_query'), person: optional(name()), provider_request_id: optional(text(300)) }),
-  sealed: object({ evidence: text(10_000) }),
+  sealed: object({
+    evidence: text(10_000),
+    /** why the person settles it so */
+    reason: optional(text(1_000)),
+    /** where the evidence lies: a ticket, a statement, a record of the tool; with the hash of its content where it has one */
+    references: optional(list(evidenceSource, 20)),
+  }),
 });
 
 export const ExecutionSkipped = defineEvent({
