@@ -1,7 +1,8 @@
 import type { SealedProposal } from '@exequatur/contracts';
 import { canonicalText, saltedHash } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
-import type { ApprovalEvent, VoteCommand, Voter } from './approval.js';
+import type { ApprovalEvent, OpenedContent, VoteCommand, Voter } from './approval.js';
+import { EMPTY_CONTEXT } from './card-context.js';
 import { openedData } from './request-facts.js';
 import type { RequestFacts } from './request-facts.js';
 import { RENDERER } from './card.js';
@@ -54,6 +55,8 @@ export const requestFor = (args: JsonValue = REFUND, more: Partial<RequestFacts>
   ...more,
 });
 
+export const CONTENT: OpenedContent = { salt: SALT, proposal: proposalOf(REFUND), context: EMPTY_CONTEXT };
+
 export const opened = (request: RequestFacts = requestFor(), proposal: SealedProposal = proposalOf(REFUND)): Extract<ApprovalEvent, { type: 'ApprovalOpened' }> => {
   const card = renderCard(request, proposal);
   return {
@@ -71,7 +74,7 @@ type Approve = Extract<VoteCommand['data'], { vote: 'approve' }>;
 export const approveBy = (voter: Voter, more: Partial<Approve> = {}, at: { now?: number; id?: string } = {}): VoteCommand => ({
   type: 'Vote',
   metadata: { now: at.now ?? NOW, voteEventId: at.id ?? VOTE_ID },
-  data: { vote: 'approve', voter, viewHash: opened().data.view_hash, content: { salt: SALT, proposal: proposalOf(REFUND) }, ...more },
+  data: { vote: 'approve', voter, viewHash: opened().data.view_hash, content: CONTENT, ...more },
 });
 
 export const rejectBy = (voter: Voter, reason = 'not broken, says the photograph', viewHash = opened().data.view_hash): VoteCommand => ({

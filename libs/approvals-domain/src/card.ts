@@ -1,8 +1,11 @@
 import type { ApprovalStage, Tool } from '@exequatur/contracts';
+import type { Suspicion } from './suspicious-text.js';
 import type { Oddity } from './visible-text.js';
 
-/** Name and version of the pure function that makes a card. A changed function gets a new version and leaves this one alone. */
-export const RENDERER = 'card/1';
+/** Versions of the pure function that makes a card. A changed function gets a new version and leaves the earlier ones alone. */
+export const RENDERERS = ['card/1', 'card/2'] as const;
+export type Renderer = (typeof RENDERERS)[number];
+export const RENDERER = 'card/2' satisfies Renderer;
 
 /** One leaf of the arguments: where it stands (RFC 6901), what it is, its text with nothing hidden. */
 export interface ParameterRow {
@@ -16,7 +19,7 @@ export interface ParameterRow {
  * something unusual was found. Its canonical bytes, salted, are the view_hash.
  */
 export interface Card {
-  readonly renderer: typeof RENDERER;
+  readonly renderer: Renderer;
   readonly approval_id: string;
   readonly action_id: string;
   readonly title: string;
@@ -54,7 +57,35 @@ export interface Card {
   readonly window: { readonly decide_by: string; readonly grant_valid_ms: number; readonly uses: number };
   readonly policy: { readonly version: number; readonly hash: string };
   readonly arguments_hash: string;
-  readonly warnings: readonly { readonly where: string; readonly found: Oddity }[];
+  readonly warnings: readonly { readonly where: string; readonly found: Oddity | Suspicion }[];
+  /** absent in cards of card/1 */
+  readonly more?: CardExtras;
+}
+
+/** What card/2 adds: where the request stands among others, and what was said about it. */
+export interface CardExtras {
+  /** addresses it goes to, where the tool declares them */
+  readonly recipients: readonly string[];
+  readonly recipients_not_shown: number;
+  /** the last approved action like this one */
+  readonly similar: {
+    readonly approval_id: string;
+    readonly decided_at: string;
+    readonly decided_by: string;
+    readonly amounts: string;
+    readonly changed: readonly string[];
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    readonly unchanged: number;
+  } | null;
+  readonly earlier_rejections: readonly { readonly approval_id: string; readonly at: string; readonly person: string; readonly reason_code: string; readonly instruction: string }[];
+  /** questions of people and answers of the agent side, both in their own words */
+  readonly exchanges: readonly { readonly asked_by: string; readonly question: string; readonly answered_by: string; readonly answer: string }[];
+  readonly annotations: readonly { readonly by: string; readonly by_type: 'person' | 'agent'; readonly by_requester: boolean; readonly source: string; readonly score: string; readonly text: string }[];
+  /** a person's changes of the arguments; the parameters above are the changed ones */
+  readonly edited: { readonly by: string; readonly changes: readonly { readonly pointer: string; readonly before: string; readonly now: string }[] } | null;
+  readonly on_timeout: string;
+  readonly escalates_to: string;
 }
 
 /** What a queue shows of a card: from facts only, so that no sealed content is opened for a list. */

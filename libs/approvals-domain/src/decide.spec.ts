@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { canonicalText, isRefusal, saltedHash } from '@exequatur/kernel';
 import { specFor } from '@exequatur/testing';
 import type { ApprovalEvent, ApprovalState, Voter } from './approval.js';
-import { approveBy, FIONA, NOW, opened, OTHER_VOTE_ID, person, proposalOf, REFUND, rejectBy, requestFor, respondBy, SALT, VOTE_ID } from './approval.fixture.js';
+import { approveBy, CONTENT, FIONA, NOW, opened, OTHER_VOTE_ID, person, proposalOf, REFUND, rejectBy, requestFor, respondBy, SALT, VOTE_ID } from './approval.fixture.js';
 import { decide } from './decide.js';
 import { evolve, initialState } from './evolve.js';
 import type { RequestFacts } from './request-facts.js';
@@ -139,7 +139,7 @@ describe('quorums and stages', () => {
     const narrowed = decided(approveBy(FIONA, { ...shown(request), caps: { max_amount: { USD_MICROCENTS: '4200000000' } } }), opened(request));
     const voted = narrowed[0];
     if (voted?.type !== 'ApprovalVoted') throw new Error('the first event is the vote');
-    const content = { salt: SALT, proposal: proposalOf(REFUND), acceptedArguments: voted.sealed?.granted_arguments ?? '' };
+    const content = { ...CONTENT, acceptedArguments: voted.sealed?.granted_arguments ?? '' };
     const wider = decided(approveBy(person('georg', 'finance'), { ...shown(request), content, caps: { max_amount: { USD_MICROCENTS: '5000000000' }, expires_in_ms: 1_000 } }), opened(request), ...narrowed);
     const { claims, sealed } = grantOf(decided(approveBy(person('lea', 'finance-lead'), { ...shown(request), content }), opened(request), ...narrowed, ...wider));
     expect(sealed?.arguments).toContain('"amount":"42.00"');

@@ -1,10 +1,17 @@
 export * from './amount-argument.js';
 export * from './approval.js';
+export { argumentChanges, type ArgumentChange } from './argument-changes.js';
+export { BREAK_GLASS_ROLE, EMERGENCY_LIFETIME_MS } from './break-glass.js';
 export * from './card.js';
+export * from './card-context.js';
 export { decide } from './decide.js';
-export { evolve, initialState } from './evolve.js';
+export { currentRoles, evolve, initialState, rolesOf } from './evolve.js';
 export * from './narrowing.js';
 export * from './render-card.js';
 export * from './request-facts.js';
 export * from './shown-duration.js';
+export * from './shown-instant.js';
+export { howDecided } from './refusing.js';
+export { slaDue, STEERING_LIMITS } from './steer.js';
+export * from './suspicious-text.js';
 export * from './visible-text.js';

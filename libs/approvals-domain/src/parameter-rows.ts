@@ -1,6 +1,8 @@
-import { isJsonObject, pointerText } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
+import { leavesOf } from './argument-changes.js';
 import type { ParameterRow } from './card.js';
+import { suspicionsIn } from './suspicious-text.js';
+import type { Suspicion } from './suspicious-text.js';
 import { visibleText } from './visible-text.js';
 import type { Oddity } from './visible-text.js';
 
@@ -15,35 +17,24 @@ const LEAST_TEXT = 60;
 const MOST_TEXT = 16_000;
 const POINTER_LIMIT = 100;
 
-interface Leaf {
-  readonly pointer: string;
-  readonly value: JsonValue;
-}
-
 export interface ParameterRows {
   readonly rows: readonly ParameterRow[];
   readonly not_shown: number;
-  readonly warnings: readonly { readonly where: string; readonly found: Oddity }[];
+  readonly warnings: readonly { readonly where: string; readonly found: Oddity | Suspicion }[];
 }
 
 /** Every leaf of the arguments as one row, in the order of the canonical text. */
-export const parameterRows = (proposed: JsonValue, density: Density): ParameterRows => {
-  const leaves = leavesOf(proposed, []);
+export const parameterRows = (proposed: JsonValue, density: Density, suspect: typeof suspicionsIn = suspicionsIn): ParameterRows => {
+  const leaves = leavesOf(proposed);
   const textLimit = Math.max(LEAST_TEXT, Math.min(MOST_TEXT, Math.floor(density.text / Math.min(leaves.length, density.rows))));
-  const warnings: { where: string; found: Oddity }[] = [];
+  const warnings: { where: string; found: Oddity | Suspicion }[] = [];
   const rows = leaves.slice(0, density.rows).map(({ pointer, value }): ParameterRow => {
     const place = visibleText(pointer, POINTER_LIMIT);
     const text = visibleText(leafText(value), textLimit);
-    for (const found of new Set([...place.oddities, ...text.oddities])) warnings.push({ where: place.text, found });
+    for (const found of new Set([...place.oddities, ...text.oddities, ...suspect(pointer), ...suspect(leafText(value))])) warnings.push({ where: place.text, found });
     return { pointer: place.text, type: leafType(value), value: text.text };
   });
   return { rows, not_shown: leaves.length - rows.length, warnings };
-};
-
-const leavesOf = (value: JsonValue, steps: readonly (string | number)[]): readonly Leaf[] => {
-  if (isJsonObject(value) && Object.keys(value).length > 0) return Object.entries(value).flatMap(([key, child]) => leavesOf(child, [...steps, key]));
-  if (Array.isArray(value) && value.length > 0) return (value as readonly JsonValue[]).flatMap((child, index) => leavesOf(child, [...steps, index]));
-  return [{ pointer: pointerText(steps), value }];
 };
 
 const leafType = (value: JsonValue): ParameterRow['type'] => {

@@ -3,12 +3,18 @@ import { canonicalBytes, canonicalText, isRefusal, parseStrict, readPointer, sal
 import type { JsonValue } from '@exequatur/kernel';
 import { shownAmount } from './amount-argument.js';
 import { RENDERER } from './card.js';
-import type { Card, DecisionSummary } from './card.js';
+import type { Card, DecisionSummary, Renderer } from './card.js';
+import { cardExtras } from './card-extras.js';
+import { EMPTY_CONTEXT } from './card-context.js';
+import type { CardContext } from './card-context.js';
 import { GRANT_LIFETIME_MS, GRANT_USES, narrowArguments } from './narrowing.js';
 import { parameterRows } from './parameter-rows.js';
 import type { Density } from './parameter-rows.js';
 import type { RequestFacts } from './request-facts.js';
 import { shownDuration } from './shown-duration.js';
+import { shownInstant } from './shown-instant.js';
+import { linkSuspicions, suspicionsIn } from './suspicious-text.js';
+import type { Suspicion } from './suspicious-text.js';
 import { visibleText } from './visible-text.js';
 import type { Oddity } from './visible-text.js';
 
@@ -26,41 +32,55 @@ const DENSITIES: readonly [Density, ...Density[]] = [
 ];
 
 /** Shows one text and remembers what was odd about it. */
-type Show = (where: string, text: string | undefined, limit: number) => string;
-type Warnings = { where: string; found: Oddity }[];
+export type Show = (where: string, text: string | undefined, limit: number) => string;
+type Warnings = { where: string; found: Oddity | Suspicion }[];
+
+interface Rendered {
+  readonly request: RequestFacts;
+  readonly proposal: SealedProposal;
+  readonly context: CardContext;
+  readonly renderer: Renderer;
+}
 
 /**
- * The card, renderer "card/1": a pure function of what policy asked (ApprovalRequired, kept in ApprovalOpened) and the
- * sealed proposal. The same input gives the same bytes for ever, so what was seen can be recomputed (invariant 26).
+ * The card: a pure function of what policy asked (ApprovalRequired, kept in ApprovalOpened), the sealed proposal (with a
+ * person's edited arguments in the place of the proposed ones) and the sealed context. The same input gives the same bytes
+ * for ever, so what was seen can be recomputed (invariant 26). "card/1" knew no context.
  */
-export const renderCard = (request: RequestFacts, proposal: SealedProposal): Card => {
+export const renderCard = (request: RequestFacts, proposal: SealedProposal, context: CardContext = EMPTY_CONTEXT, renderer: Renderer = RENDERER): Card => {
   const [densest, ...sparser] = DENSITIES;
-  let card = cardAt(densest, request, proposal);
+  const rendered: Rendered = { request, proposal, context, renderer };
+  let card = cardAt(densest, rendered);
   for (const density of sparser) {
     if (quotedBytes(card) <= CARD_QUOTED_BYTES) break;
-    card = cardAt(density, request, proposal);
+    card = cardAt(density, rendered);
   }
   return card;
 };
 
 const quotedBytes = (card: Card): number => Buffer.byteLength(JSON.stringify(canonicalText(card as unknown as JsonValue)), 'utf8');
 
-const cardAt = (density: Density, request: RequestFacts, proposal: SealedProposal): Card => {
+const NOTHING_SUSPECTED: typeof suspicionsIn = () => [];
+
+const cardAt = (density: Density, { request, proposal, context, renderer }: Rendered): Card => {
+  const first = renderer === 'card/1';
+  const suspect = first ? NOTHING_SUSPECTED : suspicionsIn;
   const warnings: Warnings = [];
   const show: Show = (where, text, limit) => {
     const visible = visibleText(text ?? '', limit);
-    for (const found of visible.oddities) warnings.push({ where, found });
+    for (const found of [...visible.oddities, ...suspect(text ?? '')]) warnings.push({ where, found });
     return visible.text;
   };
   const proposed = parseStrict(proposal.arguments);
-  const parameters = parameterRows(proposed, density);
+  const parameters = parameterRows(proposed, density, suspect);
   warnings.push(...parameters.warnings);
+  if (!first) for (const { title, url } of (proposal.evidence ?? []).slice(0, LIMITS.evidence)) warnings.push(...linkSuspicions(title, url).map((found) => ({ where: 'evidence link', found })));
   const { facts } = request;
-  return {
-    renderer: RENDERER,
+  const card: Card = {
+    renderer,
     approval_id: request.approval_id,
     action_id: request.action_id,
-    ...sentences(request),
+    ...sentences(request, first),
     agent: { id: facts.agent, owner: request.agent_owner ?? '', run_id: facts.run_id, thread_id: request.thread_id ?? '', scope_path: facts.scope_path },
     action: {
       kind: facts.action_kind,
@@ -88,8 +108,10 @@ const cardAt = (density: Density, request: RequestFacts, proposal: SealedProposa
     window: { decide_by: request.expires_at, grant_valid_ms: grantLifetimeMs(request), uses: grantUses(request) },
     policy: { version: request.policy_version, hash: request.policy_hash },
     arguments_hash: request.arguments_hash,
-    warnings: warnings.slice(0, LIMITS.warnings),
+    warnings: [],
   };
+  const more = first ? {} : { more: cardExtras(request, proposed, context, show) };
+  return { ...card, ...more, warnings: warnings.slice(0, LIMITS.warnings) };
 };
 
 /** The bytes that are hashed, sealed and shown. */
@@ -113,7 +135,7 @@ const nextEffect = ({ facts }: RequestFacts): string => {
     : `The agent may run ${what} itself with exactly the granted arguments, once it has reserved authority.`;
 };
 
-const sentences = (request: RequestFacts): Pick<Card, 'title' | 'next_effect' | 'if_approved' | 'if_rejected' | 'if_nobody_answers'> => {
+const sentences = (request: RequestFacts, first: boolean): Pick<Card, 'title' | 'next_effect' | 'if_approved' | 'if_rejected' | 'if_nobody_answers'> => {
   const people = request.demand.stages.reduce((sum, stage) => sum + stage.quorum, 0);
   const uses = grantUses(request);
   return {
@@ -121,8 +143,14 @@ const sentences = (request: RequestFacts): Pick<Card, 'title' | 'next_effect' | 
     next_effect: nextEffect(request),
     if_approved: `${people > 1 ? `After ${people} approvals a` : 'A'} signed grant for this action alone is issued: ${uses === 1 ? 'one use' : `${uses} uses`}, within ${shownDuration(grantLifetimeMs(request))}.`,
     if_rejected: 'Nothing runs. The agent is told your reason code and words.',
-    if_nobody_answers: `Nothing runs. At ${request.expires_at} the request expires; that is recorded as silence, not as a refusal by a person.`,
+    if_nobody_answers: first ? `Nothing runs. At ${request.expires_at} the request expires; that is recorded as silence, not as a refusal by a person.` : silence(request),
   };
+};
+
+const silence = ({ demand, expires_at }: RequestFacts): string => {
+  const recorded = 'that is recorded as silence, not as a refusal by a person';
+  if (demand.on_timeout === 'escalate' && demand.escalate_to !== undefined) return `Nothing runs. At ${shownInstant(expires_at)} ${demand.escalate_to} may answer too, for another ${shownDuration(demand.escalation_ms ?? demand.ttl_ms)}; after that the request expires, and ${recorded}.`;
+  return `Nothing runs. At ${shownInstant(expires_at)} the request expires; ${recorded}.`;
 };
 
 const grantLifetimeMs = (request: RequestFacts): number => request.caps?.expires_in_ms ?? GRANT_LIFETIME_MS;
