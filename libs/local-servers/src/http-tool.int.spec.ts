@@ -47,6 +47,22 @@ describe('startHttpTool', () => {
     expect(tool.effects).toHaveLength(1);
   });
 
+  test('says by key what it did, which is no request of its own', async () => {
+    await call('exe_1');
+    expect(await (await fetch(`${tool.url}/effects/exe_1`)).json()).toEqual({ key: 'exe_1', effects: 1, id: 'effect-of-exe_1' });
+    expect((await fetch(`${tool.url}/effects/exe_2`)).status).toBe(404);
+    tool.behaveWhenAsked((_, nth) => (nth === 3 ? { status: 500 } : undefined));
+    expect((await fetch(`${tool.url}/effects/exe_1`)).status).toBe(500);
+    expect((await fetch(`${tool.url}/effects/exe_1`)).status).toBe(200);
+    expect(tool.asked).toEqual(['exe_1', 'exe_2', 'exe_1', 'exe_1']);
+    expect([tool.received.length, tool.effects.length]).toEqual([1, 1]);
+  });
+
+  test('an answer may take its time once it has begun', async () => {
+    tool.behave(() => ({ body: Buffer.from('abc'), trickleMs: 5 }));
+    expect(await (await call('exe_1')).text()).toBe('abc');
+  });
+
   test('a taken port is an error', async () => {
     await expect(startHttpTool({ port: Number(new URL(tool.url).port) })).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });

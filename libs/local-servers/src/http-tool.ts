@@ -18,6 +18,8 @@ export type ToolBehaviour = {
   /** Waits before the effect, and between it and the answer. */
   effectAfterMs?: number;
   answerAfterMs?: number;
+  /** Sends the body in pieces of one byte, this far apart: an answer that has begun and takes its time. */
+  trickleMs?: number;
   /** Closes the connection without an answer, after the effect if there is one: the caller cannot tell. */
   hangUp?: boolean;
 };
@@ -31,6 +33,10 @@ export type HttpTool = {
   effects: ToolEffect[];
   /** Sets what happens to later requests; `nth` counts all of them, from 1. */
   behave(behaviour: (request: ToolRequest, nth: number) => ToolBehaviour): void;
+  /** Keys that `GET /effects/{key}` was asked about, in order. It answers 200 `{"key","effects","id"}` or 404, and is no request of `received`. */
+  asked: string[];
+  /** Sets how later questions are answered; undefined: as the journal says. `nth` counts all of them, from 1. */
+  behaveWhenAsked(behaviour: (key: string, nth: number, headers: IncomingHttpHeaders) => ToolBehaviour | undefined): void;
   stop(): Promise<void>;
 };
 
@@ -53,10 +59,18 @@ const readBody = async (incoming: IncomingMessage): Promise<Buffer> => {
   return Buffer.concat(chunks);
 };
 
-const answer = (response: ServerResponse, { status = 200, headers = {}, body = { ok: status < 400 } }: ToolBehaviour): void => {
+const answer = async (response: ServerResponse, { status = 200, headers = {}, body = { ok: status < 400 }, trickleMs }: ToolBehaviour, wait: (ms: number) => Promise<void>): Promise<void> => {
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length, ...headers }).end(bytes);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length, ...headers });
+  if (trickleMs === undefined) return void response.end(bytes);
+  for (const byte of bytes) {
+    response.write(Buffer.from([byte]));
+    await wait(trickleMs);
+  }
+  response.end();
 };
+
+const QUESTION = /^\/effects\/([^/?]+)$/;
 
 /**
  * A tool over HTTP on 127.0.0.1 that counts what it does and misbehaves as told: for the demo and for fault tests, where its
@@ -66,20 +80,36 @@ const answer = (response: ServerResponse, { status = 200, headers = {}, body = {
 export const startHttpTool = (options: { port?: number } = {}): Promise<HttpTool> => {
   const received: ToolRequest[] = [];
   const effects: ToolEffect[] = [];
+  const asked: string[] = [];
   let behaviour: (request: ToolRequest, nth: number) => ToolBehaviour = () => ({});
+  let whenAsked: (key: string, nth: number, headers: IncomingHttpHeaders) => ToolBehaviour | undefined = () => undefined;
 
   const stopped = new AbortController();
   const wait = (ms: number): Promise<void> => delay(ms, undefined, { signal: stopped.signal });
 
+  const journalSays = (key: string): ToolBehaviour => {
+    const count = effects.filter((effect) => effect.key === key).length;
+    return count === 0 ? { status: 404 } : { body: { key, effects: count, id: `effect-of-${key}` } };
+  };
+
+  const say = async (key: string, headers: IncomingHttpHeaders, response: ServerResponse): Promise<void> => {
+    const reaction = whenAsked(key, asked.push(key), headers) ?? journalSays(key);
+    if (reaction.answerAfterMs !== undefined) await wait(reaction.answerAfterMs);
+    if (reaction.hangUp === true) response.destroy();
+    else await answer(response, reaction, wait);
+  };
+
   const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await readBody(incoming);
+    const question = incoming.method === 'GET' ? QUESTION.exec(incoming.url ?? '')?.[1] : undefined;
+    if (question !== undefined) return say(decodeURIComponent(question), incoming.headers, response);
     const request: ToolRequest = { method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, body, at: new Date() };
     const reaction = behaviour(request, received.push(request));
     if (reaction.effectAfterMs !== undefined) await wait(reaction.effectAfterMs);
     if (reaction.effect ?? (reaction.status ?? 200) < 400) effects.push({ key: keyOf(request), request, at: new Date() });
     if (reaction.answerAfterMs !== undefined) await wait(reaction.answerAfterMs);
     if (reaction.hangUp === true) response.destroy();
-    else answer(response, reaction);
+    else await answer(response, reaction, wait);
   };
 
   const server = createServer((incoming, response) => {
@@ -96,6 +126,8 @@ export const startHttpTool = (options: { port?: number } = {}): Promise<HttpTool
         received,
         effects,
         behave: (next) => (behaviour = next),
+        asked,
+        behaveWhenAsked: (next) => (whenAsked = next),
         stop: () =>
           new Promise((done) => {
             stopped.abort();
