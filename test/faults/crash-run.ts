@@ -5,8 +5,8 @@ import { startHttpTool } from '@exequatur/local-servers';
 import type { Report } from '@exequatur/audit-verify';
 import { ExequaturClient, ExequaturProblem, ExequaturUnreachable } from '@exequatur/sdk';
 import type { ActionStatus } from '@exequatur/sdk';
-import { named, settledLog, unfinished } from './exported-log.js';
-import type { LogSource } from './exported-log.js';
+import { named, settledLog, unfinished } from './kit/exported-log.js';
+import type { LogSource } from './kit/exported-log.js';
 import { randomFrom } from './seeded-random.js';
 
 /** What a crash run needs of a running Exequatur, in one process or five. */
@@ -83,7 +83,7 @@ export const crashRun = async (victim: Victim, seed: number): Promise<CrashRun> 
   await post('policy', '/v1/policies', { tenant, source: POLICY, reason: 'crash run' });
   const auditor = await post('policy', '/v1/people', { tenant, person: 'ada', subject: 'local#ada', roles: ['auditor'], issue_token: true });
   await post('reservations', '/v1/budgets', { tenant, scope_path: `tenant:${tenant}`, unit: 'RISK_POINTS', cap: String(ACTIONS) });
-  await post('executor', '/v1/connectors', { tenant, tool: { name: 'crm.update', version: '1.0' }, type: 'http', settings: { url: `${tool.url}/contacts` } });
+  await post('executor', '/v1/connectors', { tenant, tool: { name: 'crm.update', version: '1.0' }, type: 'http', settings: { url: `${tool.url}/contacts`, private_networks: ['127.0.0.1'] } });
 
   const client = new ExequaturClient({ baseUrl: victim.urls, apiKey: apiKey ?? '', attempts: 6 });
   const kills: Record<string, number> = {};

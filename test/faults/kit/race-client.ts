@@ -1,0 +1,77 @@
+/**
+ * One client process of a race, without any package so that hundreds fit in memory. It opens its connection and sends its request
+ * up to the last byte, says `ready`, and sends that byte when it is told `go`: between the barrier and the server lies one write.
+ * What follows in its list goes out one after the other on the same connection.
+ */
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+
+export interface RaceRequest {
+  readonly port: number;
+  /** the whole HTTP/1.1 request */
+  readonly bytes: string;
+}
+export type RaceOrder = { readonly requests: readonly RaceRequest[] } | 'go' | 'end';
+export interface RaceReply {
+  /** 0 when the connection broke */
+  readonly status: number;
+  readonly body: string;
+  /** Unix ms at which the last byte was sent, and the whole reply had come */
+  readonly sentAt: number;
+  readonly doneAt: number;
+}
+export type RaceWord = 'ready' | { readonly replies: readonly RaceReply[] };
+
+const say = (word: RaceWord): void => void process.send?.(word);
+
+let requests: readonly RaceRequest[] = [];
+let socket: Socket | undefined;
+
+const replyOn = (from: Socket, sentAt: number): Promise<RaceReply> =>
+  new Promise((resolve) => {
+    let received = '';
+    const end = (status: number, body: string): void => {
+      from.removeAllListeners();
+      from.on('error', () => undefined);
+      resolve({ status, body, sentAt, doneAt: Date.now() });
+    };
+    from.on('error', () => end(0, ''));
+    from.on('close', () => end(0, ''));
+    from.on('data', (chunk: Buffer) => {
+      received += chunk.toString('latin1');
+      const headEnd = received.indexOf('\r\n\r\n');
+      if (headEnd === -1) return;
+      const length = Number(/^content-length: (\d+)/im.exec(received.slice(0, headEnd))?.[1] ?? 0);
+      const body = received.slice(headEnd + 4);
+      if (body.length >= length) end(Number(received.split(' ', 2)[1]), Buffer.from(body, 'latin1').toString('utf8'));
+    });
+  });
+
+const prepare = (): void => {
+  const [first] = requests;
+  if (first === undefined) return say('ready');
+  socket = connect({ host: '127.0.0.1', port: first.port, noDelay: true }, () => socket?.write(first.bytes.slice(0, -1), () => say('ready')));
+  socket.on('error', () => undefined);
+};
+
+const race = async (): Promise<void> => {
+  const replies: RaceReply[] = [];
+  for (const [nth, { bytes }] of requests.entries()) {
+    if (socket === undefined || socket.destroyed) break;
+    const sentAt = Date.now();
+    const reply = replyOn(socket, sentAt);
+    socket.write(nth === 0 ? bytes.slice(-1) : bytes);
+    replies.push(await reply);
+  }
+  socket?.destroy();
+  say({ replies });
+};
+
+process.on('message', (order: RaceOrder) => {
+  if (order === 'go') void race();
+  else if (order === 'end') process.disconnect();
+  else {
+    ({ requests } = order);
+    prepare();
+  }
+});

@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describeWithKafka } from '@exequatur/testing';
+import { startFaultProxy } from './kit/fault-proxy.js';
+import type { FaultProxy } from './kit/fault-proxy.js';
+import { Installation } from './kit/installation.js';
+import { committedEvents, effectsOf, everythingOf, notLogged } from './kit/ledger.js';
+import { startStandaloneVictim } from './kit/standalone-victim.js';
+import type { Running } from './kit/standalone-victim.js';
+import { persistently, post, Tenant } from './kit/tenant.js';
+import type { Request } from './kit/tenant.js';
+
+const SLOW = 300_000;
+
+type Write = Omit<Request, 'key'> & { /** the same write with another meaning, under the same key */ readonly otherBody: unknown };
+type Row = readonly [title: string, endpoint: string, prepare: (here: Here) => Promise<Write>];
+
+/** What the rows of the matrix stand on. */
+class Here {
+  constructor(
+    private readonly running: Running,
+    readonly tenant: Tenant,
+  ) {}
+
+  async request(): Promise<Record<string, unknown>> {
+    const asked = { kind: 'mail.send' };
+    return this.tenant.reserving(asked, await this.tenant.propose(asked));
+  }
+
+  /** A write that must succeed, made on the way to the one under test. */
+  async made(request: Omit<Request, 'key'>): Promise<Record<string, unknown>> {
+    const { status, bytes, body } = await persistently(this.running.urls.reservations, { ...request, key: randomUUID() });
+    if (status >= 300) throw new Error(`POST ${request.path} answered ${status} ${bytes}`);
+    return body;
+  }
+
+  async held(): Promise<string> {
+    return (await this.made({ token: this.tenant.agent, path: '/v1/reservations', body: await this.request() }))['reservation_id'] as string;
+  }
+
+  async step(step: string, body: object, otherBody: object): Promise<Write> {
+    return { token: this.tenant.agent, path: `/v1/reservations/${await this.held()}/${step}`, body, otherBody };
+  }
+
+  async unknown(): Promise<string> {
+    const id = await this.held();
+    await this.made({ token: this.tenant.agent, path: `/v1/reservations/${id}/outcome`, body: { status: 'UNKNOWN' } });
+    return id;
+  }
+}
+
+const oneCall = [{ unit: 'RISK_POINTS', amount: '0' }];
+
+/** Every write of reservations over HTTP. A path that is not here fails the suite. */
+const MATRIX: readonly Row[] = [
+  ['reserve', '/v1/reservations', async (here) => ({ token: here.tenant.agent, path: '/v1/reservations', body: await here.request(), otherBody: await here.request() })],
+  ['reserve, refused', '/v1/reservations', async (here) => {
+    const body = { ...(await here.request()), arguments_hash: `sha256:${'0'.repeat(64)}` };
+    return { token: here.tenant.agent, path: '/v1/reservations', body, otherBody: { ...body, arguments_hash: `sha256:${'1'.repeat(64)}` } };
+  }],
+  ['start', '/v1/reservations/{id}/start', async (here) => ({ ...(await here.step('start', {}, {})), otherBody: { unexpected: true } })],
+  ['outcome SUCCEEDED', '/v1/reservations/{id}/outcome', (here) => here.step('outcome', { status: 'SUCCEEDED', provider_request_id: 'r-1' }, { status: 'FAILED' })],
+  ['outcome FAILED', '/v1/reservations/{id}/outcome', (here) => here.step('outcome', { status: 'FAILED' }, { status: 'SUCCEEDED' })],
+  ['outcome UNKNOWN', '/v1/reservations/{id}/outcome', (here) => here.step('outcome', { status: 'UNKNOWN' }, { status: 'SUCCEEDED' })],
+  ['commit', '/v1/reservations/{id}/commit', (here) => here.step('commit', { actual: oneCall }, {})],
+  ['release', '/v1/reservations/{id}/release', (here) => here.step('release', { reason: 'not_needed' }, {})],
+  ['extend', '/v1/reservations/{id}/extend', (here) => here.step('extend', { by_ms: 60_000 }, { by_ms: 30_000 })],
+  ['reconcile', '/v1/reservations/{id}/reconcile', async (here) => ({ token: here.tenant.operator, path: `/v1/reservations/${await here.unknown()}/reconcile`, body: { result: 'executed', reason: 'seen' }, otherBody: { result: 'executed', reason: 'seen again' } })],
+  ['define a budget', '/v1/budgets', (here) => Promise.resolve({ token: here.tenant.operator, path: '/v1/budgets', body: { scope_path: `${here.tenant.scope}/app:${randomUUID().slice(0, 8)}`, unit: 'CALLS', cap: '10' }, otherBody: { scope_path: `${here.tenant.scope}/app:other`, unit: 'CALLS', cap: '10' } })],
+  ['adjust a budget', '/v1/budgets/{id}/adjust', async (here) => {
+    const { budget_id } = await here.made({ token: here.tenant.operator, path: '/v1/budgets', body: { scope_path: `${here.tenant.scope}/app:${randomUUID().slice(0, 8)}`, unit: 'CALLS', cap: '10' } });
+    return { token: here.tenant.operator, path: `/v1/budgets/${budget_id as string}/adjust`, body: { cap: '20', reason: 'more' }, otherBody: { cap: '30', reason: 'more' } };
+  }],
+  ['apply a freeze', '/v1/freezes', (here) => Promise.resolve({ token: here.tenant.operator, path: '/v1/freezes', body: { scope: 'agent', value: 'nobody', reason: 'drill' }, otherBody: { scope: 'agent', value: 'somebody', reason: 'drill' } })],
+  ['lift a freeze', '/v1/freezes/{id}/lift', async (here) => {
+    const { freeze_id } = await here.made({ token: here.tenant.operator, path: '/v1/freezes', body: { scope: 'agent', value: 'nobody', reason: 'drill' } });
+    return { token: here.tenant.operator, path: `/v1/freezes/${freeze_id as string}/lift`, body: { reason: 'over' }, otherBody: { reason: 'really over' } };
+  }],
+];
+
+/** Scenario 3 of reliability.md: the server committed, the reply never came, the client asks again. */
+const lostReplies = (start: () => Promise<Running>): void => {
+  let running: Running;
+  let proxy: FaultProxy;
+  let here: Here;
+  beforeAll(async () => {
+    running = await start();
+    proxy = await startFaultProxy({ port: Number(new URL(running.urls.reservations).port) });
+    proxy.behave({ kind: 'swallow' });
+    const tenant = await Tenant.create(running, `lost-${randomUUID().slice(0, 8)}`);
+    await tenant.budget(1_000);
+    here = new Here(running, tenant);
+  }, SLOW);
+  afterAll(async () => {
+    await proxy.stop();
+    await running.stop();
+  }, SLOW);
+
+  test('every write that the service describes is in the matrix', async () => {
+    const described = (await (await fetch(`${running.urls.reservations}/openapi.json`)).json()) as { paths: Record<string, Record<string, { parameters?: readonly { name?: string }[] }>> };
+    const own = /^\/v1\/(reservations|budgets|freezes|circuits|delegations)/;
+    const writes = Object.entries(described.paths).flatMap(([path, methods]) => (own.test(path) && 'post' in methods ? [path] : []));
+    expect(writes.length).toBeGreaterThan(8);
+    expect(writes.filter((path) => !MATRIX.some(([, endpoint]) => endpoint === path))).toEqual([]);
+  });
+
+  test.each(MATRIX)('invariant 21: %s: the same bytes once more, and nothing happens twice', async (_, __, prepare) => {
+    const { otherBody, ...write } = await prepare(here);
+    const request: Request = { ...write, key: randomUUID() };
+    const before = await effectsOf(running.rows, here.tenant.name);
+    const seen = proxy.swallowed.length;
+    await expect(post(proxy.url, request)).rejects.toThrow();
+    const lost = proxy.swallowed[seen];
+    const after = await effectsOf(running.rows, here.tenant.name);
+    // The fault happened: the server answered, and had done something.
+    expect(lost).toBeDefined();
+    expect(after.events).toBe(before.events + 1);
+
+    for (let again = 0; again < 2; again += 1) {
+      const reply = await post(running.urls.reservations, request);
+      expect({ status: reply.status, body: reply.bytes }).toEqual(lost);
+    }
+    const other = await post(running.urls.reservations, { ...request, body: otherBody });
+    expect(other.status).toBe(422);
+    expect(await effectsOf(running.rows, here.tenant.name)).toEqual(after);
+  }, SLOW);
+
+  test('invariants 19, 20: the log holds all of it once, and is valid', async () => {
+    const committed = await committedEvents(running.rows, here.tenant.name);
+    const { report, events } = await here.tenant.log(everythingOf(committed));
+    expect(notLogged(committed, events)).toEqual([]);
+    expect(report).toMatchObject({ result: 'valid', violations: [] });
+    console.log(`lost replies: ${proxy.swallowed.length} swallowed, ${report.counts.leaves} leaves`);
+  }, SLOW);
+};
+
+describe('replies lost by one process', () => lostReplies(startStandaloneVictim));
+describeWithKafka('replies lost by five processes over Kafka', () => lostReplies(() => Installation.start({ transport: 'kafka' })));
