@@ -1,15 +1,42 @@
 import type { Code, DataOf, Grant, ReservationHeld, ReservationRefused } from '@exequatur/contracts';
-import { derivedId, fromInstant, toInstant } from '@exequatur/kernel';
-import { moveOf } from './budget.js';
-import type { Budget } from './budget.js';
+import { derivedId, fromInstant, refuse, toInstant } from '@exequatur/kernel';
+import type { Refusal } from '@exequatur/kernel';
+import type { Budget, Uncovered } from './budget.js';
+import { holdMoves } from './charge-budgets.js';
+import type { Charge } from './charge-budgets.js';
 import { noFindings, RESERVE_CHECKS } from './reserve-checks.js';
 import type { ReserveFindings } from './reserve-checks.js';
+import type { LedgerEvent } from './reservation.js';
 import { useNoOf } from './reserve-question.js';
 import type { ReserveQuestion } from './reserve-question.js';
+import { softLimitReached } from './soft-limit.js';
 
 export type ReserveDecision =
-  | { readonly held: true; readonly data: DataOf<typeof ReservationHeld>; /** the charged budgets as they are now */ readonly budgets: readonly Budget[] }
-  | { readonly held: false; readonly code: AuthorityCode; readonly detail?: string; readonly pointer?: string; readonly data: DataOf<typeof ReservationRefused> };
+  | ({
+      readonly held: true;
+      readonly data: DataOf<typeof ReservationHeld>;
+      /** the charged budgets as they are now, those of the run included */
+      readonly budgets: readonly Budget[];
+    } & HeldBeside)
+  | {
+      readonly held: false;
+      readonly code: AuthorityCode;
+      readonly detail?: string;
+      readonly pointer?: string;
+      readonly data: DataOf<typeof ReservationRefused>;
+      /** when asking again can help by time alone */
+      readonly retryAfterMs?: number;
+      /** of BUDGET_EXCEEDED; for operators */
+      readonly because?: Uncovered;
+    };
+
+/** What else a claim changes; absent where nothing of the kind is. */
+export interface HeldBeside {
+  /** Events that follow ReservationHeld on the same stream. */
+  readonly warnings?: readonly LedgerEvent[];
+  /** Unix ms; the run began with this claim, or earlier */
+  readonly runStartedAtMs?: number;
+}
 
 /** Codes that a ReservationRefused may carry. */
 export type AuthorityCode = DataOf<typeof ReservationRefused>['code'];
@@ -23,15 +50,36 @@ export const decideReserve = (question: ReserveQuestion): ReserveDecision => {
   for (const { check } of RESERVE_CHECKS) {
     const refusal = check(question, findings);
     if (refusal !== undefined) {
-      const { detail, pointer } = refusal;
-      const code = refusal.code as AuthorityCode;
-      return { held: false, code, ...(detail === undefined ? {} : { detail }), ...(pointer === undefined ? {} : { pointer }), data: refusedData(question, findings, code) };
+      return refused(question, findings, refusal);
     }
   }
   const { grant, agreement } = findings;
-  if (grant === undefined || agreement === undefined) return { held: false, code: 'GRANT_UNKNOWN', data: refusedData(question, findings, 'GRANT_UNKNOWN') };
-  return { held: true, data: heldData(question, findings, grant, agreement), budgets: findings.charges.map(({ budget }) => budget) };
+  if (grant === undefined || agreement === undefined) return refused(question, findings, refuse('GRANT_UNKNOWN'));
+  return { held: true, data: heldData(question, findings, grant, agreement), budgets: budgetsOf(findings), ...heldBeside(question, findings) };
 };
+
+const refused = (question: ReserveQuestion, findings: ReserveFindings, { code, detail, pointer }: Refusal<Code>): ReserveDecision => ({
+  held: false,
+  code: code as AuthorityCode,
+  ...(detail === undefined ? {} : { detail }),
+  ...(pointer === undefined ? {} : { pointer }),
+  ...(findings.retryAfterMs === undefined ? {} : { retryAfterMs: findings.retryAfterMs }),
+  ...(findings.uncoveredBecause === undefined ? {} : { because: findings.uncoveredBecause }),
+  data: refusedData(question, findings, code as AuthorityCode),
+});
+
+const budgetsOf = ({ charges, runCharges }: ReserveFindings): readonly Budget[] => {
+  const budgets = charges.map(({ budget }) => budget);
+  for (const { budget } of runCharges) budgets.push(budget);
+  return budgets;
+};
+
+const heldBeside = (question: ReserveQuestion, findings: ReserveFindings): HeldBeside => ({
+  ...(findings.charges.some(({ crossed }) => crossed) ? { warnings: warningsOf(question.reservationId, findings.charges) } : {}),
+  ...(question.policy?.limits?.run === undefined ? {} : { runStartedAtMs: question.run?.startedAtMs ?? question.nowMs }),
+});
+
+export const warningsOf = (reservationId: string, charges: readonly Charge[]): readonly LedgerEvent[] => charges.filter(({ crossed }) => crossed).map(({ budget }) => softLimitReached(reservationId, budget));
 
 /** True for refusals that must not be stored as the answer of their Idempotency-Key: asking again with the same key can help. */
 export const isPassing = (code: Code): boolean => code === 'POLICY_NOT_YET_KNOWN';
@@ -44,7 +92,7 @@ const deadlines = ({ request, nowMs, limits }: ReserveQuestion, grant: Grant, ma
   return { executeBy, expiresAt: Math.max(nowMs + asked, executeBy + runtimeMs) };
 };
 
-const heldData = (question: ReserveQuestion, { caps, charges }: ReserveFindings, grant: Grant, agreement: NonNullable<ReserveFindings['agreement']>): DataOf<typeof ReservationHeld> => {
+const heldData = (question: ReserveQuestion, { caps, charges, runCharges }: ReserveFindings, grant: Grant, agreement: NonNullable<ReserveFindings['agreement']>): DataOf<typeof ReservationHeld> => {
   const { request, reservationId, fenceEpoch } = question;
   const useNo = useNoOf(request);
   const { executeBy, expiresAt } = deadlines(question, grant, caps.max_runtime_sec);
@@ -66,7 +114,7 @@ const heldData = (question: ReserveQuestion, { caps, charges }: ReserveFindings,
     tool: grant.tool,
     ...(grant.target_hash === undefined ? {} : { target_hash: grant.target_hash }),
     granted_arguments_hash: grant.granted_arguments_hash,
-    holds: charges.map(({ budget, hold }) => moveOf(budget, hold.amount)),
+    holds: runCharges.length === 0 ? holdMoves(charges) : [...holdMoves(charges), ...holdMoves(runCharges)],
     caps,
     execute_by: toInstant(executeBy),
     expires_at: toInstant(expiresAt),
@@ -74,6 +122,7 @@ const heldData = (question: ReserveQuestion, { caps, charges }: ReserveFindings,
     policy_hash: agreement.hash,
     policy_result: agreement.result,
     fence_epoch: fenceEpoch,
+    ...(question.policy?.limits?.run === undefined ? {} : { run_started_at: toInstant(question.run?.startedAtMs ?? question.nowMs) }),
   };
 };
 
@@ -91,7 +140,9 @@ const refusedData = ({ request, caller, reservationId, grant }: ReserveQuestion,
     code,
     after_approval: own?.source === 'approval',
     attempt: request.attempt ?? 1,
-    ...(findings.refusedBudgetId === undefined ? {} : { budget_id: findings.refusedBudgetId }),
+    ...(findings.refusedBudget === undefined ? {} : { budget_id: findings.refusedBudget.budgetId, budget_scope_path: findings.refusedBudget.scopePath }),
+    ...(findings.refusedBy === undefined ? {} : { refused_by: findings.refusedBy }),
+    ...(findings.retryAfterMs === undefined ? {} : { retry_after_ms: findings.retryAfterMs }),
   };
 };
 

@@ -1,5 +1,8 @@
 export * from './approval-stages.js';
 export * from './budget.js';
+export * from './budget-window.js';
+export * from './decide-budget.js';
+export * from './decide-budget-hold.js';
 export * from './decide-reserve.js';
 export * from './freeze.js';
 export * from './limits.js';
@@ -7,5 +10,8 @@ export * from './policy-now.js';
 export { RESERVE_CHECKS } from './reserve-checks.js';
 export * from './reserve-question.js';
 export * from './reservation.js';
+export * from './run-limits.js';
 export * from './scope-path.js';
 export * from './settle-reservation.js';
+export { commitUsage } from './commit-usage.js';
+export type { CommittedUsage } from './commit-usage.js';

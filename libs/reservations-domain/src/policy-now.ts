@@ -1,4 +1,4 @@
-import type { ApprovalStage, Caps, Code, Grant, PolicyFacts } from '@exequatur/contracts';
+import type { ApprovalStage, Caps, Code, Grant, PolicyFacts, PolicyLimits } from '@exequatur/contracts';
 import { refuse } from '@exequatur/kernel';
 import type { Refusal } from '@exequatur/kernel';
 import { evaluate } from '@exequatur/policy-domain';
@@ -17,12 +17,15 @@ export interface PolicyInForceNow {
   readonly hash: string;
   /** Evaluates this version (libs/policy-domain). */
   readonly opinionOn: (facts: PolicyFacts) => PolicyOpinion;
+  /** Its limits on runs and velocity: those of the version in force apply to every claim, whatever its grant was made under. */
+  readonly limits?: PolicyLimits;
 }
 
 /** A published policy, ready to be asked. `registered`: the kinds that globs may match in this version. */
-export const policyInForce = (version: number, hash: string, policy: Policy, registered: ReadonlySet<string>): PolicyInForceNow => ({
+export const policyInForce = (version: number, hash: string, policy: Policy, registered: ReadonlySet<string>, limits?: PolicyLimits): PolicyInForceNow => ({
   version,
   hash,
+  ...(limits === undefined ? {} : { limits }),
   opinionOn: (facts) => {
     const { verdict, caps, demand } = evaluate(policy, registered, facts);
     if (verdict === 'ALLOW' || verdict === 'ALLOW_WITH_CAPS') return { verdict, caps };

@@ -1,4 +1,4 @@
-import type { BudgetMove, DataOf, ReservationCommitted, ReservationExpired, ReservationExtended, ReservationHeld, ReservationMarkedUnknown, ReservationRefused, ReservationReleased, ReservationStarted } from '@exequatur/contracts';
+import type { BudgetMove, BudgetSoftLimitReached, DataOf, OverageAuthorised, OveragePolicy, ReservationCommitted, ReservationExpired, ReservationExtended, ReservationHeld, ReservationMarkedUnknown, ReservationRefused, ReservationReleased, ReservationStarted } from '@exequatur/contracts';
 import { fromInstant } from '@exequatur/kernel';
 import type { Hold } from './budget.js';
 
@@ -21,6 +21,12 @@ export interface Claim {
   readonly maxRuntimeMs?: number;
   readonly grantedArgumentsHash: string;
   readonly holds: readonly Hold[];
+  /** Holds budget and nothing else: no grant, token or execution. */
+  readonly budgetOnly?: true;
+  /** what its holder declared; budgets may be stricter */
+  readonly overagePolicy?: OveragePolicy;
+  /** in place of the service's grace */
+  readonly graceMs?: number;
 }
 
 export type Reservation = { readonly status: 'None' } | { readonly status: 'Refused' } | ({ readonly status: ReservationStatus } & Claim);
@@ -35,9 +41,17 @@ export type ReservationEvent =
   | { readonly type: 'ReservationExpired'; readonly data: DataOf<typeof ReservationExpired> }
   | { readonly type: 'ReservationMarkedUnknown'; readonly data: DataOf<typeof ReservationMarkedUnknown> };
 
+/** What stands beside a reservation's own events on its stream and changes no reservation. */
+export type LedgerEvent =
+  | { readonly type: 'OverageAuthorised'; readonly data: DataOf<typeof OverageAuthorised> }
+  | { readonly type: 'BudgetSoftLimitReached'; readonly data: DataOf<typeof BudgetSoftLimitReached> };
+
+export const isLedgerEvent = (event: { readonly type: string }): boolean => event.type === 'OverageAuthorised' || event.type === 'BudgetSoftLimitReached';
+
 export const initialReservation = (): Reservation => ({ status: 'None' });
 
-const holdOf = ({ budget_id, unit, amount }: BudgetMove): Hold => ({ budgetId: budget_id, unit, amount: BigInt(amount) });
+const holdOf = ({ budget_id, unit, amount, window_start }: BudgetMove): Hold =>
+  window_start === undefined ? { budgetId: budget_id, unit, amount: BigInt(amount) } : { budgetId: budget_id, unit, amount: BigInt(amount), windowStartMs: fromInstant(window_start) };
 
 export const claimOf = (data: DataOf<typeof ReservationHeld>): Claim => ({
   reservationId: data.reservation_id,
@@ -50,11 +64,14 @@ export const claimOf = (data: DataOf<typeof ReservationHeld>): Claim => ({
   ...(data.caps.max_runtime_sec === undefined ? {} : { maxRuntimeMs: data.caps.max_runtime_sec * 1_000 }),
   grantedArgumentsHash: data.granted_arguments_hash,
   holds: data.holds.map(holdOf),
+  ...(data.purpose === 'budget_only' ? { budgetOnly: true } : {}),
+  ...(data.overage_policy === undefined ? {} : { overagePolicy: data.overage_policy }),
+  ...(data.grace_ms === undefined ? {} : { graceMs: data.grace_ms }),
 });
 
 const moved = (state: Reservation, status: ReservationStatus): Reservation => (state.status === 'None' || state.status === 'Refused' ? state : { ...state, status });
 
-export const evolveReservation = (state: Reservation, event: ReservationEvent): Reservation => {
+export const evolveReservation = (state: Reservation, event: ReservationEvent | LedgerEvent): Reservation => {
   switch (event.type) {
     case 'ReservationHeld':
       return { status: 'Held', ...claimOf(event.data) };
@@ -72,5 +89,8 @@ export const evolveReservation = (state: Reservation, event: ReservationEvent): 
       return moved(state, 'Expired');
     case 'ReservationMarkedUnknown':
       return moved(state, 'Unknown');
+    case 'OverageAuthorised':
+    case 'BudgetSoftLimitReached':
+      return state;
   }
 };

@@ -2,13 +2,17 @@ import { capsAdmit, intersectCaps } from '@exequatur/caps';
 import type { Caps, Code, Grant } from '@exequatur/contracts';
 import { addAmounts, fromInstant, isRefusal, parseAmount, refuse } from '@exequatur/kernel';
 import type { Amounts, Refusal } from '@exequatur/kernel';
-import { holdOn } from './budget.js';
-import type { Budget, Hold } from './budget.js';
+import type { Budget } from './budget.js';
+import type { Uncovered } from './budget.js';
+import { chargeBudgets, everyUnitHasBudget, isNotCovered } from './charge-budgets.js';
+import type { Charge } from './charge-budgets.js';
 import { freezeCovers } from './freeze.js';
 import { agreeWithPolicyNow } from './policy-now.js';
 import type { PolicyAgreement } from './policy-now.js';
 import { useNoOf } from './reserve-question.js';
 import type { ReserveQuestion } from './reserve-question.js';
+import { chargeRun } from './run-limits.js';
+import type { RunCharge } from './run-limits.js';
 
 /** What the checks found out on the way; a later check may read what an earlier one wrote. */
 export interface ReserveFindings {
@@ -17,12 +21,17 @@ export interface ReserveFindings {
   caps: Caps;
   amounts: Amounts;
   /** Charged budgets as they will be, with the hold on each. */
-  charges: readonly { readonly budget: Budget; readonly hold: Hold }[];
-  /** The budget a refusal is about; for operators, never for agents. */
-  refusedBudgetId: string | undefined;
+  charges: readonly Charge[];
+  runCharges: readonly RunCharge[];
+  /** The budget a refusal is about, and why; for operators, never for agents. */
+  refusedBudget: Budget | undefined;
+  uncoveredBecause: Uncovered | undefined;
+  /** The limit, rule or circuit a refusal is about; for operators. */
+  refusedBy: string | undefined;
+  retryAfterMs: number | undefined;
 }
 
-export const noFindings = (): ReserveFindings => ({ grant: undefined, agreement: undefined, caps: {}, amounts: {}, charges: [], refusedBudgetId: undefined });
+export const noFindings = (): ReserveFindings => ({ grant: undefined, agreement: undefined, caps: {}, amounts: {}, charges: [], runCharges: [], refusedBudget: undefined, uncoveredBecause: undefined, refusedBy: undefined, retryAfterMs: undefined });
 
 type Check = (question: ReserveQuestion, findings: ReserveFindings) => Refusal<Code> | undefined;
 /** A check that needs the grant; the first check makes sure there is one. */
@@ -103,25 +112,31 @@ const capsHold = withGrant(({ request, nowMs }, grant, { caps, agreement, amount
   return unless(lifetimeMs === undefined || nowMs < fromInstant(grant.not_before) + lifetimeMs, 'CAP_EXCEEDED');
 });
 
-const wanted = (amounts: Amounts): readonly (readonly [string, bigint])[] => Object.entries(amounts).filter(([, amount]) => amount > 0n);
+/** What one run may do altogether (`limits.run` of the policy in force). */
+const runWithin = withGrant(({ policy, run, request, nowMs, caller }, grant, findings) => {
+  const limits = policy?.limits?.run;
+  if (limits === undefined) return undefined;
+  const charged = chargeRun(limits, run ?? NEW_RUN, { tenant: caller.tenant, agent: grant.agent_identity, runId: request.run_id, nowMs, amounts: findings.amounts });
+  if (typeof charged === 'string') {
+    findings.refusedBy = charged;
+    return refuse('RUN_LIMIT_EXCEEDED');
+  }
+  findings.runCharges = charged;
+  return undefined;
+});
+const NEW_RUN = { startedAtMs: undefined, budgets: [] };
 
-/** Every unit needs at least one budget on the path. */
-const budgetsKnown: Check = ({ budgets }, { amounts }) => unless(wanted(amounts).every(([unit]) => budgets.some((budget) => budget.unit === unit)), 'BUDGET_UNKNOWN');
+const budgetsKnown: Check = ({ budgets }, { amounts }) => unless(everyUnitHasBudget(amounts, budgets), 'BUDGET_UNKNOWN');
 
 /** All budgets of the unit on the path and its ancestors are charged, or none is. */
-const budgetsCover: Check = ({ budgets }, findings) => {
-  const charges: { budget: Budget; hold: Hold }[] = [];
-  for (const [unit, amount] of wanted(findings.amounts)) {
-    for (const budget of budgets.filter((each) => each.unit === unit)) {
-      const charged = holdOn(budget, amount);
-      if (charged === undefined) {
-        findings.refusedBudgetId = budget.budgetId;
-        return refuse('BUDGET_EXCEEDED');
-      }
-      charges.push({ budget: charged, hold: { budgetId: budget.budgetId, unit, amount } });
-    }
+const budgetsCover: Check = ({ budgets, nowMs }, findings) => {
+  const charged = chargeBudgets(findings.amounts, budgets, nowMs);
+  if (isNotCovered(charged)) {
+    findings.refusedBudget = charged.budget;
+    findings.uncoveredBecause = charged.because;
+    return refuse('BUDGET_EXCEEDED');
   }
-  findings.charges = charges;
+  findings.charges = charged;
   return undefined;
 };
 
@@ -142,8 +157,9 @@ const budgetsCover: Check = ({ budgets }, findings) => {
  * | policyAgrees | POLICY_NOT_YET_KNOWN (never stored), POLICY_CHANGED_DENY, POLICY_CHANGED_APPROVAL_REQUIRED |
  * | pointsWithin | POINTS_EXCEEDED: more RISK_POINTS asked than granted |
  * | amountsWithin, capsHold | CAP_EXCEEDED: more of a granted unit asked than granted, or a cap of grant ∩ policy is exceeded |
+ * | runWithin | RUN_LIMIT_EXCEEDED: a limit of the policy on one run
  * | budgetsKnown | BUDGET_UNKNOWN: a unit without any budget on the path |
- * | budgetsCover | BUDGET_EXCEEDED: held + committed would pass a cap somewhere on the path |
+ * | budgetsCover | BUDGET_EXCEEDED: held + committed would pass a cap somewhere on the path, or a budget there is closed, in debt or over its limit |
  */
 export const RESERVE_CHECKS: readonly { readonly name: string; readonly check: Check }[] = Object.entries({
   grantKnown,
@@ -165,6 +181,7 @@ export const RESERVE_CHECKS: readonly { readonly name: string; readonly check: C
   pointsWithin,
   amountsWithin,
   capsHold,
+  runWithin,
   budgetsKnown,
   budgetsCover,
 }).map(([name, check]) => ({ name, check }));

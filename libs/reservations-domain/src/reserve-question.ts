@@ -3,6 +3,7 @@ import type { Budget } from './budget.js';
 import type { ActiveFreeze } from './freeze.js';
 import type { ReservationLimits } from './limits.js';
 import type { PolicyInForceNow } from './policy-now.js';
+import type { RunNow } from './run-limits.js';
 
 /** Who asks: an agent for itself, or the executor in the tenant of the scope path. */
 export type ReserveCaller = { readonly type: 'agent'; readonly tenant: string; readonly agent: string } | { readonly type: 'executor'; readonly tenant: string };
@@ -31,6 +32,8 @@ export interface ReserveQuestion {
   readonly budgets: readonly Budget[];
   readonly fenceEpoch: number;
   readonly limits: ReservationLimits;
+  /** The run, where the policy in force limits runs; absent: this is its first claim. */
+  readonly run?: RunNow;
 }
 
 /** Self grants default to their first use; the executor names it. */

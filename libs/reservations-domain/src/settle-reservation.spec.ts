@@ -39,9 +39,16 @@ const base = { reservation_id: id(20), grant_id: id(1), action_id: id(2) };
 const started = (by: 'agent' | 'executor' = 'agent'): ReservationEvent => ({ type: 'ReservationStarted', data: { reservation_id: id(20), started_at: toInstant(NOW), attested_by: by } });
 const move = (budgetId: string, unit: string, cap: string, committed: string): BudgetMove => ({ budget_id: budgetId, unit, amount: committed, entry_no: 3, held: '0', committed, cap });
 const moves = (points: string, money: string) => [move(id(10), 'RISK_POINTS', '100', points), move(id(11), 'RISK_POINTS', '60', points), move(id(12), 'USD_MICROCENTS', '1000', money)];
-const committed = (points = '20', money = '500', by: 'agent' | 'executor' | 'person' = 'agent'): ReservationEvent => ({
+const committed = (points = '20', money = '500', by: 'agent' | 'executor' | 'person' = 'agent', used = money): ReservationEvent => ({
   type: 'ReservationCommitted',
-  data: { ...base, outcome: 'SUCCEEDED', attested_by: by, moves: moves(points, money), actual: [{ unit: 'RISK_POINTS', amount: points }, { unit: 'USD_MICROCENTS', amount: money }] },
+  data: {
+    ...base,
+    outcome: 'SUCCEEDED',
+    attested_by: by,
+    moves: moves(points, money),
+    actual: [{ unit: 'RISK_POINTS', amount: points }, { unit: 'USD_MICROCENTS', amount: money }],
+    ...(used === '500' ? {} : { comparison: { arguments: 'not_reported', amounts: [{ unit: 'USD_MICROCENTS', reserved: '500', actual: used }, ...(used === '501' ? [{ unit: 'TOKENS', reserved: '0', actual: '1' }] : [])] } }),
+  },
 });
 const released = (by: 'agent' | 'executor' = 'agent'): ReservationEvent => ({ type: 'ReservationReleased', data: { ...base, outcome: 'FAILED', attested_by: by, moves: moves('0', '0'), reason: 'refused by the tool' } });
 const markedUnknown = (by: 'agent' | 'executor' | 'system' = 'agent', reason = 'timed out'): ReservationEvent => ({ type: 'ReservationMarkedUnknown', data: { ...base, outcome: 'UNKNOWN', attested_by: by, moves: [], reason } });
@@ -81,7 +88,7 @@ describe('a reservation', () => {
     reservation.given(held()).when(commit([{ unit: 'USD_MICROCENTS', amount: '501' }])).thenRefused('COMMIT_EXCEEDS_RESERVED');
     reservation.given(held()).when(commit([{ unit: 'USD_MICROCENTS', amount: '500' }, { unit: 'USD_MICROCENTS', amount: '1' }])).thenRefused('COMMIT_EXCEEDS_RESERVED');
     reservation.given(held()).when(commit([{ unit: 'TOKENS', amount: '1' }])).thenRefused('COMMIT_EXCEEDS_RESERVED');
-    reservation.given(held()).when(commit([{ unit: 'USD_MICROCENTS', amount: '501' }, { unit: 'TOKENS', amount: '1' }], at(NOW), 'executor')).then(committed('20', '500', 'executor'));
+    reservation.given(held()).when(commit([{ unit: 'USD_MICROCENTS', amount: '501' }, { unit: 'TOKENS', amount: '1' }], at(NOW), 'executor')).then(committed('20', '500', 'executor', '501'));
   });
   test('is released whole when there was provably no effect', () => {
     reservation.given(held()).when(release()).then(released());

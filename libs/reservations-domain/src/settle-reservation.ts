@@ -1,11 +1,15 @@
-import type { BudgetMove, Code, UnitAmount } from '@exequatur/contracts';
-import { assertNever, parseAmount, refuse, toInstant } from '@exequatur/kernel';
+import type { BudgetMove, Code, commitComparison, Shape, UnitAmount } from '@exequatur/contracts';
+import { AMOUNT_DIGITS, assertNever, formatAmount, isRefusal, parseAmount, refuse, toInstant } from '@exequatur/kernel';
 import type { Refusal } from '@exequatur/kernel';
-import { moveOf, settleOn } from './budget.js';
+import { settleMoveOf, settleOn } from './budget.js';
 import type { Budget, Hold } from './budget.js';
+import { budgetOf, commitUsage } from './commit-usage.js';
 import type { ReservationLimits } from './limits.js';
-import { isEnd } from './reservation.js';
-import type { Claim, Reservation, ReservationEvent, ReservationStatus } from './reservation.js';
+import { isEnd, isLedgerEvent } from './reservation.js';
+import type { Claim, LedgerEvent, Reservation, ReservationEvent, ReservationStatus } from './reservation.js';
+import { softLimitReached } from './soft-limit.js';
+
+const LARGEST_AMOUNT = 10n ** BigInt(AMOUNT_DIGITS) - 1n;
 
 export type Attestor = 'executor' | 'agent' | 'person' | 'system';
 
@@ -44,6 +48,18 @@ type Live = { readonly status: ReservationStatus } & Claim;
  * - EXECUTE_BY_PASSED, FROZEN: start, by an agent. FROZEN: extend. COMMIT_EXCEEDS_RESERVED: more than held of a unit.
  */
 export const decideSettlement = (command: SettleCommand, state: Reservation): readonly ReservationEvent[] | Refusal<Code> => {
+  const decided = settle(command, state);
+  if (isRefusal(decided)) return decided;
+  if (decided.some(isLedgerEvent)) throw new Error('budgets with overage policies or soft limits are settled with settle()');
+  return decided as readonly ReservationEvent[];
+};
+
+/**
+ * The same with what budgets have to say: OverageAuthorised stands before the commit it allows, BudgetSoftLimitReached behind.
+ * Each decision is made on the budgets as the one before it left them, so an overdraft is shared exactly, whoever comes together.
+ * - OVERDRAFT_LIMIT_EXCEEDED: more used than held, and a budget's overdraft does not cover it.
+ */
+export const settle = (command: SettleCommand, state: Reservation): readonly (ReservationEvent | LedgerEvent)[] | Refusal<Code> => {
   if (state.status === 'None' || state.status === 'Refused') return refuse('NOT_FOUND');
   const { metadata } = command;
   switch (command.type) {
@@ -85,36 +101,51 @@ const mayReport = (state: Live, attestedBy: Attestor, { nowMs, limits }: SettleM
   if (attestedBy === 'person') return state.status === 'Unknown' ? undefined : refuse('CONFLICT', 'only an unknown outcome is reconciled');
   if (attestedBy !== 'agent') return undefined;
   if (state.status === 'Unknown') return refuse('RESERVATION_FINALIZED', 'the outcome is recorded as unknown; a person reconciles it');
-  return nowMs >= state.expiresAt + limits.graceMs ? refuse('RESERVATION_EXPIRED') : undefined;
+  return nowMs >= state.expiresAt + graceOf(state, limits) ? refuse('RESERVATION_EXPIRED') : undefined;
 };
 
-const commit = (state: Live, data: Extract<SettleCommand, { type: 'CommitReservation' }>['data'], { budgets }: SettleMetadata): readonly ReservationEvent[] | Refusal<Code> => {
-  const reserved = new Map<string, bigint>(state.holds.map(({ unit, amount }) => [unit, amount]));
-  const used = new Map(reserved);
-  const spentOf = new Map<string, bigint>();
-  for (const { unit, amount } of data.actual) {
-    const most = reserved.get(unit) ?? 0n;
-    const spent = (spentOf.get(unit) ?? 0n) + parseAmount(amount);
-    spentOf.set(unit, spent);
-    // The executor's outcome is a fact and cannot be refused; without OverageAuthorised no more than the hold is ever spent.
-    if (spent > most && data.attestedBy !== 'executor') return refuse('COMMIT_EXCEEDS_RESERVED');
-    if (reserved.has(unit)) used.set(unit, spent > most ? most : spent);
-  }
-  const moves = state.holds.map((hold) => settled(budgets, hold, used.get(hold.unit) ?? hold.amount));
-  const actual = [...used].map(([unit, amount]) => ({ unit, amount: amount.toString() }));
+const commit = (state: Live, data: Extract<SettleCommand, { type: 'CommitReservation' }>['data'], { budgets }: SettleMetadata): readonly (ReservationEvent | LedgerEvent)[] | Refusal<Code> => {
+  // The executor's outcome is a fact and cannot be refused.
+  const usage = commitUsage(state, data.actual, budgets, data.attestedBy === 'executor');
+  if ('refused' in usage) return usage;
+  const { moves, actual, overages, policy, crossed } = usage;
   const { providerRequestId, executedArgumentsHash } = data;
-  return [
-    {
-      type: 'ReservationCommitted',
-      data: {
-        ...settlement(state, 'SUCCEEDED', data.attestedBy),
-        moves,
-        actual,
-        ...(providerRequestId === undefined ? {} : { provider_request_id: providerRequestId }),
-        ...(executedArgumentsHash === undefined ? {} : { executed_arguments_hash: executedArgumentsHash }),
-      },
+  const committed: ReservationEvent = {
+    type: 'ReservationCommitted',
+    data: {
+      ...settlement(state, 'SUCCEEDED', data.attestedBy),
+      moves,
+      actual,
+      ...(providerRequestId === undefined ? {} : { provider_request_id: providerRequestId }),
+      ...(executedArgumentsHash === undefined ? {} : { executed_arguments_hash: executedArgumentsHash }),
+      ...compared(state, data.actual, executedArgumentsHash),
     },
+  };
+  if (overages.length === 0 && crossed.length === 0) return [committed];
+  const { reservation_id, grant_id, action_id } = committed.data;
+  const whose = { reservation_id, ...(grant_id === undefined ? {} : { grant_id }), ...(action_id === undefined ? {} : { action_id }) };
+  return [
+    ...(overages.length === 0 ? [] : [{ type: 'OverageAuthorised' as const, data: { ...whose, policy, overages } }]),
+    committed,
+    ...crossed.map((budget) => softLimitReached(reservation_id, budget)),
   ];
+};
+
+/** What ran against what was approved: as reported, also where the ledger could not follow. Left out when nobody said anything. */
+const compared = (state: Live, reported: readonly UnitAmount[], executedArgumentsHash: string | undefined): { readonly comparison?: Shape<typeof commitComparison> } => {
+  const amounts = differingAmounts(state.holds, reported);
+  if (executedArgumentsHash === undefined) return amounts.length === 0 ? {} : { comparison: { arguments: 'not_reported', amounts } };
+  return { comparison: { arguments: executedArgumentsHash === state.grantedArgumentsHash ? 'same' : 'different', amounts } };
+};
+
+const differingAmounts = (holds: readonly Hold[], reported: readonly UnitAmount[]) => {
+  if (reported.length === 0) return [];
+  const sums = new Map<string, bigint>();
+  for (const { unit, amount } of reported) sums.set(unit, (sums.get(unit) ?? 0n) + parseAmount(amount));
+  return [...sums].flatMap(([unit, actual]) => {
+    const reserved = holds.find((hold) => hold.unit === unit)?.amount ?? 0n;
+    return actual === reserved ? [] : [{ unit, reserved: formatAmount(reserved), actual: formatAmount(actual > LARGEST_AMOUNT ? LARGEST_AMOUNT : actual) }];
+  });
 };
 
 const extend = (state: Live, { byMs, heldAtMs }: { readonly byMs: number; readonly heldAtMs: number }, { nowMs, limits, frozen }: SettleMetadata): readonly ReservationEvent[] | Refusal<Code> => {
@@ -135,7 +166,7 @@ const sweep = (state: Live, metadata: SettleMetadata): readonly ReservationEvent
   const { nowMs, limits } = metadata;
   if (state.status !== 'Held' && state.status !== 'Started') return [];
   const self = state.executionMode === 'self';
-  if (nowMs < state.expiresAt + (self ? limits.graceMs : 0)) return [];
+  if (nowMs < state.expiresAt + (self ? graceOf(state, limits) : 0)) return [];
   if (self && state.onSilence === 'expire') return [{ type: 'ReservationExpired', data: { ...settlement(state, 'NONE', 'system'), moves: returnAll(state, metadata) } }];
   return [{ type: 'ReservationMarkedUnknown', data: { ...settlement(state, 'UNKNOWN', 'system'), moves: [], reason: 'no outcome within the time' } }];
 };
@@ -151,11 +182,12 @@ const settlement = <O extends 'SUCCEEDED' | 'FAILED' | 'UNKNOWN' | 'NONE'>(state
   attested_by: attestedBy,
 });
 
-/** `amount` of the move is what was spent; of a release or expiry, 0 spent and the hold returned. */
-const settled = (budgets: ReadonlyMap<string, Budget>, hold: Hold, committed: bigint): BudgetMove => {
-  const budget = budgets.get(hold.budgetId);
-  if (budget === undefined) throw new Error(`the budget ${hold.budgetId} of a hold was not loaded`);
-  return moveOf(settleOn(budget, hold, committed), committed);
-};
+/** How long after expires_at an agent may still report. */
+export const graceOf = (claim: Claim, limits: ReservationLimits): number => claim.graceMs ?? limits.graceMs;
 
-const returnAll = (state: Live, { budgets }: SettleMetadata): readonly BudgetMove[] => state.holds.map((hold) => settled(budgets, hold, 0n));
+/** Of a release or expiry: 0 spent and the hold returned. */
+const returnAll = (state: Live, { budgets }: SettleMetadata): readonly BudgetMove[] =>
+  state.holds.map((hold) => {
+    const before = budgetOf(budgets, hold);
+    return settleMoveOf(before, settleOn(before, hold, 0n), hold, 0n);
+  });
