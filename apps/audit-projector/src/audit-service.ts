@@ -1,17 +1,18 @@
 import { EVENT_TOPICS } from '@exequatur/contracts';
-import { ServiceConfig } from '@exequatur/service-kit';
 import type { ServiceDefinition } from '@exequatur/service-kit';
+import { AuditConfig } from './audit-config.js';
 import { AuditModule } from './audit.module.js';
+import { AddWitnesses1773000000000 } from './migrations/add-witnesses.js';
 import { CreateAudit1772000000000 } from './migrations/create-audit.js';
 
 const definition: ServiceDefinition = {
   name: 'audit',
   module: AuditModule,
-  migrations: [CreateAudit1772000000000],
+  migrations: [CreateAudit1772000000000, AddWitnesses1773000000000],
   eventTopics: [EVENT_TOPICS.directory],
   // An append waits for the one writer of a log; nothing but other appends holds that lock.
   lockTimeoutMs: 10_000,
 };
 
 /** The audit projector, and the class its environment is validated by. */
-export const auditService = { definition, Config: ServiceConfig };
+export const auditService = { definition, Config: AuditConfig };

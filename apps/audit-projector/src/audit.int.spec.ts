@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as contracts from '@exequatur/contracts';
+import type { ReceiptDocument } from '@exequatur/contracts';
 import { frontierRoot, merkleRoot, originHeaders, verifyConsistency, verifyInclusion, verifyTreeHead } from '@exequatur/audit-chain';
 import type { Frontier } from '@exequatur/audit-chain';
 import { newId, sha256Text } from '@exequatur/kernel';
@@ -8,7 +9,6 @@ import { Database } from '@exequatur/service-kit';
 import { PgEventStore } from '@exequatur/event-store';
 import { verifyExport } from '@exequatur/audit-verify';
 import { AppendLeaves } from './append-leaves/append-leaves.js';
-import type { ReceiptDocument } from './receipt/receipt.http.js';
 import { Installation } from './spec/installation.contract.js';
 import { rebuildTimeline } from './timeline-view/rebuild-timeline.js';
 

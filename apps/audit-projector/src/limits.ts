@@ -15,6 +15,11 @@ export const AUDIT_LIMITS = {
   fetchSpacingMs: 50,
   /** Leaves an export or a rebuild reads at once. */
   chunkLeaves: 200,
+  /** How often witnesses are asked, and how long one answer is waited for. */
+  witnessAskMs: 1_000,
+  witnessTimeoutMs: 3_000,
+  /** A cosignature line has about 200. */
+  witnessAnswerCharacters: 4_096,
   /** Leaves one page of /v1/log/entries has at most. */
   pageLeaves: 200,
 } as const;

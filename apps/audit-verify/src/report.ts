@@ -1,3 +1,5 @@
+import type { WitnessedHead } from './witnesses.js';
+
 /** One thing that must not be, with its place. */
 export interface Violation {
   /** Number in the list of thirty (docs/explanation); `format` for an export that is not what it claims to be. */
@@ -34,6 +36,10 @@ export interface Report {
   /** Where the public keys came from; `export` proves only that the file agrees with itself. */
   readonly keys: 'pinned' | 'export';
   readonly counts: ReportCounts;
+  /** Of a receipt. */
+  readonly action?: { readonly id: string; readonly outcome: string; readonly ended: boolean };
+  /** Of the witnesses asked about, what each has cosigned here; absent when none was asked about. */
+  readonly witnessed?: readonly WitnessedHead[];
   /** Violations by invariant number (or `format`), open ones not counted. */
   readonly by_invariant: Readonly<Record<string, number>>;
   /** The first ones, in the order of the log; `violations_total` counts all. */

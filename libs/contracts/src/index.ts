@@ -20,6 +20,7 @@ export * from './flow/7-audit.js';
 export * from './directory.js';
 export * from './policies.js';
 export * from './receipt.js';
+export * from './receipt-chain.js';
 export * from './catalogue.js';
 export * from './upcasters.js';
 export * from './reference.js';

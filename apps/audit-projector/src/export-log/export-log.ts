@@ -8,7 +8,7 @@ import type { Clock } from '@exequatur/kernel';
 import { CLOCK, Database, Signer } from '@exequatur/service-kit';
 import { logStream } from '../append-leaves/append-leaves.js';
 import { AUDIT_LIMITS } from '../limits.js';
-import { LogReader } from '../log-proofs/log-reader.js';
+import { AskWitnesses } from '../ask-witnesses/ask-witnesses.js';
 import { PublishTreeHeads } from '../publish-tree-heads/publish-tree-heads.js';
 import { exportDocument } from './export-document.js';
 import { leafDocument } from './leaf-document.js';
@@ -19,7 +19,12 @@ export interface BegunExport {
   readonly exportId: string;
   readonly logSize: number;
   readonly createdAt: string;
+  /** snapshot (PostgreSQL) in which cosignatures are looked up */
+  readonly cosignedIn: string;
 }
+
+/** The same before it is settled which cosignatures it carries. */
+type RecordedExport = Omit<BegunExport, 'cosignedIn'> & { readonly cosignedIn?: string };
 
 export interface ExportRequest {
   readonly tenant: string;
@@ -29,19 +34,38 @@ export interface ExportRequest {
   readonly idempotencyKey: string;
 }
 
+const NOTES = `
+  SELECT head.size::text, head.note || coalesce((
+    SELECT string_agg(c.line, '' ORDER BY c.witness) FROM cosignature c
+    WHERE c.tenant = head.tenant AND c.size = head.size AND pg_visible_in_snapshot(c.made_by, $5::pg_snapshot)), '') AS note
+  FROM tree_head head WHERE head.tenant = $1 AND head.size > $2 AND head.size <= $3 ORDER BY head.size LIMIT $4`;
+
 @Injectable()
 export class ExportLog {
   constructor(
     private readonly database: Database,
     private readonly store: PgEventStore,
     private readonly heads: PublishTreeHeads,
-    private readonly log: LogReader,
     private readonly signer: Signer,
+    private readonly witnesses: AskWitnesses,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Records ExportMade and the size of the log under a tree head made now; the same key again finds the first one. */
-  begin(request: ExportRequest): Promise<BegunExport> {
+  /**
+   * Records ExportMade and the size of the log under a tree head made now, and asks the witnesses to cosign that head; the same
+   * key again finds the first one. Witnesses that do not answer in time are left out of this export.
+   */
+  async begin(request: ExportRequest): Promise<BegunExport> {
+    const begun = await this.record(request);
+    if (begun.cosignedIn !== undefined) return { ...begun, cosignedIn: begun.cosignedIn };
+    await this.witnesses.askFor(request.tenant);
+    const { rows } = await this.database.query<{ cosigned_in: string }>('UPDATE export SET cosigned_in = coalesce(cosigned_in, pg_current_snapshot()) WHERE tenant = $1 AND export_id = $2 RETURNING cosigned_in::text', [request.tenant, begun.exportId]);
+    const cosignedIn = rows[0]?.cosigned_in;
+    if (cosignedIn === undefined) throw new Error('an export that was begun is gone');
+    return { ...begun, cosignedIn };
+  }
+
+  private record(request: ExportRequest): Promise<RecordedExport> {
     const { tenant, principal, idempotencyKey, actor } = request;
     const exportId = newId(this.clock.now());
     const stream: StreamId = { tenant, aggregate: ExportMade.aggregate, id: exportId };
@@ -50,24 +74,24 @@ export class ExportLog {
       if (known !== undefined) return known;
       await this.heads.publishIn(tx, tenant);
       const { rows } = await tx.query<{ head_size: string }>('SELECT head_size::text FROM log WHERE tenant = $1', [tenant]);
-      const begun: BegunExport = { exportId, logSize: Number(rows[0]?.head_size ?? 0), createdAt: toInstant(this.clock.now()) };
+      const begun: RecordedExport = { exportId, logSize: Number(rows[0]?.head_size ?? 0), createdAt: toInstant(this.clock.now()) };
       await tx.query('INSERT INTO export (tenant, principal, idempotency_key, export_id, log_size, created_at) VALUES ($1, $2, $3, $4, $5, $6)', [tenant, principal, idempotencyKey, exportId, begun.logSize, begun.createdAt]);
       await this.store.append(tx, [{ stream, expectedVersion: 0, events: [{ definition: ExportMade, data: { export_id: exportId, format: 'jsonl', log_size: begun.logSize }, actor }] }]);
       return begun;
     });
   }
 
-  private async known(tx: PgTransaction, { tenant, principal, idempotencyKey }: ExportRequest): Promise<BegunExport | undefined> {
-    const { rows } = await tx.query<{ export_id: string; log_size: string; created_at: string }>('SELECT export_id, log_size::text, created_at FROM export WHERE tenant = $1 AND principal = $2 AND idempotency_key = $3', [tenant, principal, idempotencyKey]);
+  private async known(tx: PgTransaction, { tenant, principal, idempotencyKey }: ExportRequest): Promise<RecordedExport | undefined> {
+    const { rows } = await tx.query<{ export_id: string; log_size: string; created_at: string; cosigned_in: string | null }>('SELECT export_id, log_size::text, created_at, cosigned_in::text FROM export WHERE tenant = $1 AND principal = $2 AND idempotency_key = $3', [tenant, principal, idempotencyKey]);
     const row = rows[0];
-    return row === undefined ? undefined : { exportId: row.export_id, logSize: Number(row.log_size), createdAt: row.created_at };
+    return row === undefined ? undefined : { exportId: row.export_id, logSize: Number(row.log_size), createdAt: row.created_at, ...(row.cosigned_in === null ? {} : { cosignedIn: row.cosigned_in }) };
   }
 
   /** The export as chunks of text, in bounded memory. */
-  async *lines(tenant: string, { logSize, createdAt }: BegunExport): AsyncGenerator<string, void> {
-    const head = logSize === 0 ? undefined : await this.log.headAt(tenant, logSize);
+  async *lines(tenant: string, { logSize, createdAt, cosignedIn }: BegunExport): AsyncGenerator<string, void> {
+    const newestNote = await this.noteAt(tenant, logSize, cosignedIn);
     const { trustedKeys, signingKey: key } = this.signer;
-    yield* exportDocument({ tenant, createdAt, trustedKeys, key, newestNote: head?.note, leaves: this.leaves(tenant, logSize), notes: this.notes(tenant, logSize) });
+    yield* exportDocument({ tenant, createdAt, trustedKeys, key, newestNote, leaves: this.leaves(tenant, logSize), notes: this.notes(tenant, logSize, cosignedIn) });
   }
 
   /** By keys, a chunk a statement: no cursor keeps a transaction open while a slow reader reads. */
@@ -79,10 +103,15 @@ export class ExportLog {
     }
   }
 
-  private async *notes(tenant: string, size: number): AsyncGenerator<readonly string[], void> {
-    for (let after = 0; ; ) {
-      const text = 'SELECT size::text, note FROM tree_head WHERE tenant = $1 AND size > $2 AND size <= $3 ORDER BY tree_head.size LIMIT $4';
-      const { rows } = await this.database.query<{ size: string; note: string }>(text, [tenant, after, size, AUDIT_LIMITS.chunkLeaves]);
+  private async noteAt(tenant: string, size: number, cosignedIn: string): Promise<string | undefined> {
+    if (size === 0) return undefined;
+    for await (const notes of this.notes(tenant, size, cosignedIn, size - 1)) return notes[0];
+    return undefined;
+  }
+
+  private async *notes(tenant: string, size: number, cosignedIn: string, from = 0): AsyncGenerator<readonly string[], void> {
+    for (let after = from; ; ) {
+      const { rows } = await this.database.query<{ size: string; note: string }>(NOTES, [tenant, after, size, AUDIT_LIMITS.chunkLeaves, cosignedIn]);
       const last = rows.at(-1);
       if (last === undefined) return;
       yield rows.map(({ note }) => note);

@@ -27,6 +27,12 @@ export const hashText = (hash: Uint8Array): string => `sha256:${Buffer.from(hash
 
 type HeadRow = { size: string; root: Buffer; note: string; published_at: Date };
 
+/** With the lines of its witnesses in the note. */
+const HEAD = `
+  SELECT head.size::text, head.root, head.published_at,
+    head.note || coalesce((SELECT string_agg(c.line, '' ORDER BY c.witness) FROM cosignature c WHERE c.tenant = head.tenant AND c.size = head.size), '') AS note
+  FROM tree_head head WHERE head.tenant = $1`;
+
 const headOf = (tenant: string, row: HeadRow): PublishedHead => ({ log: logOrigin(tenant), size: Number(row.size), root: hashText(row.root), note: row.note, published_at: row.published_at.toISOString() });
 
 /** Reads one tenant's log. The tenant is always the caller's; nothing here finds a leaf without it. */
@@ -34,13 +40,20 @@ const headOf = (tenant: string, row: HeadRow): PublishedHead => ({ log: logOrigi
 export class LogReader {
   constructor(private readonly database: Database) {}
 
+  /** For receipts: the newest head that a witness has cosigned, if it covers so many leaves, else the newest there is. */
+  async headCovering(tenant: string, size: number): Promise<PublishedHead | undefined> {
+    const { rows } = await this.database.query<{ size: string | null }>('SELECT max(size)::text AS size FROM cosignature WHERE tenant = $1', [tenant]);
+    const cosigned = Number(rows[0]?.size ?? 0);
+    return cosigned > 0 && cosigned >= size ? this.headAt(tenant, cosigned) : this.newestHead(tenant);
+  }
+
   async newestHead(tenant: string): Promise<PublishedHead | undefined> {
-    const { rows } = await this.database.query<HeadRow>('SELECT size::text, root, note, published_at FROM tree_head WHERE tenant = $1 ORDER BY tree_head.size DESC LIMIT 1', [tenant]);
+    const { rows } = await this.database.query<HeadRow>(`${HEAD} ORDER BY head.size DESC LIMIT 1`, [tenant]);
     return rows[0] === undefined ? undefined : headOf(tenant, rows[0]);
   }
 
   async headAt(tenant: string, size: number): Promise<PublishedHead | undefined> {
-    const { rows } = await this.database.query<HeadRow>('SELECT size::text, root, note, published_at FROM tree_head WHERE tenant = $1 AND size = $2', [tenant, size]);
+    const { rows } = await this.database.query<HeadRow>(`${HEAD} AND head.size = $2`, [tenant, size]);
     return rows[0] === undefined ? undefined : headOf(tenant, rows[0]);
   }
 

@@ -1,99 +1,70 @@
 import { Controller, Get } from '@nestjs/common';
-import { anything, count, hash, instant, list, name, object, oneOf, optional, text, truth, uuid } from '@exequatur/contracts';
-import type { Shape } from '@exequatur/contracts';
-import { Allow, Caller, Database, Describe, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
-import type { Principal } from '@exequatur/service-kit';
+import { name, object, optional, receiptShape, truth, uuid } from '@exequatur/contracts';
+import type { ReceiptDocument, Shape } from '@exequatur/contracts';
+import { Allow, Answer, Caller, Database, Describe, Http, problem, ShapedPath, ShapedQuery, Signer } from '@exequatur/service-kit';
+import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { LogReader } from '../log-proofs/log-reader.js';
-import type { InclusionDocument, PublishedHead } from '../log-proofs/log-reader.js';
 import { assertMaySee } from '../timeline-view/timeline.http.js';
 import { readTimeline } from '../timeline-view/timeline-rows.js';
 import { whoseLog } from '../whose-log.js';
-import { foldReceipt } from './fold-receipt.js';
-import type { ReceiptChain, ReceiptStep, Step } from './fold-receipt.js';
-import type { Outcome } from './outcome.js';
+import { OpenContent } from './receipt-content.js';
+import { receiptDocument } from './receipt-document.js';
+import { RECEIPT_PAGE_POLICY, receiptPage } from './receipt-page.js';
+import { readBytes } from './receipt-rows.js';
 
-const receiptQuery = object({ tenant: optional(name()) });
+const receiptQuery = object({ tenant: optional(name()), content: optional(truth()) });
 
-const proof = object({ index: count(), size: count(), leaf_hash: hash(), path: list(hash()) });
-const step = object({ step: text(20), event_id: uuid(), type: text(200), time: instant(), actor: object({ type: name(), id: text(300) }), event_hash: hash(), sequence: count(), proof: optional(proof), pending: optional(truth()), data: anything() });
-const receipt = object({
-  format: oneOf('exequatur-receipt/1'),
-  tenant: name(),
-  action_id: uuid(),
-  agent: optional(name()),
-  outcome: text(30),
-  ended: truth(),
-  chain: anything(),
-  steps: list(step, 10_000),
-  tree_head: optional(object({ log: text(200), size: count(), root: hash(), note: text(10_000), published_at: instant() })),
-});
+/** A browser says text/html first; everything else, `*` included, gets the document. */
+const wantsPage = (request: HttpRequest): boolean => /^\s*text\/html\b/i.test(request.headers.accept ?? '');
 
-interface ReceiptStepDocument {
-  readonly step: Step;
-  readonly event_id: string;
-  readonly type: string;
-  readonly time: string;
-  readonly actor: { readonly type: string; readonly id: string };
-  /** SHA-256 of the event's bytes; the leaf hash of the proof is over the same bytes */
-  readonly event_hash: string;
-  readonly sequence: number;
-  /** under `tree_head`; while there is none yet, `pending` */
-  readonly proof?: InclusionDocument;
-  readonly pending?: true;
-  readonly data: unknown;
-}
-
-export interface ReceiptDocument {
-  readonly format: 'exequatur-receipt/1';
-  readonly tenant: string;
-  readonly action_id: string;
-  readonly agent?: string;
-  readonly outcome: Outcome;
-  readonly ended: boolean;
-  readonly chain: ReceiptChain;
-  readonly steps: readonly ReceiptStepDocument[];
-  readonly tree_head?: PublishedHead;
-}
-
-const stepDocument = ({ step: label, row, data }: ReceiptStep, inclusion: InclusionDocument | undefined): ReceiptStepDocument => ({
-  step: label,
-  event_id: row.event_id,
-  type: row.type,
-  time: row.time,
-  actor: { type: row.actor_type, id: row.actor_id },
-  event_hash: row.event_hash,
-  sequence: row.sequence,
-  ...(inclusion === undefined ? { pending: true as const } : { proof: inclusion }),
-  data,
-});
+/** Sealed content is read by those whose work is to judge it. */
+const assertMayRead = (caller: Principal): void => {
+  if (caller.type === 'root' || (caller.type === 'person' && caller.roles.includes('auditor'))) return;
+  problem('FORBIDDEN');
+};
 
 @Controller('v1/receipts')
 export class ReceiptHttp {
   constructor(
     private readonly database: Database,
     private readonly log: LogReader,
+    private readonly signer: Signer,
+    private readonly content: OpenContent,
   ) {}
 
   @Get(':action_id')
   @Allow('person:auditor', 'person:operator', 'agent', 'root')
-  @Describe({ summary: 'One action’s whole chain, however it ended, each event with its hash and its proof under a signed tree head.', query: receiptQuery, answers: { 200: receipt } })
-  async receipt(@Caller() caller: Principal, @ShapedPath('action_id', uuid()) actionId: string, @ShapedQuery(receiptQuery) query: Shape<typeof receiptQuery>): Promise<ReceiptDocument> {
+  @Describe({
+    summary: 'One action’s whole chain, however it ended, each event with its bytes, hash and proof under a signed tree head; as a page to print when text/html is asked for. content=true adds what was sealed, for auditors.',
+    query: receiptQuery,
+    answers: { 200: receiptShape },
+  })
+  async receipt(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedPath('action_id', uuid()) actionId: string, @ShapedQuery(receiptQuery) query: Shape<typeof receiptQuery>): Promise<Answer> {
     const tenant = whoseLog(caller, query.tenant);
+    if (query.content === true) assertMayRead(caller);
+    const document = await this.documentOf(tenant, actionId, caller, query.content === true);
+    // One address, two forms.
+    const headers = { vary: 'accept', 'cache-control': 'no-store' };
+    if (!wantsPage(request)) return Answer.json(200, document, headers);
+    return Answer.html(200, receiptPage(document), { ...headers, 'content-security-policy': RECEIPT_PAGE_POLICY });
+  }
+
+  private async documentOf(tenant: string, actionId: string, caller: Principal, withContent: boolean): Promise<ReceiptDocument> {
     const rows = await readTimeline(this.database, tenant, actionId);
     assertMaySee(caller, rows);
-    const { outcome, ended, agent, chain, steps } = foldReceipt(rows);
-    const head = await this.log.newestHead(tenant);
-    const proofs = await this.log.inclusions(tenant, rows.map(({ sequence }) => sequence), head?.size ?? 0);
-    return {
-      format: 'exequatur-receipt/1',
+    const sequences = rows.map(({ sequence }) => sequence);
+    const head = await this.log.headCovering(tenant, Math.max(...sequences) + 1);
+    const bytes = await readBytes(this.database, tenant, sequences);
+    return receiptDocument({
       tenant,
-      action_id: actionId,
-      ...(agent === null ? {} : { agent }),
-      outcome,
-      ended,
-      chain,
-      steps: steps.map((each) => stepDocument(each, proofs.get(each.row.sequence))),
-      ...(head === undefined ? {} : { tree_head: head }),
-    };
+      actionId,
+      rows,
+      bytes,
+      proofs: await this.log.inclusions(tenant, sequences, head?.size ?? 0),
+      head,
+      keys: this.signer.trustedKeys,
+      logKid: this.signer.signingKey.kid,
+      content: withContent ? await this.content.of(tenant, actionId, rows, bytes) : undefined,
+    });
   }
 }

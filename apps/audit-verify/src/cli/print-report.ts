@@ -13,16 +13,18 @@ const violationLine = ({ invariant, sequence, event_id: id, tenant, message, ope
 
 /** What a person reads in a terminal. */
 export const printedReport = (report: Report): string => {
-  const { counts } = report;
+  const { counts, action, witnessed } = report;
   const shown = report.violations.slice(0, SHOWN);
   const lines = [
     HEADLINES[report.result],
     '',
     `  tenant       ${report.tenant ?? 'unknown'}`,
+    ...(action === undefined ? [] : [`  action       ${action.id}`, `  outcome      ${action.outcome}${action.ended ? '' : ', still under way'}`]),
     `  leaves       ${counts.leaves}, of them ${counts.events} events in ${counts.streams} streams, ${counts.claims} claims`,
     `  tree heads   ${counts.tree_heads}`,
     `  root         ${report.root ?? 'none'}`,
-    `  keys         ${report.keys === 'pinned' ? 'pinned by you' : 'those the export brings itself'}`,
+    ...(witnessed ?? []).map(({ name, size, at }) => `  witness      ${name}: ${size === 0 ? 'nothing here is cosigned by it' : `${size} leaves at ${at ?? ''}`}`),
+    `  keys         ${report.keys === 'pinned' ? 'pinned by you' : 'those the file brings itself'}`,
     ...(shown.length === 0 ? [] : ['', `${report.violations_total} findings:`, ...shown.map(violationLine)]),
     ...(report.violations_total > shown.length ? [`  … and ${report.violations_total - shown.length} more (--json lists up to ${report.violations.length})`] : []),
     '',

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { appendAllToFrontier, emptyFrontier, frontierRoot, importVerifyingKey, verifyTreeHead } from '@exequatur/audit-chain';
 import type { Frontier, PublicJwk, TreeHead } from '@exequatur/audit-chain';
 import type { Findings } from './findings.js';
+import type { Witnesses } from '../witnesses.js';
 import type { Leaves } from './leaves.js';
 
 /** The name a tenant's log has in its tree heads, and under which they are signed; such names hold no plus. */
@@ -39,6 +40,7 @@ export class TreeHeads {
     private readonly leaves: Leaves,
     private readonly notes: NoteReader,
     private readonly findings: Findings,
+    private readonly witnesses: Witnesses,
   ) {}
 
   take(note: string, label = `tree head ${this.count + 1}`): void {
@@ -54,7 +56,8 @@ export class TreeHeads {
     }
     if (this.newest !== undefined && head.size < this.newest.size) this.findings.add({ invariant: 24, message: `${label} is smaller than the one before it` });
     const root = this.rootAt(head.size);
-    if (!root.equals(head.root)) this.findings.add({ invariant: 24, message: `${label}, over ${head.size} leaves, has another root than these leaves: at least one of leaves 0 to ${head.size - 1} is not what was logged` });
+    if (root.equals(head.root)) this.witnesses.see(note, head.size);
+    else this.findings.add({ invariant: 24, message: `${label}, over ${head.size} leaves, has another root than these leaves: at least one of leaves 0 to ${head.size - 1} is not what was logged` });
     this.newest = head;
   }
 

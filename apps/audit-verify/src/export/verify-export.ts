@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { importVerifyingKey, KeyFormatError, verifyDsse } from '@exequatur/audit-chain';
-import type { PublicJwk, TrustedKeys } from '@exequatur/audit-chain';
+import type { PublicJwk, TrustedKeys, WitnessKey } from '@exequatur/audit-chain';
 import { canonicalBytes } from '@exequatur/kernel';
 import { INVARIANTS, checkInvariants } from '../invariants/index.js';
 import { EventLog } from '../log/event-log.js';
@@ -10,6 +10,7 @@ import type { ExportEnd, ExportHeader, ExportLine } from './export-lines.js';
 import { Findings } from './findings.js';
 import { Leaves } from './leaves.js';
 import { checkStreamHeads } from './stream-heads.js';
+import { Witnesses } from '../witnesses.js';
 import { NoteReader, TreeHeads } from './tree-heads.js';
 
 export interface VerifyOptions {
@@ -19,6 +20,10 @@ export interface VerifyOptions {
   readonly logKeys?: readonly PublicJwk[];
   /** Notes of tree heads seen earlier or elsewhere (a witness): the export must contain their logs as a prefix. */
   readonly knownHeads?: readonly string[];
+  /** Witnesses whose cosignatures are wanted: leaves that none of their cosigned tree heads covers leave the result incomplete. */
+  readonly witnesses?: readonly WitnessKey[];
+  /** Called now and then with the leaves read so far. */
+  readonly progress?: (leaves: number) => void;
   /** See LogOptions; 60,000 when left out, since exports are made of logs in motion. */
   readonly settleMs?: number;
   /** Violations listed in full; all are counted. */
@@ -27,6 +32,7 @@ export interface VerifyOptions {
 
 const SETTLE_MS = 60_000;
 const MAX_VIOLATIONS = 1_000;
+const PROGRESS_EVERY = 10_000;
 
 /**
  * Verifies an export line by line (reliability.md sections 4 and 9): its format, every byte of every leaf against its owner's
@@ -52,9 +58,11 @@ class Verification {
   private logKeys: readonly PublicJwk[] = [];
   private end: ExportEnd | undefined;
   private readonly remarks: string[] = [];
+  private readonly witnesses: Witnesses;
 
   constructor(private readonly options: VerifyOptions) {
     this.findings = new Findings(options.maxViolations ?? MAX_VIOLATIONS);
+    this.witnesses = new Witnesses(options.witnesses ?? []);
   }
 
   take(line: string): void {
@@ -85,7 +93,7 @@ class Verification {
     try {
       this.leaves = new Leaves(header.tenant, trusted, this.findings);
       this.notes = new NoteReader(header.tenant, this.logKeys);
-      this.heads = new TreeHeads(this.leaves, this.notes, this.findings);
+      this.heads = new TreeHeads(this.leaves, this.notes, this.findings, this.witnesses);
     } catch (error) {
       if (!(error instanceof KeyFormatError)) throw error;
       this.unusable = `a public key is none: ${error.message}`;
@@ -97,6 +105,7 @@ class Verification {
       case 'leaf':
         if ((this.heads?.count ?? 0) > 0) this.findings.add({ invariant: 'format', sequence: this.leaves?.size, message: `line ${this.lineNo}: a leaf after the tree heads` });
         this.leaves?.take(read.leaf);
+        if ((this.leaves?.size ?? 0) % PROGRESS_EVERY === 0) this.options.progress?.(this.leaves?.size ?? 0);
         return;
       case 'tree_head':
         this.heads?.take(read.note);
@@ -117,7 +126,7 @@ class Verification {
       return this.report(undefined, undefined, this.unusable ?? 'the export is empty');
     }
     this.checkNewestHead(header, leaves, heads, notes);
-    for (const [index, note] of (this.options.knownHeads ?? []).entries()) new TreeHeads(leaves, notes, this.findings).take(note, `known tree head ${index + 1}`);
+    for (const [index, note] of (this.options.knownHeads ?? []).entries()) new TreeHeads(leaves, notes, this.findings, this.witnesses).take(note, `known tree head ${index + 1}`);
     this.checkEnd(header, leaves, heads);
     // An instant by its shape, though perhaps no day that exists; the signed end vouches for it.
     const createdMs = Date.parse(header.created_at);
@@ -161,13 +170,17 @@ class Verification {
     if (unknownTypes > 0) this.remarks.push(`${unknownTypes} leaves are of types this verifier does not know: their origin is checked, what they say is not`);
     if (openTotal > 0) this.remarks.push(`${openTotal} findings are about things that may still be on their way; export again and verify again`);
     const invalid = total > openTotal;
+    const witnessed = this.witnesses.heads;
+    const uncovered = witnessed.filter(({ size }) => size < (leaves?.size ?? 0));
+    for (const { name, size } of uncovered) this.remarks.push(size === 0 ? `no tree head here is cosigned by witness ${name}` : `witness ${name} vouches for leaves 0 to ${size - 1}; nothing it has cosigned covers those behind`);
     return {
-      result: unusable === undefined && invalid ? 'invalid' : unusable !== undefined || openTotal > 0 || unknownTypes > 0 ? 'incomplete' : 'valid',
+      result: unusable === undefined && invalid ? 'invalid' : unusable !== undefined || openTotal > 0 || unknownTypes > 0 || uncovered.length > 0 ? 'incomplete' : 'valid',
       tenant: this.header?.tenant,
       size: leaves?.size ?? 0,
       root: leaves === undefined || heads === undefined ? undefined : `sha256:${heads.rootAt(leaves.size).toString('hex')}`,
       keys: this.options.trustedKeys === undefined ? 'export' : 'pinned',
       counts: { leaves: leaves?.size ?? 0, events: log?.events.length ?? 0, tree_heads: heads?.count ?? 0, streams: log?.streams.size ?? 0, claims: log?.claims.length ?? 0 },
+      ...(witnessed.length === 0 ? {} : { witnessed }),
       by_invariant: byInvariant,
       violations: [...kept].sort((a, b) => (a.sequence ?? Infinity) - (b.sequence ?? Infinity)),
       violations_total: total,

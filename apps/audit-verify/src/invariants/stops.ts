@@ -54,6 +54,12 @@ const covers = ({ data, tenant }: Applied, claim: Claim): boolean => {
       return data.value === tool.name || data.value === `${tool.name}@${tool.version}`;
     case 'grant':
       return data.value === claim.data.grant_id;
+    case 'toolset':
+      return tool.name === data.value || tool.name.startsWith(`${data.value}.`) || `/${claim.data.scope_path}/`.includes(`/toolset:${data.value}/`);
+    case 'workflow':
+      return `${claim.data.scope_path}/`.startsWith(`${data.value}/`);
+    case 'run':
+      return claim.data.run_id === data.value;
   }
 };
 

@@ -47,13 +47,13 @@ export class SampleLog {
     return toInstant(this.nowMs + afterMs);
   }
 
-  async emit<D>(service: ServiceName, subject: string, definition: EventDefinition<string, D>, data: D, options: { actor?: Actor; id?: string } = {}): Promise<RecordedEvent> {
+  async emit<D>(service: ServiceName, subject: string, definition: EventDefinition<string, D>, data: D, options: { actor?: Actor; id?: string; correlationId?: string } = {}): Promise<RecordedEvent> {
     this.nowMs += 1_000;
     const store = this.stores[service];
     const stream = { tenant: this.tenant, aggregate: definition.aggregate, id: subject };
     const [recorded] = await store.transact({ streams: [stream] }, async (tx) => {
       const expectedVersion = (await store.load(tx, stream)).length;
-      return store.append(tx, [{ stream, expectedVersion, events: [{ definition, data, actor: options.actor ?? { type: 'service', id: service }, ...(options.id === undefined ? {} : { id: options.id }) }] }]);
+      return store.append(tx, [{ stream, expectedVersion, events: [{ definition, data, actor: options.actor ?? { type: 'service', id: service }, ...(options.id === undefined ? {} : { id: options.id }), ...(options.correlationId === undefined ? {} : { correlationId: options.correlationId }) }] }]);
     });
     this.log(service, definition, recorded as RecordedEvent);
     return recorded as RecordedEvent;

@@ -176,7 +176,7 @@ export class Story {
       const execution = this.execution(grant);
       await this.log.emit('executor', execution.execution_id, contracts.ExecutionStarted, { ...execution, reservation_id: held.reservation_id, execute_by: held.execute_by });
     }
-    await this.log.emit('reservations', held.reservation_id, contracts.ReservationStarted, { reservation_id: held.reservation_id, started_at: this.log.instant(), attested_by: grant.execution_mode === 'managed' ? 'executor' : 'agent' });
+    await this.log.emit('reservations', held.reservation_id, contracts.ReservationStarted, { reservation_id: held.reservation_id, started_at: this.log.instant(), attested_by: grant.execution_mode === 'managed' ? 'executor' : 'agent' }, { correlationId: grant.action_id });
   }
 
   private settlement(grant: Grant, held: Held) {
