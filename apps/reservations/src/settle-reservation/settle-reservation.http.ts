@@ -33,7 +33,7 @@ const releasing = (reason: string, attestedBy: 'agent' | 'executor' | 'person'):
  * An agent's own words may be personal and events are for ever, so only a reason in the form of a code goes into one
  * (architecture.md "Privacy and erasure").
  */
-const reasonCode = (reason: string | undefined, otherwise: string): string => (reason !== undefined && /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/.test(reason) ? reason : otherwise);
+export const reasonCode = (reason: string | undefined, otherwise: string): string => (reason !== undefined && /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/.test(reason) ? reason : otherwise);
 const attestorOf = (principal: Principal): 'agent' | 'executor' => (principal.type === 'agent' ? 'agent' : 'executor');
 
 /** From a claim to its end. Agents settle their self executions, the executor its managed ones; a person reconciles. */

@@ -8,6 +8,8 @@ export interface RouteDescription {
   readonly query?: Schema<unknown>;
   /** By status; `'html'` for a page, `'empty'` for none. */
   readonly answers: Readonly<Record<number, Schema<unknown> | 'html' | 'empty'>>;
+  /** Bodies of its errors by status, on the few routes whose errors are not problem documents (they speak somebody else's protocol). */
+  readonly errors?: Readonly<Record<number, Schema<unknown>>>;
   /** Problems it may answer with beyond those every route has. */
   readonly codes?: readonly Code[];
   /** A POST that takes no Idempotency-Key, because it writes nothing or is idempotent by what it is sent. */

@@ -36,7 +36,11 @@ const codesOf = (route: Route): readonly Code[] => [
   ]),
 ];
 
+const errorsOf = (errors: Readonly<Record<number, Schema<unknown>>>): Json =>
+  Object.fromEntries(Object.entries(errors).map(([status, schema]) => [status, { description: 'An error in the words of the protocol.', content: { 'application/json': { schema: schema.json } } }]));
+
 const problemsOf = (route: Route): Json => {
+  if (route.description?.errors !== undefined) return errorsOf(route.description.errors);
   const byStatus = new Map<number, Code[]>();
   for (const code of codesOf(route)) byStatus.set(CODES[code].status, [...(byStatus.get(CODES[code].status) ?? []), code]);
   return Object.fromEntries(
