@@ -1,3 +1,4 @@
+export { createDatabase, DATABASE } from './database.js';
 export * from './standalone.js';
 export * from './environment.js';
 export * from './secrets.js';

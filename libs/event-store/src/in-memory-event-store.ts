@@ -37,7 +37,7 @@ export class InMemoryEventStore implements EventStore<InMemoryTransaction> {
     for (const { key, exclusive } of plan.fences) releases.push(await this.locks.acquire(key, exclusive));
     for (const { key } of plan.streams) releases.push(await this.locks.acquire(key, true));
     try {
-      const tx: InMemoryTransaction = { locked: new Set(locks.streams.map(streamKey)), staged: new Map() };
+      const tx: InMemoryTransaction = { locked: new Set([...locks.streams, ...(locks.fresh ?? [])].map(streamKey)), staged: new Map() };
       const result = await work(tx);
       for (const [key, events] of tx.staged) {
         this.streams.set(key, [...(this.streams.get(key) ?? []), ...events]);

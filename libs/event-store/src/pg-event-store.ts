@@ -74,7 +74,7 @@ export class PgEventStore implements EventStore<PgTransaction> {
   }
 
   private async inLockedTransaction<T>(locks: Locks, work: (tx: PgTransaction) => Promise<T>, { waiting }: { readonly waiting: boolean }): Promise<T> {
-    const held: Held = { streams: new Set(locks.streams.map(streamKey)), appended: false };
+    const held: Held = { streams: new Set([...locks.streams, ...(locks.fresh ?? [])].map(streamKey)), appended: false };
     const opening = this.begin + lockStatements(lockPlan(this.service, locks));
     const result = await inTransaction(this.pool, opening, async (tx, opened) => {
       this.held.set(tx, held);

@@ -44,6 +44,8 @@ export interface RecordedEvent<D = unknown> {
 export interface Locks {
   readonly fences?: readonly { readonly tenant: string; readonly mode: 'shared' | 'exclusive' }[];
   readonly streams: readonly StreamId[];
+  /** Streams that begin here under ids drawn for them just now: nobody else can append to them yet, so they need no lock. */
+  readonly fresh?: readonly StreamId[];
 }
 
 /** `Tx` is the adapter's transaction: a pg client, or nothing for the in-memory store. */

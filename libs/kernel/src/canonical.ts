@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, hash, randomBytes } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { JsonValue } from './json.js';
 
@@ -12,10 +12,10 @@ export const canonicalText = (value: JsonValue): string => {
 /** RFC 8785 bytes (UTF-8). Hash once, carry the bytes: they are what a tool is sent. */
 export const canonicalBytes = (value: JsonValue): Uint8Array => Buffer.from(canonicalText(value), 'utf8');
 
-export const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
+export const sha256 = (bytes: Uint8Array): Buffer => hash('sha256', bytes, 'buffer');
 
 /** `sha256:<64 lower-case hex digits>`, as every hash on a wire is written. */
-export const sha256Text = (bytes: Uint8Array): string => `sha256:${sha256(bytes).toString('hex')}`;
+export const sha256Text = (bytes: Uint8Array): string => `sha256:${hash('sha256', bytes, 'hex')}`;
 
 export const SALT_BYTES = 16;
 

@@ -1,4 +1,4 @@
-import { createHash, randomFillSync } from 'node:crypto';
+import { hash, randomFillSync } from 'node:crypto';
 
 /** Random bytes are drawn in blocks: one call to the generator serves 256 ids. */
 const pool = new Uint8Array(4096);
@@ -34,14 +34,13 @@ export const newId = (nowMs: number = Date.now()): string => {
  * Used for ids that a restart must find again: `execution_id = derivedId('execution', tenant, grantId, String(useNo))`.
  */
 export const derivedId = (...parts: readonly string[]): string => {
-  const hash = createHash('sha256');
-  for (const part of parts) {
+  const measured = parts.flatMap((part) => {
     const bytes = Buffer.from(part, 'utf8');
     const length = Buffer.alloc(4);
     length.writeUInt32BE(bytes.length);
-    hash.update(length).update(bytes);
-  }
-  return uuidText(hash.digest().subarray(0, 16), 8);
+    return [length, bytes];
+  });
+  return uuidText(hash('sha256', Buffer.concat(measured), 'buffer').subarray(0, 16), 8);
 };
 
 const uuidText = (bytes: Buffer, version: 7 | 8): string => {

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { closedLoop, openLoop } from './load.js';
 import type { Measured, Rounds, Window } from './load.js';
-import type { Setting } from './setting.js';
+import type { BenchTenant } from './bench-tenant.js';
 
 interface Grant {
   readonly grant_id: string;
@@ -24,10 +24,10 @@ const key = (): string => `k${(keys += 1)}-${process.pid}`;
 
 const proposalOf = (scopePath: string, runId: string): object => ({ scope_path: scopePath, run_id: runId, action_kind: 'bench.step', tool: TOOL, arguments: { step: keys }, execution_mode: 'self', reversal: { reason: 'a benchmark' } });
 
-const propose = (setting: Setting, scopePath: string, runId: string): Promise<Proposed> => setting.wire.post<Proposed>('/v1/actions', proposalOf(scopePath, runId), setting.agentKey, key());
+const propose = (setting: BenchTenant, scopePath: string, runId: string): Promise<Proposed> => setting.wire.post<Proposed>('/v1/actions', proposalOf(scopePath, runId), setting.agentKey, key());
 
 /** Grants with many uses, one for each client (or budget), so that a lifecycle is one reserve and one commit. */
-export const grantsOn = async (setting: Setting, scopePaths: readonly string[]): Promise<Grant[]> => {
+export const grantsOn = async (setting: BenchTenant, scopePaths: readonly string[]): Promise<Grant[]> => {
   const grants: Grant[] = [];
   const queue = [...scopePaths.entries()];
   await Promise.all(
@@ -43,28 +43,28 @@ export const grantsOn = async (setting: Setting, scopePaths: readonly string[]):
   return grants;
 };
 
-export const defineBudget = (setting: Setting, scopePath: string, cap: string): Promise<{ budget_id: string }> => setting.wire.post('/v1/budgets', { tenant: setting.tenant, scope_path: scopePath, unit: 'RISK_POINTS', cap }, setting.adminToken, key());
+export const defineBudget = (setting: BenchTenant, scopePath: string, cap: string): Promise<{ budget_id: string }> => setting.wire.post('/v1/budgets', { tenant: setting.tenant, scope_path: scopePath, unit: 'RISK_POINTS', cap }, setting.adminToken, key());
 
-const reserve = (setting: Setting, grant: Grant): Promise<{ reservation_id: string }> => {
+const reserve = (setting: BenchTenant, grant: Grant): Promise<{ reservation_id: string }> => {
   grant.used += 1;
   const first = grant.used === 1 ? { grant: grant.grant } : {};
   return setting.wire.post('/v1/reservations', { ...first, grant_id: grant.grant_id, use_no: grant.used, execution_mode: 'self', scope_path: grant.scope_path, run_id: grant.run_id, action_kind: 'bench.step', tool: TOOL, arguments_hash: grant.arguments_hash }, setting.agentKey, key());
 };
 
 /** One lifecycle: reserve, then commit what was reserved. */
-export const lifecycle = async (setting: Setting, grant: Grant, reserved: () => void): Promise<void> => {
+export const lifecycle = async (setting: BenchTenant, grant: Grant, reserved: () => void): Promise<void> => {
   const { reservation_id } = await reserve(setting, grant);
   reserved();
   await setting.wire.post(`/v1/reservations/${reservation_id}/commit`, { actual: [{ unit: 'RISK_POINTS', amount: '1' }] }, setting.agentKey, key());
 };
 
-export const proposeLoop = (setting: Setting, clients: number, window: Window): Promise<Measured> =>
+export const proposeLoop = (setting: BenchTenant, clients: number, window: Window): Promise<Measured> =>
   closedLoop(clients, window, async (client) => {
     await propose(setting, `tenant:${setting.tenant}/app:propose`, `run-${client}`);
   });
 
 /** Each client has a grant of its own on the one path (hot), or walks through many paths (spread). */
-export const lifecycleLoop = (setting: Setting, clients: number, window: Window, grants: readonly Grant[]): Promise<Rounds> => {
+export const lifecycleLoop = (setting: BenchTenant, clients: number, window: Window, grants: readonly Grant[]): Promise<Rounds> => {
   const turns = new Array<number>(clients).fill(0);
   return closedLoop(clients, window, async (client, mark) => {
     const turn = turns[client] ?? 0;
@@ -77,7 +77,7 @@ export const lifecycleLoop = (setting: Setting, clients: number, window: Window,
 };
 
 /** From the moment a proposal was due until its reservation is held: what an agent waits before it may act. */
-export const proposeToAuthorised = (setting: Setting, perSecond: number, window: Window): Promise<Measured> =>
+export const proposeToAuthorised = (setting: BenchTenant, perSecond: number, window: Window): Promise<Measured> =>
   openLoop(perSecond, window, async (nth) => {
     const scope_path = `tenant:${setting.tenant}/app:latency`;
     const run_id = `latency-${nth}`;
@@ -86,7 +86,7 @@ export const proposeToAuthorised = (setting: Setting, perSecond: number, window:
   });
 
 /** The ledger after the load, by SQL: nothing held, nothing over its cap. */
-export const ledger = async (setting: Setting): Promise<{ held: bigint; committed: bigint; overGrants: number }> => {
+export const ledger = async (setting: BenchTenant): Promise<{ held: bigint; committed: bigint; overGrants: number }> => {
   const client = new pg.Client({ connectionString: setting.databaseUrl });
   await client.connect();
   try {

@@ -7,35 +7,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startServices } from '@exequatur/standalone';
+import { seedBench } from './bench-tenant.js';
+import type { BenchTenant } from './bench-tenant.js';
 import { wireTo } from './http.js';
 import type { Wire } from './http.js';
 
 /** A server process of its own, with fsync and synchronous_commit on, and what the runs need in it. */
-export interface Setting {
-  readonly wire: Wire;
-  readonly agentKey: string;
-  readonly adminToken: string;
-  readonly tenant: string;
-  readonly databaseUrl: string;
+export interface Setting extends BenchTenant {
   /** Waits until every consumer has caught up, so that a run does not pay for the events of the one before. */
   atRest(): Promise<void>;
   stop(): Promise<void>;
 }
-
-const TENANT = 'bench';
-const POLICY = `version: 1
-classes:
-  routine: { kinds: [bench.step], default: allow, on_silence: expire }
-tools:
-  bench.step: { kind: bench.step, risk_points: 1 }
-rules:
-  - id: many-uses
-    match: { kind: bench.step }
-    decision: allow_with_caps
-    caps: { max_uses: 10000, expires_in: 1h }
-`;
-
-const READY_WITHIN_MS = 60_000;
 
 /** In one process, as `npm start`, or in five over the PostgreSQL transport, as `npm run services` with another transport. */
 export type Topology = 'one-process' | 'services';
@@ -80,19 +62,10 @@ export const startSetting = async (topology: Topology, connections: number): Pro
       for (const each of wires.values()) await each.close();
     },
   };
-  const admin = <T>(path: string, body: object): Promise<T> => wire.post<T>(path, { tenant: TENANT, ...body }, adminToken, `bench-${path}-${JSON.stringify(body)}`.replace(/[^\x21-\x7e]/g, '').slice(0, 200));
-  await admin('/v1/tenants', { display_name: 'Bench' });
-  await admin('/v1/agents', { agent: 'bench', display_name: 'Bench', scope_prefix: `tenant:${TENANT}` });
-  const { key: agentKey } = await admin<{ key: string }>('/v1/agents/bench/keys', {});
-  await admin('/v1/policies', { source: POLICY, reason: 'benchmark' });
   const postgresPort = readFileSync(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8').split('\n')[3] ?? '';
   const password = readFileSync(join(dataDir, 'secrets', 'reservations.database-password'), 'utf8');
   return {
-    wire,
-    agentKey,
-    adminToken,
-    tenant: TENANT,
-    databaseUrl: `postgres://exequatur_reservations:${password}@127.0.0.1:${postgresPort}/exequatur`,
+    ...(await seedBench(wire, adminToken, `postgres://exequatur_reservations:${password}@127.0.0.1:${postgresPort}/exequatur`)),
     atRest: () => untilAtRest(server.urls),
     stop: async () => {
       await wire.close();
@@ -102,6 +75,7 @@ export const startSetting = async (topology: Topology, connections: number): Pro
   };
 };
 
+const READY_WITHIN_MS = 60_000;
 const REST_WITHIN_MS = 120_000;
 
 const untilAtRest = async (urls: readonly string[]): Promise<void> => {

@@ -29,7 +29,7 @@ const LOCK = `
 WITH wanted AS (
   SELECT b.budget_id FROM budget b JOIN unnest($1::text[], $2::text[]) AS place (tenant, scope_path) USING (tenant, scope_path)
   UNION
-  SELECT h.budget_id FROM unnest($3::text[], $4::uuid[]) AS settled (tenant, reservation_id) JOIN reservation r USING (tenant, reservation_id) JOIN hold h USING (reservation_id)
+  SELECT unnest(r.charged) FROM unnest($3::text[], $4::uuid[]) AS settled (tenant, reservation_id) JOIN reservation r USING (tenant, reservation_id)
 )
 SELECT b.budget_id, b.tenant, b.scope_path, b.unit, b.cap, b.held, b.committed, b.entry_no
 FROM budget b JOIN wanted USING (budget_id) ORDER BY b.budget_id FOR UPDATE OF b`;

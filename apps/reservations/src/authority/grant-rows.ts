@@ -43,7 +43,7 @@ SELECT g.tenant, g.grant_id, g.claims, g.closed FROM grant_row g
 WHERE (g.tenant, g.grant_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
 ORDER BY g.tenant, g.grant_id FOR UPDATE`;
 
-const USES = `SELECT u.tenant, u.grant_id, u.use_no FROM grant_use u WHERE (u.tenant, u.grant_id, u.use_no) IN (SELECT * FROM unnest($1::text[], $2::uuid[], $3::integer[]))`;
+const USES = `SELECT r.tenant, r.grant_id, r.use_no FROM reservation r WHERE (r.tenant, r.grant_id, r.use_no) IN (SELECT * FROM unnest($1::text[], $2::uuid[], $3::integer[]))`;
 
 /** One use a command asks for. */
 export interface UseRef extends GrantRef {

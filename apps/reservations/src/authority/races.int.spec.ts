@@ -138,7 +138,7 @@ describe(`${PROCESSES} processes at one barrier`, () => {
     expect(folded.budgets).toEqual(budgets.rows);
     const freezes = await here.pool.query('SELECT freeze_id, status FROM scope_freeze ORDER BY freeze_id');
     expect(folded.freezes).toEqual(freezes.rows);
-    const uses = await here.pool.query('SELECT grant_id, use_no, reservation_id FROM grant_use ORDER BY reservation_id');
+    const uses = await here.pool.query('SELECT grant_id, use_no, reservation_id FROM reservation WHERE grant_id IS NOT NULL ORDER BY reservation_id');
     expect(folded.uses).toEqual(uses.rows);
     expect(reservations.rows.length).toBeGreaterThan(50);
   });

@@ -17,7 +17,9 @@ import { writeDecided } from './write-decided.js';
 /** What `PgEventStore.transact` must have locked before `apply` may run on these commands. */
 export const authorityLocks = (commands: readonly AuthorityCommand[]): Locks => ({
   fences: [...new Set(commands.map(({ tenant }) => tenant))].map((tenant) => ({ tenant, mode: 'shared' as const })),
-  streams: [...new Map(commands.map(({ tenant, reservationId }) => [reservationId, reservationStream(tenant, reservationId)])).values()],
+  streams: [...new Map(commands.filter(({ kind }) => kind === 'settle').map(({ tenant, reservationId }) => [reservationId, reservationStream(tenant, reservationId)])).values()],
+  // A reserve draws the id of its reservation.
+  fresh: commands.filter(({ kind }) => kind === 'reserve').map(({ tenant, reservationId }) => reservationStream(tenant, reservationId)),
 });
 
 /**

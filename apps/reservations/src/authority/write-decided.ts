@@ -20,37 +20,32 @@ const DEFINITIONS: Readonly<Record<ReservationEvent['type'], EventDefinition>> =
 };
 
 /**
- * All rows of a batch in one statement: claims with the uses they take and their holds, reservations moved, budgets moved.
+ * All rows of a batch in one statement: claims, which take their uses, reservations moved, budgets moved.
  * Nobody looks at its answer, so it fails by itself (invariants 4, 5 and 7 on rows): a use is taken once; a reservation is at
  * the version it was decided on; a budget moves by differences from the entry it was decided on, and covers what it holds.
  */
 const WRITE = `
 WITH claimed AS (
-  INSERT INTO reservation (reservation_id, tenant, version, status, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, held_at, execute_by, expires_at, claim)
-  SELECT reservation_id, tenant, 1, 'Held', grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, $15, execute_by, expires_at, claim
-  FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[], $16::timestamptz[], $17::text[])
-    AS r (reservation_id, tenant, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, execute_by, expires_at, claim)
-), taken AS (
-  INSERT INTO grant_use (tenant, grant_id, use_no, reservation_id) SELECT * FROM unnest($2::text[], $3::uuid[], $4::integer[], $1::uuid[])
-), set_aside AS (
-  INSERT INTO hold (reservation_id, budget_id, unit, amount) SELECT * FROM unnest($18::uuid[], $19::uuid[], $20::text[], $21::numeric[])
+  INSERT INTO reservation (reservation_id, tenant, version, status, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, held_at, execute_by, expires_at, claim, charged)
+  SELECT reservation_id, tenant, 1, 'Held', grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, $15, execute_by, expires_at, claim, charged::uuid[]
+  FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[], $16::timestamptz[], $17::text[], $18::text[])
+    AS r (reservation_id, tenant, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, execute_by, expires_at, claim, charged)
 ), settled AS (
   UPDATE reservation r SET status = m.status, expires_at = m.expires_at, version = r.version + m.events
-  FROM unnest($22::uuid[], $23::text[], $24::timestamptz[], $25::integer[], $26::integer[]) AS m (reservation_id, status, expires_at, events, expected)
+  FROM unnest($19::uuid[], $20::text[], $21::timestamptz[], $22::integer[], $23::integer[]) AS m (reservation_id, status, expires_at, events, expected)
   WHERE r.reservation_id = m.reservation_id AND r.version = m.expected
   RETURNING 1
 ), charged AS (
   UPDATE budget b SET held = b.held + m.held, committed = b.committed + m.committed, entry_no = m.entry_no
-  FROM unnest($27::uuid[], $28::numeric[], $29::numeric[], $30::bigint[], $31::bigint[]) AS m (budget_id, held, committed, entry_no, expected)
+  FROM unnest($24::uuid[], $25::numeric[], $26::numeric[], $27::bigint[], $28::bigint[]) AS m (budget_id, held, committed, entry_no, expected)
   WHERE b.budget_id = m.budget_id AND b.entry_no = m.expected AND b.held + m.held + b.committed + m.committed <= b.cap
   RETURNING 1
 )
-SELECT must((SELECT count(*) FROM settled) = $32, 'a reservation moved under its lock'),
-       must((SELECT count(*) FROM charged) = $33, 'a budget moved under its lock, or would not cover what is held')`;
+SELECT must((SELECT count(*) FROM settled) = $29, 'a reservation moved under its lock'),
+       must((SELECT count(*) FROM charged) = $30, 'a budget moved under its lock, or would not cover what is held')`;
 
 const claimColumns = ({ held }: Decided, nowMs: number): unknown[] => {
   const claims = held.map(({ data }) => data);
-  const holds = claims.flatMap(({ reservation_id, holds: moves }) => moves.map((move) => ({ reservation_id, ...move })));
   return [
     claims.map(({ reservation_id }) => reservation_id),
     held.map(({ tenant }) => tenant),
@@ -69,10 +64,7 @@ const claimColumns = ({ held }: Decided, nowMs: number): unknown[] => {
     toInstant(nowMs),
     claims.map(({ expires_at }) => expires_at),
     claims.map(claimText),
-    holds.map(({ reservation_id }) => reservation_id),
-    holds.map(({ budget_id }) => budget_id),
-    holds.map(({ unit }) => unit),
-    holds.map(({ amount }) => amount),
+    claims.map(({ holds }) => `{${holds.map(({ budget_id }) => budget_id).join()}}`),
   ];
 };
 

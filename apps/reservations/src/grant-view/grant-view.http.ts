@@ -40,7 +40,7 @@ export class GrantViewHttp {
     const { rows } = await this.database.query<Row>(
       `SELECT grant_id, action_id, claims, closed, clock_timestamp() AS now,
          EXISTS (SELECT 1 FROM withdrawn_action w WHERE w.tenant = g.tenant AND w.action_id = g.action_id) AS withdrawn,
-         (SELECT count(*)::integer FROM grant_use u WHERE u.tenant = g.tenant AND u.grant_id = g.grant_id) AS uses
+         (SELECT count(*)::integer FROM reservation r WHERE r.tenant = g.tenant AND r.grant_id = g.grant_id) AS uses
        FROM grant_row g WHERE tenant = $1 AND grant_id = $2`,
       [tenant, id],
     );

@@ -42,24 +42,16 @@ CREATE INDEX grant_row_by_action ON grant_row (tenant, action_id);
 -- ActionWithdrawn ends every grant of its action, those that are still on their way included.
 CREATE TABLE withdrawn_action (tenant text NOT NULL, action_id uuid NOT NULL, PRIMARY KEY (tenant, action_id));
 
--- Invariants 4 and 5: one use, one claim, for ever.
-CREATE TABLE grant_use (
-  tenant text NOT NULL,
-  grant_id uuid NOT NULL,
-  use_no integer NOT NULL CHECK (use_no >= 1),
-  reservation_id uuid NOT NULL,
-  PRIMARY KEY (tenant, grant_id, use_no)
-);
-
+-- One row a claim, written once and then moved; nothing that changes is indexed but by what may still act.
 CREATE TABLE reservation (
   reservation_id uuid PRIMARY KEY,
   tenant text NOT NULL,
   version integer NOT NULL,
   status text NOT NULL CHECK (status IN ('Held', 'Started', 'Unknown', 'Committed', 'Released', 'Expired')),
-  grant_id uuid NOT NULL,
-  use_no integer NOT NULL,
-  action_id uuid NOT NULL,
-  execution_id uuid NOT NULL,
+  grant_id uuid,
+  use_no integer CHECK (use_no >= 1),
+  action_id uuid,
+  execution_id uuid,
   agent text NOT NULL,
   scope_path text NOT NULL,
   action_kind text NOT NULL,
@@ -70,14 +62,18 @@ CREATE TABLE reservation (
   held_at timestamptz NOT NULL,
   execute_by timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
+  -- budgets that hold something for it
+  charged uuid[] NOT NULL,
   -- ReservationHeld's data: what nothing ever queries by
-  claim text NOT NULL
+  claim text NOT NULL,
+  -- Invariants 4 and 5: one use, one claim, for ever.
+  CONSTRAINT use_claimed_once UNIQUE (tenant, grant_id, use_no),
+  CONSTRAINT use_of_a_grant CHECK ((grant_id IS NULL) = (use_no IS NULL))
 ) WITH (fillfactor = 80);
 -- Only what may still act is swept, so ended rows cost the index nothing.
 CREATE INDEX reservation_due ON reservation (expires_at) WHERE status IN ('Held', 'Started');
 -- For quiescing a freeze and listing what is unknown.
 CREATE INDEX reservation_standing ON reservation (tenant, fence_epoch) WHERE status IN ('Held', 'Started', 'Unknown');
-CREATE INDEX reservation_by_execution ON reservation (tenant, execution_id);
 
 -- Amounts fit 30 digits (kernel). No index on held, committed or entry_no, and room on the page: hot rows update in place.
 CREATE TABLE budget (
@@ -93,12 +89,4 @@ CREATE TABLE budget (
   CONSTRAINT budget_covers CHECK (held + committed <= cap),
   CONSTRAINT budget_not_negative CHECK (held >= 0 AND committed >= 0)
 ) WITH (fillfactor = 70);
-
-CREATE TABLE hold (
-  reservation_id uuid NOT NULL,
-  budget_id uuid NOT NULL,
-  unit text NOT NULL,
-  amount numeric(30, 0) NOT NULL CHECK (amount > 0),
-  PRIMARY KEY (reservation_id, budget_id)
-);
 `;

@@ -9,7 +9,7 @@ import { Database } from '@exequatur/service-kit';
 import type { SettleAsked } from '../authority/authority-command.js';
 import { authorityLocks, RuntimeAuthority } from '../authority/runtime-authority.js';
 
-type Execution = { readonly execution_id: string; readonly reservation_id?: string };
+type Execution = { readonly grant_id: string; readonly use_no: number; readonly reservation_id?: string };
 
 /** The executor's outcomes are facts: they settle managed claims, however late they come. */
 @Controller()
@@ -64,7 +64,7 @@ export class SettleClaimWhenExecuted {
 
   private async settle(delivery: Delivery<Execution>, command: SettleAsked['command']): Promise<void> {
     const { id, tenant, traceparent, data } = delivery.event;
-    const reservationIds = data.reservation_id === undefined ? await this.standingClaims(tenant, data.execution_id) : [data.reservation_id];
+    const reservationIds = data.reservation_id === undefined ? await this.standingClaims(tenant, data) : [data.reservation_id];
     const commands = reservationIds.map(
       (reservationId): SettleAsked => ({ kind: 'settle', tenant, reservationId, actor: { type: 'service', id: 'executor' }, causationId: id, ...(traceparent === undefined ? {} : { traceparent }), command, onlyMode: 'managed' }),
     );
@@ -76,8 +76,8 @@ export class SettleClaimWhenExecuted {
     });
   }
 
-  private async standingClaims(tenant: string, executionId: string): Promise<readonly string[]> {
-    const { rows } = await this.database.query<{ reservation_id: string }>("SELECT reservation_id FROM reservation WHERE tenant = $1 AND execution_id = $2 AND status IN ('Held', 'Started', 'Unknown')", [tenant, executionId]);
+  private async standingClaims(tenant: string, { grant_id, use_no }: Execution): Promise<readonly string[]> {
+    const { rows } = await this.database.query<{ reservation_id: string }>("SELECT reservation_id FROM reservation WHERE tenant = $1 AND grant_id = $2 AND use_no = $3 AND status IN ('Held', 'Started', 'Unknown')", [tenant, grant_id, use_no]);
     return rows.map(({ reservation_id }) => reservation_id);
   }
 }

@@ -1,7 +1,3 @@
-import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
-import { map, type Observable } from 'rxjs';
-import type { HttpReply } from './http-request.js';
-
 /** An answer as it goes out: serialised once, so that a replay is byte-equal. */
 export class Answer {
   constructor(
@@ -21,20 +17,5 @@ export class Answer {
   /** 303 See Other: after a form was posted. */
   static seeOther(location: string, headers: Readonly<Record<string, string>> = {}): Answer {
     return new Answer(303, Buffer.alloc(0), { location, ...headers });
-  }
-}
-
-/** Lets handlers return an Answer; anything else goes out as JSON with the route's own status. */
-export class AnswerInterceptor implements NestInterceptor {
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    if (context.getType() !== 'http') return next.handle();
-    return next.handle().pipe(
-      map((result: unknown) => {
-        if (!(result instanceof Answer)) return result;
-        const reply = context.switchToHttp().getResponse<HttpReply>();
-        reply.code(result.status).headers(result.headers);
-        return result.body;
-      }),
-    );
   }
 }

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { newId } from '@exequatur/kernel';
 import type { FastifyInstance } from 'fastify';
 import { asProblem } from '../problem/as-problem.js';
 import type { Admission } from './admission.js';
+import { AnsweringAdapter } from './answering-adapter.js';
 import { registerBodies } from './bodies.js';
 import type { HttpReply, HttpRequest } from './http-request.js';
 import { HTTP_LIMITS } from './limits.js';
@@ -30,8 +30,10 @@ const REQUEST_ID = /^[A-Za-z0-9_.-]{1,64}$/;
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 const requestIdOf = (given: string | string[] | undefined): string => (typeof given === 'string' && REQUEST_ID.test(given) ? given : newId());
+/** 32 digits, 122 of their bits random, from the generator's cache. */
+const randomHex = (): string => randomUUID().replaceAll('-', '');
 const traceparentOf = (given: string | string[] | undefined): string =>
-  typeof given === 'string' && TRACEPARENT.test(given) ? given : `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
+  typeof given === 'string' && TRACEPARENT.test(given) ? given : `00-${randomHex()}-${randomHex().slice(16)}-01`;
 
 const identify = (request: HttpRequest, reply: HttpReply, secure: boolean): void => {
   request.traceparent = traceparentOf(request.headers['traceparent']);
@@ -46,8 +48,8 @@ const admit = (admission: Admission, request: HttpRequest, reply: HttpReply): vo
 };
 
 /** The Fastify adapter of one service, with bodies, bounds and headers in place; routes come from Nest. `secure`: reached by https. */
-export const fastifyServer = (admission: Admission, { secure }: { readonly secure: boolean }): { readonly adapter: FastifyAdapter; readonly server: FastifyInstance } => {
-  const adapter = new FastifyAdapter({
+export const fastifyServer = (admission: Admission, { secure }: { readonly secure: boolean }): { readonly adapter: AnsweringAdapter; readonly server: FastifyInstance } => {
+  const adapter = new AnsweringAdapter({
     logger: false,
     bodyLimit: HTTP_LIMITS.bodyBytes,
     requestTimeout: HTTP_LIMITS.receiveMs,

@@ -1,7 +1,7 @@
 /** Table of idempotent answers, unqualified: it lands in the schema of whoever runs it. Part of a service's first migration. */
 export const idempotencyDdl = (): string => `
 CREATE TABLE idempotency (
-  -- SHA-256 over tenant, principal, operation and key
+  -- SHA-256 over schema, tenant, principal, operation and key
   scope bytea PRIMARY KEY CHECK (octet_length(scope) = 32),
   input_hash bytea NOT NULL CHECK (octet_length(input_hash) = 32),
   status smallint NOT NULL CHECK (status BETWEEN 200 AND 499 AND status <> 429),
@@ -13,5 +13,6 @@ CREATE TABLE idempotency (
   kept_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   expires_at timestamptz NOT NULL
 );
-CREATE INDEX idempotency_expiry ON idempotency (expires_at);
+-- Rows come about in the order of their expiry, and only the sweep asks for it.
+CREATE INDEX idempotency_expiry ON idempotency USING brin (expires_at) WITH (pages_per_range = 16, autosummarize = on);
 `;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { pipelined, type PgTransaction } from '@exequatur/event-store';
 import { openBytes, sealBytes, type KeyStore } from '@exequatur/sealing';
 import type { Queryable } from '../database/database.js';
@@ -52,8 +52,6 @@ WITH kept AS (
 const KEEP_MS = 24 * 60 * 60 * 1_000;
 const SWEEP_ROWS = 1_000;
 
-const scopeHash = ({ tenant, principal, operation, key }: IdempotentScope): Buffer => createHash('sha256').update(JSON.stringify([tenant, principal, operation, key])).digest();
-
 const NEW: Claim = { status: 'new' };
 const inFlight = (): Claim => ({ status: 'refused', problem: new Problem('IDEMPOTENCY_IN_FLIGHT', undefined, undefined, 1) });
 
@@ -62,6 +60,8 @@ const inFlight = (): Claim => ({ status: 'refused', problem: new Problem('IDEMPO
  * or neither. `claim` comes right after the stream locks (architecture.md "Lock order"), `keep` before the commit.
  */
 export class Idempotency {
+  private readonly hashes = new WeakMap<IdempotentScope, Buffer>();
+
   constructor(
     private readonly schema: string,
     private readonly keys: KeyStore,
@@ -78,7 +78,7 @@ export class Idempotency {
   /** One claim a scope, in order. A scope that stands twice in the list is in flight the second time. */
   async claimMany(tx: Queryable, scopes: readonly IdempotentScope[]): Promise<readonly Claim[]> {
     if (scopes.length === 0) return [];
-    const hashes = scopes.map(scopeHash);
+    const hashes = scopes.map((scope) => this.hashOf(scope));
     const [locked, rows] = await pipelined(
       this.lock(tx, hashes),
       // A statement of its own: its snapshot is younger than the locks, so it sees what their last holder committed.
@@ -104,7 +104,7 @@ export class Idempotency {
   /** Statuses 429 and 5xx are never kept: leave them out. A scope that was not claimed in this transaction makes its commit fail. */
   async keepMany(tx: PgTransaction, answers: readonly { readonly scope: IdempotentScope; readonly kept: KeptAnswer }[]): Promise<void> {
     if (answers.length === 0) return;
-    const hashes = answers.map(({ scope }) => scopeHash(scope));
+    const hashes = answers.map(({ scope }) => this.hashOf(scope));
     const keys = await this.keysOf(answers.map(({ scope, kept }) => ({ tenant: scope.tenant, action_id: kept.actionId ?? null })), (tenant, actions) => this.keys.createActionKeys(tenant, actions, tx));
     const bodies = answers.map(({ scope, kept }, index) => {
       const key = kept.actionId === undefined ? undefined : keys.get(actionName(scope.tenant, kept.actionId));
@@ -135,9 +135,18 @@ export class Idempotency {
   }
 
   private async lock(tx: Queryable, hashes: readonly Buffer[]): Promise<readonly boolean[]> {
-    const keys = hashes.map((hash) => createHash('sha256').update(`idempotency:${this.schema}:`).update(hash).digest().readBigInt64BE(0).toString());
+    const keys = hashes.map((each) => each.readBigInt64BE(0));
     const result = await tx.query<{ got: boolean }>('SELECT pg_try_advisory_xact_lock(key) AS got FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (key, place) ORDER BY place', [keys]);
     return result.rows.map(({ got }) => got);
+  }
+
+  /** Of the schema too: advisory locks are the database's, and services share one. */
+  private hashOf(scope: IdempotentScope): Buffer {
+    const known = this.hashes.get(scope);
+    if (known !== undefined) return known;
+    const made = hash('sha256', JSON.stringify([this.schema, scope.tenant, scope.principal, scope.operation, scope.key]), 'buffer');
+    this.hashes.set(scope, made);
+    return made;
   }
 
   /** Data keys of the actions named in the rows, a round trip a tenant. */

@@ -19,18 +19,27 @@ export interface GuardParts {
   readonly pages: () => PageSessions | undefined;
 }
 
+/** What the decorators of a route say; read once a route, since every request asks. */
+interface Route {
+  readonly isPage: boolean;
+  readonly selectors: readonly Selector[];
+  /** media types of bodies */
+  readonly taken: readonly string[];
+}
+
 /** Media type, credential, permission, rate, in this order, before any handler sees the request. */
 export class AllowGuard implements CanActivate {
+  private readonly routes = new Map<unknown, Map<unknown, Route>>();
+
   constructor(private readonly parts: GuardParts) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     // Events prove their origin in the transport strategy.
     if (context.getType() !== 'http') return true;
     const request = context.switchToHttp().getRequest<HttpRequest>();
-    const isPage = this.metadata<boolean>(context, PAGE) === true;
+    const { isPage, selectors, taken } = this.routeOf(context);
     if (isPage) request.isPage = true;
-    this.checkMediaType(context, request, isPage);
-    const selectors = this.metadata<readonly Selector[]>(context, ALLOW) ?? [];
+    if (request.rawBody !== undefined && !taken.includes(mediaTypeOf(request) ?? '')) problem('UNSUPPORTED_MEDIA_TYPE');
     const principal = await this.authenticate(request, context.switchToHttp().getResponse<HttpReply>(), isPage);
     if (principal !== undefined) {
       request.principal = principal;
@@ -48,11 +57,19 @@ export class AllowGuard implements CanActivate {
     return session === undefined ? undefined : this.parts.directory.person(session.tenant, session.person);
   }
 
-  private checkMediaType(context: ExecutionContext, request: HttpRequest, isPage: boolean): void {
-    if (request.rawBody === undefined) return;
-    const mediaType = mediaTypeOf(request) ?? '';
-    const taken = [JSON_TYPE, ...(isPage ? [FORM_TYPE] : []), ...(this.metadata<readonly string[]>(context, CONSUMES) ?? [])];
-    if (!taken.includes(mediaType)) problem('UNSUPPORTED_MEDIA_TYPE');
+  private routeOf(context: ExecutionContext): Route {
+    const [controller, handler] = [context.getClass(), context.getHandler()];
+    const ofController = this.routes.get(controller) ?? new Map<unknown, Route>();
+    const known = ofController.get(handler);
+    if (known !== undefined) return known;
+    const isPage = this.metadata<boolean>(context, PAGE) === true;
+    const route: Route = {
+      isPage,
+      selectors: this.metadata<readonly Selector[]>(context, ALLOW) ?? [],
+      taken: [JSON_TYPE, ...(isPage ? [FORM_TYPE] : []), ...(this.metadata<readonly string[]>(context, CONSUMES) ?? [])],
+    };
+    this.routes.set(controller, ofController.set(handler, route));
+    return route;
   }
 
   private metadata<T>(context: ExecutionContext, key: string): T | undefined {

@@ -3,7 +3,6 @@ import { DiscoveryService, MetadataScanner, NestFactory, Reflector } from '@nest
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { ServiceConfig } from '../config/service-config.js';
-import { AnswerInterceptor } from '../http/answer.js';
 import { fastifyServer } from '../http/fastify-server.js';
 import { RouteTable } from '../http/route-table.js';
 import { AllowGuard } from '../identity/allow.guard.js';
@@ -50,7 +49,6 @@ const buildApp = async (platform: Platform): Promise<{ readonly app: NestFastify
   const pages = pageSessionsOf(app);
   const { directory, signer, clock, config, log } = platform;
   app.useGlobalGuards(new AllowGuard({ reflector, directory, authentication: new Authentication(directory, signer), rateLimit: new RateLimit(config.REQUESTS_PER_SECOND, clock), pages }));
-  app.useGlobalInterceptors(new AnswerInterceptor());
   app.useGlobalFilters(new ProblemFilter(routes, log, pages));
   const declared = routesOf(app.get(DiscoveryService, { strict: false }), new MetadataScanner(), reflector);
   assertRoutes(declared);
