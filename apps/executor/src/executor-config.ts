@@ -23,6 +23,13 @@ export class ExecutorConfig extends ServiceConfig {
   @Max(600_000)
   EXECUTOR_LEASE_MS: number = 10_000;
 
+  /** Milliseconds from one question to a tool about an unknown outcome to the next; each wait is twice the one before, up to an hour. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(100)
+  @Max(3_600_000)
+  EXECUTOR_ASK_TOOL_MS: number = 5_000;
+
   /** Addresses outside the public internet that connectors may declare: comma-separated, in CIDR form, or `none`. */
   @ValidateBy({
     name: 'networks',

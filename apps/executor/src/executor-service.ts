@@ -3,12 +3,13 @@ import type { ServiceDefinition } from '@exequatur/service-kit';
 import { Connector } from './connectors/connector.js';
 import { ExecutorConfig } from './executor-config.js';
 import { ExecutorModule } from './executor.module.js';
+import { AskTools1772100000000 } from './migrations/ask-tools.js';
 import { CreateExecutor1772000000000 } from './migrations/create-executor.js';
 
 const definition: ServiceDefinition = {
   name: 'executor',
   module: ExecutorModule,
-  migrations: [CreateExecutor1772000000000],
+  migrations: [CreateExecutor1772000000000, AskTools1772100000000],
   entities: [Connector],
   eventTopics: [EVENT_TOPICS.actions, EVENT_TOPICS.approvals, EVENT_TOPICS.directory],
 };

@@ -1,5 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { Module } from '@nestjs/common';
+import { Questions } from './ask-tool/questions.js';
+import { ReconcileByTool } from './ask-tool/reconcile-by-tool.js';
 import { ToolCalls } from './call-tool/tool-calls.js';
 import { ConnectorsHttp } from './connectors/connectors.http.js';
 import { Connectors } from './connectors/connectors.js';
@@ -22,6 +24,6 @@ const egress = { provide: Egress, inject: [ExecutorConfig], useFactory: (config:
 
 @Module({
   controllers: [ExecuteWhatWasGranted, ConnectorsHttp, ExecutionViewHttp, ReconcileExecutionHttp, RequestNextUseHttp],
-  providers: [egress, AskReservations, Connectors, ExecutionLeases, ExecutionRecords, ExecutionWorker, GrantedContents, NameAbandoned, RecordOutcome, RunExecution, ToolCalls],
+  providers: [egress, AskReservations, Connectors, ExecutionLeases, ExecutionRecords, ExecutionWorker, GrantedContents, NameAbandoned, Questions, ReconcileByTool, RecordOutcome, RunExecution, ToolCalls],
 })
 export class ExecutorModule {}

@@ -24,4 +24,16 @@ export const LIMITS = {
   abandonedBatch: 50,
   /** The hold must outlast execute window, runtime and the way of the outcome. */
   holdMarginMs: 30_000,
+  /** Unknown outcomes that one instance asks tools about at the same time. */
+  questionsAtOnce: 4,
+  /** One question to a tool. */
+  questionMs: 10_000,
+  /** Questions about one outcome; then it is left to a person, or to a connector that is configured anew. */
+  questions: 24,
+  /** The longest wait between two of them. */
+  questionMostMs: 3_600_000,
+  /** The share of the workers that one tool may have where its connector names no limit: the others go on while it is slow. */
+  workersPerTool: 0.75,
+  /** Executions of one tenant that may wait; a further use is then answered BUSY. */
+  waitingPerTenant: 10_000,
 } as const;

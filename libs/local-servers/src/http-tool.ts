@@ -18,6 +18,8 @@ export type ToolBehaviour = {
   /** Waits before the effect, and between it and the answer. */
   effectAfterMs?: number;
   answerAfterMs?: number;
+  /** Answers once this resolves. */
+  answerAfter?: Promise<void>;
   /** Sends the body in pieces of one byte, this far apart: an answer that has begun and takes its time. */
   trickleMs?: number;
   /** Closes the connection without an answer, after the effect if there is one: the caller cannot tell. */
@@ -108,6 +110,7 @@ export const startHttpTool = (options: { port?: number } = {}): Promise<HttpTool
     if (reaction.effectAfterMs !== undefined) await wait(reaction.effectAfterMs);
     if (reaction.effect ?? (reaction.status ?? 200) < 400) effects.push({ key: keyOf(request), request, at: new Date() });
     if (reaction.answerAfterMs !== undefined) await wait(reaction.answerAfterMs);
+    await reaction.answerAfter;
     if (reaction.hangUp === true) response.destroy();
     else await answer(response, reaction, wait);
   };

@@ -38,6 +38,8 @@ export class Connectors {
          configured_by = excluded.configured_by, configured_at = excluded.configured_at`,
       [id, tenant, tool.name, tool.version, type, JSON.stringify(settings), sealed, configuredBy],
     );
+    // Whoever can be asked now may know what nobody could be asked before.
+    await tx.query("UPDATE execution SET ask_at = clock_timestamp(), asks = 0 WHERE tenant = $1 AND tool_name = $2 AND tool_version = $3 AND status = 'unknown'", [tenant, tool.name, tool.version]);
   }
 
   /** Without credentials; in the order of their ids, after `after`. */

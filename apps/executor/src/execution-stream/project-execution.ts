@@ -17,11 +17,11 @@ export const projectExecution = async (tx: PgTransaction, tenant: string, event:
     case 'ExecutionFailed':
       return set(`status = 'failed', code = $3, ${ENDED}`, event.data.code);
     case 'ExecutionUnknown':
-      return set(`status = 'unknown', code = $3, ${ENDED}`, event.data.code);
+      return set(`status = 'unknown', code = $3, ask_at = clock_timestamp(), ${ENDED}`, event.data.code);
     case 'ExecutionSkipped':
       return set(`status = 'skipped', code = $3, ${ENDED}`, event.data.code);
     case 'ExecutionReconciled':
-      return set(`status = 'reconciled', reconciled_as = $3, provider_request_id = coalesce($4, provider_request_id)`, event.data.result, event.data.provider_request_id ?? null);
+      return set(`status = 'reconciled', ask_at = NULL, reconciled_as = $3, provider_request_id = coalesce($4, provider_request_id)`, event.data.result, event.data.provider_request_id ?? null);
   }
 };
 

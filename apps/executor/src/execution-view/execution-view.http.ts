@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { count, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
+import { count, instant, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { Allow, Caller, Database, decodeCursor, Describe, pageFields, pageOf, pageSize, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { Principal } from '@exequatur/service-kit';
@@ -7,7 +7,19 @@ import { actingTenant } from '../acting.js';
 import { EXECUTION_STATUSES, executionShape, oneExecution, shownExecution, VIEW_COLUMNS } from './execution-view.js';
 import type { ExecutionViewRow, Visible } from './execution-view.js';
 
-const listShape = object({ ...pageFields, tenant: optional(name()), status: optional(oneOf(...EXECUTION_STATUSES)), action_id: optional(uuid()), agent: optional(name()) });
+const listShape = object({
+  ...pageFields,
+  tenant: optional(name()),
+  status: optional(oneOf(...EXECUTION_STATUSES)),
+  action_id: optional(uuid()),
+  agent: optional(name()),
+  tool: optional(name()),
+  /** why it failed, was skipped, or is not known */
+  code: optional(text(60)),
+  reconciled_as: optional(oneOf('executed', 'not_executed')),
+  /** ended before: those that have been unknown for long */
+  ended_before: optional(instant()),
+});
 const oneShape = object({ tenant: optional(name()) });
 const pageShape = object({ items: list(executionShape, 200), next_cursor: optional(text(500)) });
 
@@ -35,8 +47,9 @@ export class ExecutionViewHttp {
       `SELECT ${VIEW_COLUMNS} FROM execution
        WHERE tenant = $1 AND ($2::text IS NULL OR agent = $2) AND ($3::text IS NULL OR agent = $3) AND ($4::text IS NULL OR status = $4)
          AND ($5::uuid IS NULL OR action_id = $5) AND ($6::bigint IS NULL OR position < $6)
+         AND ($8::text IS NULL OR tool_name = $8) AND ($9::text IS NULL OR code = $9) AND ($10::text IS NULL OR reconciled_as = $10) AND ($11::timestamptz IS NULL OR ended_at < $11)
        ORDER BY position DESC LIMIT $7`,
-      [tenant, agent, query.agent ?? null, query.status ?? null, query.action_id ?? null, before, size + 1],
+      [tenant, agent, query.agent ?? null, query.status ?? null, query.action_id ?? null, before, size + 1, query.tool ?? null, query.code ?? null, query.reconciled_as ?? null, query.ended_before ?? null],
     );
     return pageOf(rows, size, ({ position }) => Number(position), shownExecution);
   }

@@ -1,5 +1,7 @@
 import { count, instant, name, object, oneOf, optional, text, tool, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
+import { DEFAULT_RUNTIME_MS, notExecutedFrom } from '@exequatur/executor-domain';
+import { toInstant } from '@exequatur/kernel';
 import { problem } from '@exequatur/service-kit';
 import type { Queryable } from '@exequatur/service-kit';
 
@@ -23,6 +25,12 @@ export const executionShape = object({
   reservation_id: optional(uuid()),
   execute_by: optional(instant()),
   provider_request_id: optional(text(300)),
+  /** of an unknown one: from when on "not executed" may be said of it */
+  not_executed_from: optional(instant()),
+  /** how often its tool was asked, what it said last, and when it is asked again */
+  asks: optional(count()),
+  tool_said: optional(text(60)),
+  ask_at: optional(instant()),
   requested_at: instant(),
   started_at: optional(instant()),
   ended_at: optional(instant()),
@@ -48,13 +56,17 @@ export interface ExecutionViewRow {
   readonly reservation_id: string | null;
   readonly execute_by: Date | null;
   readonly provider_request_id: string | null;
+  readonly max_runtime_ms: string | null;
+  readonly asks: number;
+  readonly tool_said: string | null;
+  readonly ask_at: Date | null;
   readonly requested_at: Date;
   readonly started_at: Date | null;
   readonly ended_at: Date | null;
 }
 
 export const VIEW_COLUMNS =
-  'position, execution_id, tenant, action_id, grant_id, use_no, agent, tool_name, tool_version, status, attempt, waiting_for, code, reconciled_as, reservation_id, execute_by, provider_request_id, requested_at, started_at, ended_at';
+  'position, execution_id, tenant, action_id, grant_id, use_no, agent, tool_name, tool_version, status, attempt, waiting_for, code, reconciled_as, reservation_id, execute_by, provider_request_id, max_runtime_ms, asks, tool_said, ask_at, requested_at, started_at, ended_at';
 
 export const shownExecution = (row: ExecutionViewRow): ExecutionView => ({
   execution_id: row.execution_id,
@@ -72,10 +84,23 @@ export const shownExecution = (row: ExecutionViewRow): ExecutionView => ({
   ...(row.reservation_id === null ? {} : { reservation_id: row.reservation_id }),
   ...(row.execute_by === null ? {} : { execute_by: row.execute_by.toISOString() }),
   ...(row.provider_request_id === null ? {} : { provider_request_id: row.provider_request_id }),
+  ...unknownOf(row),
   requested_at: row.requested_at.toISOString(),
   ...(row.started_at === null ? {} : { started_at: row.started_at.toISOString() }),
   ...(row.ended_at === null ? {} : { ended_at: row.ended_at.toISOString() }),
 });
+
+/** What whoever settles it wants to know. */
+const unknownOf = (row: ExecutionViewRow): Pick<ExecutionView, 'not_executed_from' | 'asks' | 'tool_said' | 'ask_at'> => {
+  if (row.status !== 'unknown') return {};
+  const from = row.execute_by === null ? undefined : notExecutedFrom(row.execute_by.getTime(), Number(row.max_runtime_ms ?? DEFAULT_RUNTIME_MS));
+  return {
+    ...(from === undefined ? {} : { not_executed_from: toInstant(from) }),
+    asks: row.asks,
+    ...(row.tool_said === null ? {} : { tool_said: row.tool_said }),
+    ...(row.ask_at === null ? {} : { ask_at: row.ask_at.toISOString() }),
+  };
+};
 
 /** `agent` null: whatever its agent. */
 export interface Visible {

@@ -7,6 +7,7 @@ import type { AgentPrincipal, HttpRequest, PersonPrincipal, Queryable } from '@e
 import { actorOf } from '../acting.js';
 import { ExecutionRecords, executionStream } from '../execution-stream/execution-records.js';
 import { executionShape, oneExecution } from '../execution-view/execution-view.js';
+import { LIMITS } from '../limits.js';
 import { executionIdOf, recordRequest } from '../request-execution/record-request.js';
 import { ExecutionWorker } from '../run-execution/execution-worker.js';
 
@@ -25,6 +26,8 @@ const GRANT = `SELECT g.claims, g.max_uses, g.expires_at <= clock_timestamp() AS
     (SELECT coalesce(max(e.use_no), 0) FROM execution e WHERE e.tenant = g.tenant AND e.grant_id = g.grant_id) AS last_use
   FROM managed_grant g WHERE g.tenant = $1 AND g.action_id = $2 AND ($3::text IS NULL OR g.agent = $3)`;
 
+const WAITING = `SELECT count(*)::integer AS waiting FROM (SELECT FROM execution WHERE tenant = $1 AND status = 'requested' LIMIT $2) w`;
+
 /** The next use of a managed grant that has several: to the agent it was granted to, and to operators. */
 @Controller('v1/actions/:action_id/executions')
 export class RequestNextUseHttp {
@@ -37,7 +40,7 @@ export class RequestNextUseHttp {
 
   @Post()
   @Allow('agent', 'person:operator')
-  @Describe({ summary: 'Executes the next use of a managed grant.', answers: { 201: executionShape }, codes: ['NOT_FOUND', 'GRANT_EXHAUSTED', 'GRANT_EXPIRED'] })
+  @Describe({ summary: 'Executes the next use of a managed grant.', answers: { 201: executionShape }, codes: ['NOT_FOUND', 'GRANT_EXHAUSTED', 'GRANT_EXPIRED', 'BUSY'] })
   async next(@Http() request: HttpRequest, @Caller() principal: AgentPrincipal | PersonPrincipal, @ShapedPath('action_id', uuid()) actionId: string): Promise<Answer> {
     for (let tries = 1; ; tries += 1) {
       const { claims, last_use } = await this.grant(this.database, principal, actionId);
@@ -66,10 +69,16 @@ export class RequestNextUseHttp {
         if (grant.last_use + 1 !== useNo) throw TAKEN;
         if (useNo > grant.max_uses) return problem('GRANT_EXHAUSTED');
         if (grant.expired) return problem('GRANT_EXPIRED');
+        if (await this.isFull(tx, tenant)) return problem('BUSY', 'too many executions of this tenant are waiting');
         await recordRequest(tx, this.records, claims, useNo, actorOf(principal));
         return { status: 201, body: await oneExecution(tx, { tenant, agent: null }, executionId), actionId };
       },
     });
+  }
+
+  private async isFull(db: Queryable, tenant: string): Promise<boolean> {
+    const { rows } = await db.query<{ waiting: number } & Record<string, unknown>>(WAITING, [tenant, LIMITS.waitingPerTenant]);
+    return (rows[0]?.waiting ?? 0) >= LIMITS.waitingPerTenant;
   }
 
   private async grant(db: Queryable, principal: AgentPrincipal | PersonPrincipal, actionId: string): Promise<GrantRow> {

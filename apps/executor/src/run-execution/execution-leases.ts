@@ -4,6 +4,7 @@ import { newId } from '@exequatur/kernel';
 import type { Clock } from '@exequatur/kernel';
 import { CLOCK, Database } from '@exequatur/service-kit';
 import { ExecutorConfig } from '../executor-config.js';
+import { LIMITS } from '../limits.js';
 
 /** One execution that this instance may work on, as it stood when it was taken. */
 export interface Lease {
@@ -42,12 +43,34 @@ interface LeaseRow {
 /**
  * Taking is one statement: rows another instance just takes are skipped. A lease is judged by the database's clock, so no
  * instance's own clock can make it longer; each instance for itself counts from before it asked, so it ends there first.
+ * Each tool gives as many as it has room for here ($4 to $7 say what runs, $8 what one may have at most), and tenants take turns.
  */
 const TAKE = `
-WITH due AS (
-  SELECT tenant, execution_id FROM execution
-  WHERE status = 'requested' AND next_step_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until <= clock_timestamp())
-  ORDER BY next_step_at LIMIT $1 FOR UPDATE SKIP LOCKED
+WITH RECURSIVE tool AS (
+  (SELECT tenant, tool_name, tool_version FROM execution WHERE status = 'requested' ORDER BY tenant, tool_name, tool_version LIMIT 1)
+  UNION ALL
+  SELECT next.tenant, next.tool_name, next.tool_version FROM tool CROSS JOIN LATERAL (
+    SELECT e.tenant, e.tool_name, e.tool_version FROM execution e
+    WHERE e.status = 'requested' AND (e.tenant, e.tool_name, e.tool_version) > (tool.tenant, tool.tool_name, tool.tool_version)
+    ORDER BY e.tenant, e.tool_name, e.tool_version LIMIT 1
+  ) next
+), room AS (
+  SELECT tool.*, least(coalesce((c.settings ->> 'max_concurrency')::integer, $8), $9) - coalesce(r.running, 0) AS free
+  FROM tool LEFT JOIN connector c USING (tenant, tool_name, tool_version)
+  LEFT JOIN unnest($4::text[], $5::text[], $6::text[], $7::integer[]) AS r (tenant, tool_name, tool_version, running) USING (tenant, tool_name, tool_version)
+), candidate AS (
+  SELECT d.tenant, d.execution_id, d.next_step_at, row_number() OVER (PARTITION BY d.tenant ORDER BY d.next_step_at) AS turn
+  FROM room CROSS JOIN LATERAL (
+    SELECT e.tenant, e.execution_id, e.next_step_at FROM execution e
+    WHERE e.tenant = room.tenant AND e.tool_name = room.tool_name AND e.tool_version = room.tool_version AND e.status = 'requested'
+      AND e.next_step_at <= statement_timestamp() AND (e.lease_until IS NULL OR e.lease_until <= statement_timestamp())
+    ORDER BY e.next_step_at LIMIT greatest(room.free, 0)
+  ) d
+), due AS (
+  SELECT e.tenant, e.execution_id FROM execution e
+  WHERE (e.tenant, e.execution_id) IN (SELECT tenant, execution_id FROM candidate ORDER BY turn, next_step_at LIMIT $1)
+    AND e.status = 'requested' AND (e.lease_until IS NULL OR e.lease_until <= statement_timestamp())
+  FOR UPDATE SKIP LOCKED
 )
 UPDATE execution e SET lease_owner = $2, lease_until = clock_timestamp() + $3 * interval '1 millisecond'
 FROM due, managed_grant g
@@ -77,12 +100,28 @@ export class ExecutionLeases {
 
   async take(atMost: number): Promise<readonly Lease[]> {
     const before = this.clock.monotonic();
-    const { rows } = await this.database.query<LeaseRow>(TAKE, [atMost, this.owner, this.config.EXECUTOR_LEASE_MS]);
+    const { EXECUTOR_LEASE_MS: leaseMs, EXECUTOR_WORKERS: workers } = this.config;
+    const running = this.runningByTool();
+    const usual = Math.max(1, Math.ceil(workers * LIMITS.workersPerTool));
+    const columns = (['tenant', 'name', 'version', 'count'] as const).map((column) => running.map((each) => each[column]));
+    const { rows } = await this.database.query<LeaseRow>(TAKE, [atMost, this.owner, leaseMs, ...columns, usual, workers]);
     return rows.map((row) => {
       const lease = leaseOf(row, before + this.config.EXECUTOR_LEASE_MS);
       this.held.set(lease.executionId, lease);
       return lease;
     });
+  }
+
+  private runningByTool(): readonly { readonly tenant: string; readonly name: string; readonly version: string; readonly count: number }[] {
+    const counts = new Map<string, { readonly tenant: string; readonly name: string; readonly version: string; count: number }>();
+    for (const { tenant, claims } of this.held.values()) {
+      const { name, version } = claims.tool;
+      const key = JSON.stringify([tenant, name, version]);
+      const known = counts.get(key);
+      if (known === undefined) counts.set(key, { tenant, name, version, count: 1 });
+      else known.count += 1;
+    }
+    return [...counts.values()];
   }
 
   /** Says for everything held that this instance lives. */

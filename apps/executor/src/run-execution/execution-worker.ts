@@ -2,61 +2,61 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { Health, LOGGER, ServiceMetrics } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
+import { ReconcileByTool } from '../ask-tool/reconcile-by-tool.js';
 import { ExecutorConfig } from '../executor-config.js';
 import { LIMITS } from '../limits.js';
 import { NameAbandoned } from '../name-abandoned/name-abandoned.js';
 import { ExecutionLeases } from './execution-leases.js';
 import type { Lease } from './execution-leases.js';
+import { RepeatedWork } from './repeated-work.js';
 import { RunExecution } from './run-execution.js';
 
-const TURNS = 'turns';
-
-/** A bounded pool that works on due executions, one turn each: to its end, or until it has to wait. */
+/** A bounded pool that works on due executions, one turn each: to its end, or until it has to wait. What is due waits in its table. */
 @Injectable()
 export class ExecutionWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly stopping = new AbortController();
   private readonly running = new Set<Promise<void>>();
-  /** What each resting loop is ended by. */
-  private readonly resting = new Map<string, () => void>();
-  private isDue = false;
-  private loops: Promise<unknown> = Promise.resolve();
   private readonly faults = new Set<string>();
+  private readonly turns = this.repeated('turns', LIMITS.pollMs, () => this.takeTurns());
+  private readonly loops: readonly RepeatedWork[];
 
   constructor(
     private readonly leases: ExecutionLeases,
     private readonly runner: RunExecution,
     private readonly abandoned: NameAbandoned,
+    private readonly reconciling: ReconcileByTool,
     private readonly config: ExecutorConfig,
     private readonly health: Health,
     private readonly metrics: ServiceMetrics,
     @Inject(LOGGER) private readonly log: Logger,
-  ) {}
+  ) {
+    const heartbeat = this.repeated('heartbeat', this.config.EXECUTOR_LEASE_MS / LIMITS.heartbeatsPerLease, async () => {
+      // First: after a pause of this process its own calls are not to be taken for abandoned.
+      await this.leases.heartbeat();
+      await this.abandoned.nameAll();
+    });
+    // A loop of its own: a tool that answers slowly keeps no execution waiting.
+    const questions = this.repeated('questions', LIMITS.pollMs, async () => {
+      while (!this.stopping.signal.aborted && (await this.reconciling.askAll(this.stopping.signal)) === LIMITS.questionsAtOnce);
+    });
+    this.loops = [this.turns, heartbeat, questions];
+  }
 
   onApplicationBootstrap(): void {
     this.health.add({ name: 'execution-worker', check: async () => (this.faults.size === 0 ? undefined : `failing: ${[...this.faults].join(', ')}`) });
     this.metrics.gauge('exequatur_executions_running', 'Executions this instance works on now.', () => this.running.size);
-    const heartbeatMs = this.config.EXECUTOR_LEASE_MS / LIMITS.heartbeatsPerLease;
-    this.loops = Promise.all([
-      this.repeat(TURNS, LIMITS.pollMs, () => this.takeTurns()),
-      this.repeat('heartbeat', heartbeatMs, async () => {
-        // First: after a pause of this process its own calls are not to be taken for abandoned.
-        await this.leases.heartbeat();
-        await this.abandoned.nameAll();
-      }),
-    ]);
+    for (const loop of this.loops) loop.start();
   }
 
   /** Something may be due. */
   wake(): void {
-    this.isDue = true;
-    this.resting.get(TURNS)?.();
+    this.turns.wake();
   }
 
   /** Takes nothing more, stops asking, and gives calls under way a moment; what has not ended then is named at the next start. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping.abort();
-    for (const end of this.resting.values()) end();
-    await this.loops;
+    await Promise.all(this.loops.map((loop) => loop.stop()));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LIMITS.stopMs)));
     await Promise.race([Promise.all(this.running), late]);
@@ -87,30 +87,11 @@ export class ExecutionWorker implements OnApplicationBootstrap, BeforeApplicatio
     this.running.add(turn);
   }
 
-  private async repeat(name: string, everyMs: number, work: () => Promise<void>): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      if (name === TURNS) this.isDue = false;
-      try {
-        await work();
-        this.faults.delete(name);
-      } catch (error) {
-        this.faults.add(name);
-        this.log.warn({ err: error, loop: name }, 'a loop of the executor failed; trying again');
-      }
-      if (this.stopping.signal.aborted || (name === TURNS && this.isDue)) continue;
-      await this.rest(name, everyMs);
-    }
-  }
-
-  private rest(name: string, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.resting.delete(name);
-        resolve();
-      };
-      const timer = setTimeout(end, ms);
-      this.resting.set(name, end);
+  private repeated(name: string, restMs: number, work: () => Promise<void>): RepeatedWork {
+    return new RepeatedWork(restMs, work, (fault) => {
+      if (fault === undefined) return void this.faults.delete(name);
+      this.faults.add(name);
+      this.log.warn({ err: fault, loop: name }, 'a loop of the executor failed; trying again');
     });
   }
 }

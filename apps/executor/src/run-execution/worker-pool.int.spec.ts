@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { newId } from '@exequatur/kernel';
+import { startHttpTool } from '@exequatur/local-servers';
+import type { HttpTool } from '@exequatur/local-servers';
+import { LIMITS } from '../limits.js';
+import { AGENT_TOKEN, ExecutorBed, TENANT } from '../spec/executor-bed.js';
+
+const NARROW = { name: 'narrow.tool', version: '1' };
+const SLOW = { name: 'slow.tool', version: '1' };
+const FAST = { name: 'fast.tool', version: '1' };
+
+describe('a bounded pool of workers', () => {
+  let bed: ExecutorBed;
+  let origin: string;
+  const tools: HttpTool[] = [];
+
+  beforeAll(async () => {
+    bed = await ExecutorBed.start();
+    ({ origin } = await bed.executor({ EXECUTOR_WORKERS: '4' }));
+    for (const tool of [NARROW, SLOW, FAST]) {
+      const server = await startHttpTool();
+      tools.push(server);
+      await bed.connect(origin, tool, { type: 'http', settings: { url: server.url, ...(tool === NARROW ? { max_concurrency: 2 } : {}) } });
+    }
+  }, 60_000);
+  afterAll(async () => {
+    await bed.stop();
+    for (const tool of tools) await tool.stop();
+  });
+
+  /** The most requests that a tool which takes `takesMs` for each had at the same time. */
+  const mostAtOnce = ({ received }: HttpTool, takesMs: number): number => Math.max(...received.map(({ at }) => received.filter((other) => other.at <= at && other.at.getTime() > at.getTime() - takesMs).length));
+
+  test('a connector’s max_concurrency holds, and all are executed', async () => {
+    const [narrow] = tools as [HttpTool];
+    narrow.behave(() => ({ answerAfterMs: 300 }));
+    const allowed = await Promise.all(Array.from({ length: 8 }, (_, n) => bed.allow({ n }, { tool: NARROW })));
+    for (const { executionId } of allowed) expect((await bed.ended(executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
+    expect(mostAtOnce(narrow, 290)).toBe(2);
+    expect(new Set(narrow.effects.map(({ key }) => key)).size).toBe(8);
+  }, 40_000);
+
+  test('a slow tool leaves workers to the others', async () => {
+    const [, slow] = tools as [HttpTool, HttpTool];
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    slow.behave(() => ({ answerAfter: released }));
+    const stuck = await Promise.all(Array.from({ length: 8 }, (_, n) => bed.allow({ n }, { tool: SLOW })));
+    await bed.until('the slow tool has all it may have', async () => slow.received.length === 3);
+    const quick = await bed.allow({}, { tool: FAST });
+    expect((await bed.ended(quick.executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
+    expect(slow.received).toHaveLength(3);
+    slow.behave(() => ({}));
+    release();
+    for (const { executionId } of stuck) expect((await bed.ended(executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
+  }, 40_000);
+
+  test('when too many of a tenant wait, a further use is answered BUSY', async () => {
+    const { actionId, executionId } = await bed.allow({}, { tool: FAST, max_uses: 2 });
+    await bed.ended(executionId);
+    const waiting = `INSERT INTO execution (tenant, execution_id, action_id, grant_id, use_no, agent, tool_name, tool_version, status, next_step_at)
+      SELECT $1, gen_random_uuid(), $2, gen_random_uuid(), 1, 'mailer', 'idle.tool', '1', 'requested', clock_timestamp() + interval '1 day' FROM generate_series(1, $3)`;
+    await bed.admin.query(waiting, [TENANT, newId(), LIMITS.waitingPerTenant]);
+    expect(await bed.post(origin, `/v1/actions/${actionId}/executions`, undefined, AGENT_TOKEN)).toMatchObject({ status: 429, body: { code: 'BUSY' } });
+    await bed.admin.query("DELETE FROM execution WHERE tool_name = 'idle.tool'");
+    expect((await bed.post(origin, `/v1/actions/${actionId}/executions`, undefined, AGENT_TOKEN)).status).toBe(201);
+  }, 40_000);
+});
