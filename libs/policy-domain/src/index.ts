@@ -6,6 +6,8 @@ export { MAX_CONDITION } from './condition.js';
 export type { Condition, ConditionFault, ConditionLanguage } from './condition.js';
 export type { ArgumentsCheck, SchemaLanguage } from './argument-schema.js';
 export type { Finding } from './findings.js';
+export { policyFile } from './policy-file.js';
+export type { LocatedFinding, PolicyFile, ReadText } from './policy-file.js';
 export { classOf, registeredKinds, withClassifiedKinds } from './registered-kinds.js';
 export { isInside } from './match-rule.js';
 export { evaluate, withoutClaims } from './evaluate.js';

@@ -2,7 +2,7 @@ import type { ApprovalStage, Caps, Code, Grant, PolicyFacts, PolicyLimits } from
 import { refuse } from '@exequatur/kernel';
 import type { Refusal } from '@exequatur/kernel';
 import { evaluate } from '@exequatur/policy-domain';
-import type { Policy } from '@exequatur/policy-domain';
+import type { ConditionLanguage, Policy } from '@exequatur/policy-domain';
 import { approversSatisfy } from './approval-stages.js';
 
 /** What the policy in force says about facts: the part of a verdict that a claim depends on. */
@@ -27,7 +27,7 @@ export const policyInForce = (version: number, hash: string, policy: Policy, reg
   hash,
   ...(limits === undefined ? {} : { limits }),
   opinionOn: (facts) => {
-    const { verdict, caps, demand } = evaluate(policy, registered, facts);
+    const { verdict, caps, demand } = evaluate(policy, registered, facts, conditions);
     if (verdict === 'ALLOW' || verdict === 'ALLOW_WITH_CAPS') return { verdict, caps };
     if (verdict === 'REQUIRE_APPROVAL') return { verdict, stages: demand?.stages ?? [], distinct: demand?.distinct ?? true, caps };
     return { verdict };

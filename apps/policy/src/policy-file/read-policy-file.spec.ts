@@ -22,7 +22,9 @@ describe('a policy file', () => {
     ['half a character', 'version: 1\nclasses: { a: { kinds: [k.l], default: deny, reason: "\\ud800" } }\n', '2:46 must not hold control characters'],
     ['a second document, whose rules would not hold', 'version: 1\n---\nversion: 1\n', '2:1 Source contains multiple documents; please use YAML.parseAllDocuments()'],
     ['no text at all', '', '1:1 must be a mapping'],
-    ['a when condition', 'version: 1\nrules:\n  - { id: a, match: {}, when: "true", decision: deny }\n', '3:25 "when" conditions (CEL) are not supported by this version; use match, unless, caps, or requires on a class'],
+    ['a typed error in a condition, at the character', 'version: 1\nrules:\n  - { id: a, match: {}, when: "action.kindd == 1", decision: deny }\n', '3:39 is not a condition: No such key: kindd'],
+    ['one in a block of text', 'version: 1\nrules:\n  - id: a\n    match: {}\n    when: |\n      action.kind == "a" &&\n      action.kindd == "b"\n    decision: deny\n', '7:14 is not a condition: No such key: kindd'],
+    ['a schema that reaches outside', 'version: 1\ntools:\n  t:\n    kind: a.b\n    arguments: { $ref: "https://evil.example/schema" }\n', '5:5 must refer only to its own $defs'],
   ])('with %s is refused with line and column', (_, source, finding) => {
     expect(findings(source)).toContain(finding);
   });

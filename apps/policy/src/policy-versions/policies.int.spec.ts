@@ -47,11 +47,11 @@ describe('policies', () => {
   });
 
   test('every fault of a file is told with line and column, and nothing is published', async () => {
-    const faulty = 'version: 1\nclases: {}\nrules:\n  - { id: a, match: {}, when: "true", decision: deny }\n';
+    const faulty = 'version: 1\nclases: {}\nrules:\n  - { id: a, match: {}, when: "action.kindd == 1", decision: deny }\n';
     const before = (await events(PolicyPublished.type)).length;
     const { status, body } = await publish(faulty);
     expect(status).toBe(422);
-    expect(body).toMatchObject({ code: 'INVALID', errors: [{ pointer: '/source', expected: 'line 2, column 1 (/clases): unknown key "clases"; did you mean "classes"?' }, { expected: expect.stringContaining('line 4, column 25 (/rules/0/when): "when"') }] });
+    expect(body).toMatchObject({ code: 'INVALID', errors: [{ pointer: '/source', expected: 'line 2, column 1 (/clases): unknown key "clases"; did you mean "classes"?' }, { expected: expect.stringContaining('line 4, column 39 (/rules/0/when): is not a condition: No such key: kindd') }] });
     expect(await publish(faulty, admin, { validate_only: true })).toMatchObject({ status: 200, body: { valid: false, findings: [{ path: '/clases', line: 2, column: 1 }, { path: '/rules/0/when', line: 4 }] } });
     expect(await publish(denyResearch, admin, { validate_only: true })).toMatchObject({ status: 200, body: { valid: true, findings: [] } });
     expect((await events(PolicyPublished.type)).length).toBe(before);

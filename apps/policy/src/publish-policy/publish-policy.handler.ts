@@ -4,9 +4,9 @@ import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 import { Directory, IdempotentRequests, Problem, problem } from '@exequatur/service-kit';
 import type { Answer } from '@exequatur/service-kit';
+import type { LocatedFinding } from '@exequatur/policy-domain';
 import { actorOf } from '../acting.js';
 import { readPolicyFile } from '../policy-file/read-policy-file.js';
-import type { LocatedFinding } from '../policy-file/read-policy-file.js';
 import { PolicyPublisher, publicationLocks } from '../policy-versions/policy-publisher.js';
 import { PublishPolicy } from './publish-policy.command.js';
 

@@ -1,0 +1,94 @@
+import { isJsonObject } from '@exequatur/kernel';
+import type { JsonObject, JsonValue } from '@exequatur/kernel';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { linearPattern } from './linear-pattern.js';
+
+/** Nesting of a schema, and how many parts it may have. */
+const MAX_DEPTH = 12;
+const MAX_PARTS = 1_000;
+/** Longest text that a pattern of a schema is tried on; longer texts do not match. */
+const MAX_TRIED = 10_000;
+
+type Compiled = { readonly check: (args: JsonValue) => { readonly pointer: string; readonly expected: string } | undefined } | { readonly fault: string };
+
+/**
+ * JSON Schema (2020-12) of a tool's arguments: local references only, no custom keywords, bounded in depth and size, and
+ * patterns run by an engine that does not backtrack. A check never throws; what it cannot decide is refused.
+ */
+export const argumentSchemas = {
+  compile: (schema: JsonObject): Compiled => {
+    const fault = boundFault(schema);
+    if (fault !== undefined) return { fault };
+    try {
+      return compiled(schema);
+    } catch (error) {
+      return { fault: `is not a JSON Schema: ${error instanceof Error ? error.message.split('\n')[0] : 'it cannot be read'}` };
+    }
+  },
+};
+
+/** A compiler of its own for each schema: they must not see each other's ids. */
+const compiled = (schema: JsonObject): Compiled => {
+  const ajv = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false, allErrors: false, validateFormats: false, code: { regExp: LINEAR } });
+  const validate = ajv.compile(schema);
+  return {
+    check: (args) => {
+      try {
+        if (validate(args)) return undefined;
+        const [error] = validate.errors ?? [];
+        return { pointer: error?.instancePath ?? '', expected: error?.message ?? 'something else' };
+      } catch {
+        return { pointer: '', expected: 'arguments that can be checked' };
+      }
+    },
+  };
+};
+
+const LINEAR = Object.assign(
+  (source: string): { test: (text: string) => boolean; source: string } => {
+    const pattern = linearPattern(source);
+    return { source, test: (text) => text.length <= MAX_TRIED && pattern.test(text) };
+  },
+  // ajv writes this into generated code only when asked for stand-alone code, which nothing here does.
+  { code: 'undefined' },
+);
+
+/** Keywords that would let a schema reach outside itself, or cost more than its size says. */
+const REFUSED = ['$dynamicRef', '$dynamicAnchor', '$recursiveRef', '$recursiveAnchor', '$id', '$anchor', '$vocabulary', 'uniqueItems', 'format'];
+
+const boundFault = (schema: JsonObject): string | undefined => {
+  const open: { readonly part: JsonValue; readonly depth: number }[] = [{ part: schema, depth: 0 }];
+  let parts = 0;
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { part, depth } = next;
+    if (typeof part !== 'object' || part === null) continue;
+    parts += 1;
+    if (depth > MAX_DEPTH) return `must not be nested deeper than ${MAX_DEPTH}`;
+    if (parts > MAX_PARTS) return `must have at most ${MAX_PARTS} parts`;
+    if (isJsonObject(part)) {
+      const refused = REFUSED.find((key) => Object.hasOwn(part, key) && typeof part[key] !== 'object');
+      if (refused !== undefined) return `must not use ${refused}`;
+      const reference = Object.hasOwn(part, '$ref') ? part['$ref'] : undefined;
+      if (typeof reference === 'string' && !reference.startsWith('#/$defs/')) return 'must refer only to its own $defs';
+    }
+    for (const inner of Object.values(part)) open.push({ part: inner, depth: depth + 1 });
+  }
+  return isRecursive(schema) ? 'must not refer to itself' : undefined;
+};
+
+/** A definition that reaches itself makes a check as deep as the arguments: refused, so that a schema's size bounds its cost. */
+const isRecursive = (schema: JsonObject): boolean => {
+  const definitions = isJsonObject(schema['$defs']) ? schema['$defs'] : {};
+  const reached = (part: JsonValue | undefined, path: readonly string[]): boolean => {
+    if (typeof part !== 'object' || part === null) return false;
+    const reference = isJsonObject(part) ? part['$ref'] : undefined;
+    if (typeof reference === 'string') {
+      const name = reference.slice('#/$defs/'.length);
+      // Chains of definitions are bounded too: each may double the work of the one before.
+      if (path.includes(name) || path.length >= 8) return true;
+      if (reached(definitions[name], [...path, name])) return true;
+    }
+    return Object.values(part).some((inner) => reached(inner, path));
+  };
+  return Object.values(definitions).some((definition) => reached(definition, []));
+};

@@ -1,0 +1,10 @@
+export { conditions } from './conditions.js';
+export { argumentSchemas } from './argument-schemas.js';
+export { readPolicyText } from './policy-text.js';
+export type { PolicyText, TextPlace } from './policy-text.js';
+
+import { argumentSchemas } from './argument-schemas.js';
+import { conditions } from './conditions.js';
+
+/** What policy-domain's ports ask for (`PolicyLanguages`): CEL conditions and JSON Schema of arguments. */
+export const policyLanguages = { conditions, schemas: argumentSchemas } as const;
