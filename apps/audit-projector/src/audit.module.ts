@@ -3,11 +3,14 @@ import { AppendLeaves } from './append-leaves/append-leaves.js';
 import { LogSubscription } from './append-leaves/log-subscription.js';
 import { AskWitnesses } from './ask-witnesses/ask-witnesses.js';
 import { WitnessTimer } from './ask-witnesses/witness-timer.js';
+import { ErasureHttp } from './erase-action/erasure.http.js';
+import { LegalHoldHttp } from './erase-action/legal-hold.http.js';
 import { ExportHttp } from './export-log/export.http.js';
 import { ExportLog } from './export-log/export-log.js';
 import { LogHttp } from './log-proofs/log.http.js';
 import { LogReader } from './log-proofs/log-reader.js';
 import { PublishTreeHeads } from './publish-tree-heads/publish-tree-heads.js';
+import { PublishTiles } from './publish-tiles/publish-tiles.js';
 import { TreeHeadTimer } from './publish-tree-heads/tree-head-timer.js';
 import { OpenContent } from './receipt/receipt-content.js';
 import { ReceiptHttp } from './receipt/receipt.http.js';
@@ -15,7 +18,7 @@ import { TimelineHttp } from './timeline-view/timeline.http.js';
 
 /** The witness: it decides nothing. */
 @Module({
-  controllers: [LogHttp, ReceiptHttp, TimelineHttp, ExportHttp],
-  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, LogReader, OpenContent, ExportLog],
+  controllers: [LogHttp, ReceiptHttp, TimelineHttp, ExportHttp, ErasureHttp, LegalHoldHttp],
+  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, ExportLog],
 })
 export class AuditModule {}

@@ -20,6 +20,8 @@ export const AUDIT_LIMITS = {
   witnessTimeoutMs: 3_000,
   /** A cosignature line has about 200. */
   witnessAnswerCharacters: 4_096,
+  /** How often static files follow the tree heads. */
+  tilesEveryMs: 1_000,
   /** Leaves one page of /v1/log/entries has at most. */
   pageLeaves: 200,
 } as const;

@@ -47,6 +47,11 @@ class Neighbour {
     });
   }
 
+  /** A connection as its role, for the key store. */
+  get sql(): pg.Pool {
+    return this.pool;
+  }
+
   async stop(): Promise<void> {
     await this.relay.stop();
     await this.transport.close();
@@ -105,8 +110,8 @@ export class Installation {
   }
 
   /** In this process. */
-  async startService(): Promise<RunningService> {
-    const service = await createService(auditService.definition, loadConfig(auditService.Config, this.environment));
+  async startService(more: Readonly<Record<string, string>> = {}): Promise<RunningService> {
+    const service = await createService(auditService.definition, loadConfig(auditService.Config, { ...this.environment, ...more }));
     this.service = service;
     this.origin = await service.listen();
     return service;
