@@ -2,10 +2,14 @@ import { Module } from '@nestjs/common';
 import { PAGE_SESSIONS } from '@exequatur/service-kit';
 import { ApprovalStreams } from './approval-stream/approval-streams.js';
 import { CancelRequestWhenActionIsWithdrawn } from './cancel-request/cancel-request.events.js';
+import { DecideRequests } from './decide-request/decide-requests.js';
+import { Voters } from './decide-request/voters.js';
 import { ExpireRequests } from './expire-requests/expire-requests.js';
 import { ExpirySweep } from './expire-requests/expiry-sweep.js';
 import { ListRequests } from './list-requests/list-requests.js';
 import { ListRequestsHttp } from './list-requests/list-requests.http.js';
+import { Looks } from './look-at-request/looks.js';
+import { CardContexts } from './open-request/card-context.js';
 import { OpenRequestWhenApprovalIsRequired } from './open-request/open-request.events.js';
 import { OpenRequest } from './open-request/open-request.js';
 import { LoginPages } from './pages/login.page.js';
@@ -14,9 +18,13 @@ import { RequestPages } from './pages/request.page.js';
 import { Sessions } from './pages/sessions.js';
 import { StylesheetPage } from './pages/stylesheet.page.js';
 import { RebuildQueue } from './queue-view/rebuild-queue.js';
+import { Viewers } from './queue-view/visibility.js';
+import { ReviewEmergency, ReviewEmergencyHttp } from './review-emergency/review-emergency.http.js';
 import { RevokeGrantHttp } from './revoke-grant/revoke-grant.http.js';
 import { ShowRequest } from './show-request/show-request.js';
 import { ShowRequestHttp } from './show-request/show-request.http.js';
+import { SteerRequest } from './steer-request/steer-request.js';
+import { SteerRequestHttp } from './steer-request/steer-request.http.js';
 import { DecisionRequests } from './vote-on-request/decision-requests.js';
 import { VoteOnRequest } from './vote-on-request/vote-on-request.js';
 import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
@@ -29,11 +37,32 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ShowRequestHttp,
     VoteOnRequestHttp,
     RevokeGrantHttp,
+    SteerRequestHttp,
+    ReviewEmergencyHttp,
     StylesheetPage,
     LoginPages,
     QueuePages,
     RequestPages,
   ],
-  providers: [ApprovalStreams, OpenRequest, ExpireRequests, ExpirySweep, ListRequests, ShowRequest, RebuildQueue, VoteOnRequest, DecisionRequests, Sessions, { provide: PAGE_SESSIONS, useExisting: Sessions }],
+  providers: [
+    ApprovalStreams,
+    OpenRequest,
+    CardContexts,
+    ExpireRequests,
+    ExpirySweep,
+    ListRequests,
+    Viewers,
+    Looks,
+    ShowRequest,
+    RebuildQueue,
+    Voters,
+    DecideRequests,
+    VoteOnRequest,
+    SteerRequest,
+    ReviewEmergency,
+    DecisionRequests,
+    Sessions,
+    { provide: PAGE_SESSIONS, useExisting: Sessions },
+  ],
 })
 export class ApprovalsModule {}

@@ -3,7 +3,7 @@ import { canonicalText, isRefusal, saltedHash } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
 import { specFor } from '@exequatur/testing';
 import { approveBy, CONTENT, FIONA, NOW, opened, OTHER_VOTE_ID, person, proposalOf, REFUND, rejectBy, requestFor, SALT, VOTE_ID } from './approval.fixture.js';
-import type { ApprovalCommand, ApprovalEvent, ApprovalState, OpenedContent, Voter } from './approval.js';
+import type { ApprovalCommand, ApprovalEvent, ApprovalRefusalCode, ApprovalState, OpenedContent, Voter } from './approval.js';
 import { contextOf } from './card-context.js';
 import type { Card } from './card.js';
 import { decide } from './decide.js';
@@ -117,7 +117,7 @@ describe('deferring, assigning, escalating', () => {
     ['escalate', escalate({ toPerson: 'irma' }, AGENT)],
     ['request information', { type: 'RequestInformation', metadata: at, data: { voter: AGENT, questionId: VOTE_ID, question: '?' } }],
   ])('an agent may not %s', (_, command) => approval.given(opened()).when(command).thenRefused('NOT_A_PERSON'));
-  test.each<[string, Voter, string]>([['the owner', OLGA, 'SELF_APPROVAL'], ['a stranger', person('ina', 'intern'), 'NOT_ELIGIBLE']])('%s may not steer it', (_, voter, code) => approval.given(opened()).when(assign(voter)).thenRefused(code));
+  test.each<[string, Voter, ApprovalRefusalCode]>([['the owner', OLGA, 'SELF_APPROVAL'], ['a stranger', person('ina', 'intern'), 'NOT_ELIGIBLE']])('%s may not steer it', (_, voter, code) => approval.given(opened()).when(assign(voter)).thenRefused(code));
   test('an ended request is not steered', () => approval.given(opened(), ...decided(rejectBy(FIONA), opened())).when(assign(GEORG)).thenRefused('ALREADY_DECIDED'));
 });
 
@@ -289,7 +289,7 @@ describe('breaking the glass', () => {
     expect(find(broken, 'ApprovalGranted')).toMatchObject({ data: { emergency: true, expires_at: iso(300_000) }, claims: { max_uses: 1, expires_at: iso(300_000), approvers: [{ person: 'erin', role: 'break-glass' }] } });
   });
   test('the same submission again is refused', () => approval.given(opened(two), ...broken).when(smash()).thenRefused('ALREADY_DECIDED'));
-  test.each<[string, ApprovalCommand, string]>([
+  test.each<[string, ApprovalCommand, ApprovalRefusalCode]>([
     ['without the role', smash(FIONA), 'NOT_ELIGIBLE'],
     ['an agent', smash({ ...AGENT, roles: ['break-glass'] }), 'NOT_A_PERSON'],
     ['the owner', smash(person('olga', 'break-glass')), 'SELF_APPROVAL'],

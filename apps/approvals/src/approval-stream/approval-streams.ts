@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type ApprovalEvent, type OpenedContent } from '@exequatur/approvals-domain';
-import { ApprovalOpened, ApprovalVoted, GRANT_JWS_TYPE, VoteRefused } from '@exequatur/contracts';
-import type { DataOf, EventDefinition, SealedOf, StreamId } from '@exequatur/contracts';
+import { type ApprovalEvent } from '@exequatur/approvals-domain';
+import { GRANT_JWS_TYPE, VoteRefused } from '@exequatur/contracts';
+import type { DataOf, StreamId } from '@exequatur/contracts';
 import { assertValidSealed, PgEventStore } from '@exequatur/event-store';
 import type { Actor, NewEvent, PgQueries, PgTransaction, RecordedEvent } from '@exequatur/event-store';
 import { newId, toInstant } from '@exequatur/kernel';
@@ -9,10 +9,11 @@ import { open, seal } from '@exequatur/sealing';
 import type { KeyStore } from '@exequatur/sealing';
 import { KEY_STORE, Signer } from '@exequatur/service-kit';
 import { keepQueueRow } from '../queue-view/queue-row.js';
-import { DEFINITIONS, newestSealed, recordedApproval } from './recorded-approval.js';
+import { contentOf } from './approval-content.js';
+import type { ApprovalContent } from './approval-content.js';
+import { DEFINITIONS, recordedApproval } from './recorded-approval.js';
 import type { RecordedApproval } from './recorded-approval.js';
 
-export type OpenedSealed = SealedOf<typeof ApprovalOpened>;
 export type RefusedAttempt = Omit<DataOf<typeof VoteRefused>, 'approval_id' | 'action_id'>;
 
 /** What every event of one request needs besides its facts. */
@@ -22,6 +23,15 @@ export interface Cause {
   readonly traceparent?: string;
   /** Unix ms of the database, after the locks */
   readonly now: number;
+}
+
+/** What happens to one request in a transaction: decided facts in order, each with its cause, and a refused attempt after them. */
+export interface Change {
+  readonly tenant: string;
+  /** the events before */
+  readonly past: readonly RecordedEvent[];
+  readonly steps: readonly { readonly decided: readonly ApprovalEvent[]; readonly cause: Cause }[];
+  readonly refused?: { readonly attempt: RefusedAttempt; readonly cause: Cause };
 }
 
 export const approvalStream = (tenant: string, approvalId: string): StreamId => ({ tenant, aggregate: 'approval', id: approvalId });
@@ -45,48 +55,47 @@ export class ApprovalStreams {
     return rows[0]?.now.getTime() ?? Number.NaN;
   }
 
-  /**
-   * What a decider decided, recorded, sealed, signed, and after it a refused attempt where there was one: one append a
-   * transaction. `past` are the events before. @returns the request as it is now
-   */
-  async append(tx: PgTransaction, tenant: string, past: readonly RecordedEvent[], decided: readonly ApprovalEvent[], cause: Cause, refused?: { readonly attempt: RefusedAttempt; readonly cause: Cause }): Promise<RecordedApproval> {
-    const ids = decided[0]?.data ?? recordedApproval(tenant, past)?.state.request;
-    if (ids === undefined) throw new Error('nothing to append to');
-    const { approval_id, action_id } = ids;
-    const key = decided.some((event) => 'sealed' in event) ? await this.keys.actionKey(tenant, action_id, tx) : undefined;
-    const events = await Promise.all(decided.map((event) => this.newEvent(event, key, cause)));
-    if (refused !== undefined) events.push({ definition: VoteRefused, data: { approval_id, action_id, ...refused.attempt }, ...attributes(action_id, refused.cause) });
-    const recorded = await this.store.append(tx, [{ stream: approvalStream(tenant, approval_id), expectedVersion: past.at(-1)?.version ?? 0, events }]);
-    const approval = recordedApproval(tenant, [...past, ...recorded]);
-    if (approval === undefined) throw new Error('a request without ApprovalOpened');
-    if (decided.length > 0) await keepQueueRow(tx, approval);
+  /** What a decider decided, recorded, sealed, signed. One append a transaction. @returns the request as it is now */
+  async append(tx: PgTransaction, tenant: string, past: readonly RecordedEvent[], decided: readonly ApprovalEvent[], cause: Cause): Promise<RecordedApproval> {
+    const [approval] = await this.appendAll(tx, [{ tenant, past, steps: [{ decided, cause }] }]);
+    if (approval === undefined) throw new Error('one change, one request');
     return approval;
   }
 
-  /** Salt, card and proposal of a request; undefined when the action was erased. */
-  async openedContent(approval: RecordedApproval, tx?: PgQueries): Promise<OpenedSealed | undefined> {
-    return this.openNewest<OpenedSealed>(approval, ApprovalOpened, tx);
+  /** Changes of several requests, each locked by the transaction, in one append. @returns the requests as they are now, in the same order */
+  async appendAll(tx: PgTransaction, changes: readonly Change[]): Promise<readonly RecordedApproval[]> {
+    const writes: { readonly stream: StreamId; readonly expectedVersion: number; readonly events: readonly NewEvent[] }[] = [];
+    for (const change of changes) writes.push(await this.writeOf(tx, change));
+    const recorded = await this.store.append(tx, writes);
+    const approvals: RecordedApproval[] = [];
+    let taken = 0;
+    for (const [index, { tenant, past, steps }] of changes.entries()) {
+      const count = writes[index]?.events.length ?? 0;
+      const approval = recordedApproval(tenant, [...past, ...recorded.slice(taken, taken + count)]);
+      taken += count;
+      if (approval === undefined) throw new Error('a request without ApprovalOpened');
+      if (steps.some(({ decided }) => decided.length > 0)) await keepQueueRow(tx, approval);
+      approvals.push(approval);
+    }
+    return approvals;
   }
 
-  /** What the next approving vote decides about; undefined when the action was erased. */
-  async contentForVote(approval: RecordedApproval, tx?: PgQueries): Promise<OpenedContent | undefined> {
-    const opened = await this.openedContent(approval, tx);
-    if (opened === undefined) return undefined;
-    const narrowed = (await this.openNewest<SealedOf<typeof ApprovalVoted>>(approval, ApprovalVoted, tx))?.granted_arguments;
-    return { salt: Buffer.from(opened.salt, 'base64url'), proposal: opened.proposal, ...(narrowed === undefined ? {} : { acceptedArguments: narrowed }) };
+  private async writeOf(tx: PgTransaction, { tenant, past, steps, refused }: Change): Promise<{ readonly stream: StreamId; readonly expectedVersion: number; readonly events: readonly NewEvent[] }> {
+    const decided = steps.flatMap((step) => step.decided.map((event) => ({ event, cause: step.cause })));
+    const ids = decided[0]?.event.data ?? recordedApproval(tenant, past)?.state.request;
+    if (ids === undefined) throw new Error('nothing to append to');
+    const { approval_id, action_id } = ids;
+    const key = decided.some(({ event }) => 'sealed' in event) ? await this.keys.actionKey(tenant, action_id, tx) : undefined;
+    const events = await Promise.all(decided.map(({ event, cause }) => this.newEvent(event, key, cause)));
+    if (refused !== undefined) events.push({ definition: VoteRefused, data: { approval_id, action_id, ...refused.attempt }, ...attributes(action_id, refused.cause) });
+    return { stream: approvalStream(tenant, approval_id), expectedVersion: past.at(-1)?.version ?? 0, events };
   }
 
-  /** Plaintext of one sealed part of this request's events. */
-  async openOne<S>(approval: RecordedApproval, { envelope }: RecordedEvent, tx?: PgQueries): Promise<S | undefined> {
-    if (envelope.sealed === undefined) return undefined;
-    const key = await this.keys.actionKey(approval.tenant, envelope.sealed.action_id, tx);
-    return key === undefined ? undefined : (open(key, envelope.sealed, envelope.id) as S);
-  }
-
-  private async openNewest<S>(approval: RecordedApproval, definition: EventDefinition, tx?: PgQueries): Promise<S | undefined> {
-    const newest = newestSealed(approval, definition);
-    const key = newest === undefined ? undefined : await this.keys.actionKey(approval.tenant, newest.sealed.action_id, tx);
-    return newest === undefined || key === undefined ? undefined : (open(key, newest.sealed, newest.id) as S);
+  /** Everything sealed of a request that people and deciders work with; undefined when the action was erased. */
+  async content(approval: RecordedApproval, tx?: PgQueries): Promise<ApprovalContent | undefined> {
+    const key = await this.keys.actionKey(approval.tenant, approval.state.request.action_id, tx);
+    if (key === undefined) return undefined;
+    return contentOf(approval, ({ envelope }) => (envelope.sealed === undefined ? undefined : open(key, envelope.sealed, envelope.id)));
   }
 
   private async newEvent(event: ApprovalEvent, key: Buffer | undefined, cause: Cause): Promise<NewEvent> {
@@ -112,7 +121,7 @@ export class ApprovalStreams {
 }
 
 /** Events that mean nothing without their sealed content. */
-const GIVES_AUTHORITY: readonly ApprovalEvent['type'][] = ['ApprovalOpened', 'ApprovalVoted', 'ApprovalGranted'];
+const GIVES_AUTHORITY: readonly ApprovalEvent['type'][] = ['ApprovalOpened', 'ApprovalVoted', 'ApprovalGranted', 'ApprovalEdited', 'InformationGiven', 'ApprovalAnnotated'];
 
 const attributes = (actionId: string, { actor, causationId, traceparent, now }: Cause): Pick<NewEvent, 'actor' | 'correlationId' | 'time'> & Partial<NewEvent> => ({
   actor,

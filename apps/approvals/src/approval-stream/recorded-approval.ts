@@ -1,11 +1,38 @@
-import { ApprovalAnswered, ApprovalCancelled, ApprovalExpired, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalVoted, GrantRevoked, VoteRefused } from '@exequatur/contracts';
-import type { EventDefinition, SealedContent } from '@exequatur/contracts';
+import {
+  ApprovalAnnotated, ApprovalAnswered, ApprovalAssigned, ApprovalCancelled, ApprovalDeferred, ApprovalEdited, ApprovalEscalated, ApprovalExpired, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalReminded, ApprovalVoted,
+  CheckpointStored, EmergencyReviewed, GlassBroken, GrantRevoked, InformationGiven, InformationRequested, VoteLapsed, VoteRefused,
+} from '@exequatur/contracts';
+import type { EventDefinition } from '@exequatur/contracts';
 import type { ApprovalEvent, ApprovalState } from '@exequatur/approvals-domain';
 import { evolve, initialState } from '@exequatur/approvals-domain';
 import type { RecordedEvent } from '@exequatur/event-store';
 
 /** The definition behind each event of the decider. */
-export const DEFINITIONS: Readonly<Record<ApprovalEvent['type'], EventDefinition>> = { ApprovalOpened, ApprovalVoted, ApprovalGranted, ApprovalRejected, ApprovalAnswered, ApprovalExpired, ApprovalCancelled, GrantRevoked };
+export const DEFINITIONS: Readonly<Record<ApprovalEvent['type'], EventDefinition>> = {
+  ApprovalOpened,
+  ApprovalVoted,
+  ApprovalGranted,
+  ApprovalRejected,
+  ApprovalAnswered,
+  ApprovalExpired,
+  ApprovalCancelled,
+  GrantRevoked,
+  ApprovalEdited,
+  VoteLapsed,
+  ApprovalDeferred,
+  ApprovalEscalated,
+  ApprovalAssigned,
+  ApprovalReminded,
+  InformationRequested,
+  InformationGiven,
+  ApprovalAnnotated,
+  GlassBroken,
+  EmergencyReviewed,
+  CheckpointStored,
+};
+
+/** Nothing that a reader of the request would see differs after these, so nobody's card is stale by them. */
+const UNSEEN: readonly ApprovalEvent['type'][] = ['ApprovalReminded', 'CheckpointStored'];
 
 const byType = new Map(Object.values(DEFINITIONS).map((definition) => [definition.type, definition.name as ApprovalEvent['type']]));
 
@@ -38,16 +65,10 @@ export const recordedApproval = (tenant: string, events: readonly RecordedEvent[
     const event = asApprovalEvent(recorded);
     if (event !== undefined) {
       state = evolve(state, event);
-      version = recorded.version;
+      if (!UNSEEN.includes(event.type)) version = recorded.version;
     } else if (recorded.envelope.type === VoteRefused.type) refusals += 1;
   }
   return state.status === 'None' ? undefined : { tenant, state, streamVersion: events.at(-1)?.version ?? 0, version, refusals, events };
 };
 
 export const eventsOf = (approval: RecordedApproval, definition: EventDefinition): readonly RecordedEvent[] => approval.events.filter(({ envelope }) => envelope.type === definition.type);
-
-/** The sealed part of the newest event of a type, with the id it is bound to. */
-export const newestSealed = (approval: RecordedApproval, definition: EventDefinition): { readonly id: string; readonly sealed: SealedContent } | undefined => {
-  const newest = eventsOf(approval, definition).filter(({ envelope }) => envelope.sealed !== undefined).at(-1);
-  return newest?.envelope.sealed === undefined ? undefined : { id: newest.envelope.id, sealed: newest.envelope.sealed };
-};

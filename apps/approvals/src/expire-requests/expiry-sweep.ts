@@ -42,6 +42,6 @@ export class ExpirySweep implements OnApplicationBootstrap, BeforeApplicationShu
     } catch (error) {
       this.log.warn({ err: error }, 'requests past their deadline could not be read; trying again');
     }
-    this.next(ended === APPROVAL_LIMITS.expiryBatch ? 0 : APPROVAL_LIMITS.expirySweepMs);
+    this.next(ended >= APPROVAL_LIMITS.expiryBatch ? 0 : APPROVAL_LIMITS.expirySweepMs);
   }
 }

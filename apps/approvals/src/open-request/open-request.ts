@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { cardBytes, decide, openedData, RENDERER, renderCard, viewHash, initialState, type RequestFacts } from '@exequatur/approvals-domain';
+import { cardBytes, contextText, decide, openedData, RENDERER, renderCard, viewHash, initialState, type RequestFacts } from '@exequatur/approvals-domain';
 import { ApprovalRequired } from '@exequatur/contracts';
 import type { SealedProposal } from '@exequatur/contracts';
 import { assertValidSealed } from '@exequatur/event-store';
@@ -10,12 +10,14 @@ import { open } from '@exequatur/sealing';
 import type { KeyStore } from '@exequatur/sealing';
 import { KEY_STORE } from '@exequatur/service-kit';
 import { ApprovalStreams } from '../approval-stream/approval-streams.js';
+import { CardContexts } from './card-context.js';
 
 /** Puts a request into the queue: the card is rendered once, from the very bytes that will be hashed and executed. */
 @Injectable()
 export class OpenRequest {
   constructor(
     private readonly streams: ApprovalStreams,
+    private readonly contexts: CardContexts,
     @Inject(KEY_STORE) private readonly keys: KeyStore,
   ) {}
 
@@ -26,11 +28,12 @@ export class OpenRequest {
     if (past !== undefined) return;
     const proposal = await this.proposalIn(tx, event);
     if (proposal === undefined) return;
-    const card = renderCard(request, proposal);
+    const context = await this.contexts.forRequest(tx, request, proposal);
+    const card = renderCard(request, proposal, context);
     const view_hash = viewHash(Buffer.from(proposal.salt, 'base64url'), card);
     const now = await this.streams.databaseNow(tx);
     const decision = decide(
-      { type: 'Open', metadata: { now }, data: { opened: openedData(request, { view_hash, renderer: RENDERER }), sealed: { salt: proposal.salt, card: Buffer.from(cardBytes(card)).toString('utf8'), proposal } } },
+      { type: 'Open', metadata: { now }, data: { opened: openedData(request, { view_hash, renderer: RENDERER }), sealed: { salt: proposal.salt, card: Buffer.from(cardBytes(card)).toString('utf8'), proposal, context: contextText(context) } } },
       initialState(),
     );
     if (isRefusal(decision)) throw new DeterministicFailure(decision.code, 'the request cannot be opened');

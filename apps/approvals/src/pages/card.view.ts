@@ -8,6 +8,9 @@ const FOUND: Readonly<Record<Card['warnings'][number]['found'], string>> = {
   invisible_characters: 'invisible characters, written as \\u codes',
   mixed_scripts: 'letters of different alphabets mixed in one word',
   shortened: 'text too long to show in full; its length is given',
+  markup: 'markup, shown as plain text',
+  speaks_to_reviewer: 'words that seem to give you or another reader orders',
+  link_names_other_host: 'a link that leads elsewhere than its words say, or hides where it leads',
 };
 
 const row = (name: string, value: HtmlValue): Markup | undefined => (value === '' || value === undefined ? undefined : html`<div><dt>${name}</dt><dd>${value}</dd></div>`);

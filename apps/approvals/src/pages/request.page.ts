@@ -7,7 +7,9 @@ import { Allow, Answer, CLOCK, Http, Page, Problem, problem, problemOf, ShapedPa
 import { approvalStream } from '../approval-stream/approval-streams.js';
 import { ListRequests } from '../list-requests/list-requests.js';
 import { ShowRequest } from '../show-request/show-request.js';
-import { VoteOnRequest, type Attempt, type Decided } from '../vote-on-request/vote-on-request.js';
+import { staleDetail, type Attempt, type Decided } from '../decide-request/decide-requests.js';
+import { VoteOnRequest } from '../vote-on-request/vote-on-request.js';
+import type { RecordedApproval } from '../approval-stream/recorded-approval.js';
 import { ballotFromForm } from './ballot-from-form.js';
 import { fieldOfPointer, type SentForm } from './decision-form.js';
 import { bouncePage } from './layout.js';
@@ -88,8 +90,8 @@ export class RequestPages {
   /** Runs the decision; what is refused is shown on the same page beside its field, with everything that was typed. */
   private async decide(request: HttpRequest, id: string, form: SentForm['form'], fields: Fields, work: Work): Promise<Answer> {
     const person = personOf(request);
-    const checkVersion = (version: number): void => {
-      if (fields['version'] !== String(version)) problem('STALE');
+    const checkVersion = (approval: RecordedApproval): void => {
+      if (fields['version'] !== String(approval.version)) problem('STALE', staleDetail(approval));
     };
     const attempt: Attempt = { caller: person, approvalId: id, checkVersion, ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }) };
     try {

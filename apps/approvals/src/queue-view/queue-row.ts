@@ -1,7 +1,9 @@
-import { decisionSummary } from '@exequatur/approvals-domain';
-import type { PgTransaction } from '@exequatur/event-store';
-import { ApprovalOpened } from '@exequatur/contracts';
-import { fromInstant, toInstant } from '@exequatur/kernel';
+import { createHash } from 'node:crypto';
+import { currentRoles, decisionSummary, rolesOf, slaDue, type RequestFacts } from '@exequatur/approvals-domain';
+import { ApprovalAnswered, ApprovalCancelled, ApprovalExpired, ApprovalGranted, ApprovalOpened, ApprovalRejected, GrantRevoked } from '@exequatur/contracts';
+import type { EventDefinition } from '@exequatur/contracts';
+import type { PgTransaction, RecordedEvent } from '@exequatur/event-store';
+import { canonicalText, fromInstant, toInstant } from '@exequatur/kernel';
 import { APPROVAL_LIMITS } from '../limits.js';
 import { eventsOf, type RecordedApproval } from '../approval-stream/recorded-approval.js';
 
@@ -14,13 +16,15 @@ export const statusOf = ({ state }: RecordedApproval): RequestStatus => state.st
 const COLUMNS = [
   'tenant', 'approval_id', 'action_id', 'version', 'status', 'agent', 'agent_owner', 'run_id', 'action_kind', 'action_class', 'title', 'why', 'next_effect', 'risk_points',
   'stages', 'stage', 'approvals', 'current_roles', 'all_roles', 'on_timeout', 'policy_hash', 'policy_version', 'rule_id', 'arguments_hash', 'view_hash', 'opened_at', 'expires_at', 'resolved_at',
+  'environment', 'group_key', 'has_reversal', 'assigned_to', 'assigned_until', 'deferred_until', 'asked', 'open_questions', 'sla_due_at', 'remind_at', 'edited_by', 'decided_by', 'emergency',
 ] as const;
 
 const rowValues = (approval: RecordedApproval): Record<(typeof COLUMNS)[number], unknown> => {
-  const { state, tenant, version, events } = approval;
+  const { state, tenant, version } = approval;
   const { request } = state;
   const summary = decisionSummary(request);
-  const resolved = state.status === 'Open' ? undefined : events.find((event) => event.version === version);
+  const resolved = state.status === 'Open' ? undefined : endOf(approval);
+  const sla = slaDue(state);
   return {
     tenant,
     approval_id: request.approval_id,
@@ -39,8 +43,9 @@ const rowValues = (approval: RecordedApproval): Record<(typeof COLUMNS)[number],
     stages: JSON.stringify(request.demand.stages),
     stage: state.stage,
     approvals: JSON.stringify(state.votes.map(({ person, role, stage }) => ({ person, role, stage }))),
-    current_roles: request.demand.stages[state.stage]?.roles ?? [],
-    all_roles: [...new Set(request.demand.stages.flatMap(({ roles }) => roles))],
+    current_roles: currentRoles(state),
+    // One index finds both: roles, and people asked by name as @name, which no role begins with.
+    all_roles: [...rolesOf(state), ...state.escalation.people.map((person) => `@${person}`)],
     on_timeout: request.demand.on_timeout,
     policy_hash: request.policy_hash,
     policy_version: request.policy_version,
@@ -49,9 +54,39 @@ const rowValues = (approval: RecordedApproval): Record<(typeof COLUMNS)[number],
     view_hash: state.viewHash,
     opened_at: eventsOf(approval, ApprovalOpened)[0]?.envelope.time ?? null,
     // To the millisecond: a cursor carries no more.
-    expires_at: toInstant(fromInstant(request.expires_at)),
+    expires_at: toInstant(fromInstant(state.expiresAt)),
     resolved_at: resolved?.envelope.time ?? null,
+    environment: request.facts.environment ?? null,
+    group_key: groupKey(request),
+    has_reversal: request.facts.has_reversal,
+    assigned_to: state.assigned?.person ?? null,
+    assigned_until: state.assigned?.until ?? null,
+    deferred_until: state.deferred?.until ?? null,
+    asked: state.escalation.people,
+    open_questions: state.questions.filter(({ answered }) => !answered).length,
+    sla_due_at: sla === undefined ? null : toInstant(sla),
+    remind_at: remindAt(state, sla),
+    edited_by: state.edit?.person ?? null,
+    decided_by: state.decidedBy ?? null,
+    emergency: state.emergency === undefined ? null : state.emergency.reviewed ? 'reviewed' : 'to_review',
   };
+};
+
+/** The event that ended the request, or took its grant back; whatever came after it changed nothing of that. */
+export const endOf = ({ events }: RecordedApproval): RecordedEvent | undefined => events.filter(({ envelope }) => ENDS.some(({ type }) => type === envelope.type)).at(-1);
+const ENDS: readonly EventDefinition[] = [ApprovalGranted, ApprovalRejected, ApprovalAnswered, ApprovalExpired, ApprovalCancelled, GrantRevoked];
+
+/** Requests that differ in nothing but their arguments and run: what a batch decides at once. */
+export const groupKey = ({ facts, rule_id, demand }: RequestFacts): string =>
+  createHash('sha256')
+    .update(canonicalText({ kind: facts.action_kind, tool: facts.tool.name, version: facts.tool.version, agent: facts.agent, environment: facts.environment ?? '', rule: rule_id, roles: demand.stages.map(({ roles }) => roles.join(',')) }))
+    .digest('hex')
+    .slice(0, 32);
+
+const remindAt = (state: RecordedApproval['state'], sla: number | undefined): string | null => {
+  if (state.status !== 'Open') return null;
+  const due = [...(sla === undefined || state.reminded ? [] : [sla]), ...(state.deferred === undefined ? [] : [fromInstant(state.deferred.until)])];
+  return due.length === 0 ? null : toInstant(Math.min(...due));
 };
 
 const KEPT = COLUMNS.filter((column) => column !== 'tenant' && column !== 'approval_id');

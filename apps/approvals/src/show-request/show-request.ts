@@ -1,15 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { ApprovalAnswered, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalVoted, GrantRevoked } from '@exequatur/contracts';
+import { ApprovalAnswered, ApprovalGranted, ApprovalRejected, ApprovalVoted, EmergencyReviewed, GrantRevoked } from '@exequatur/contracts';
 import type { DataOf, EventDefinition, SealedOf } from '@exequatur/contracts';
-import { narrowedPointers, visibleText, type Card, type RequestFacts } from '@exequatur/approvals-domain';
-import type { PgQueries, RecordedEvent } from '@exequatur/event-store';
+import { argumentChanges, narrowedPointers, visibleText, type Card, type RequestFacts } from '@exequatur/approvals-domain';
+import type { RecordedEvent } from '@exequatur/event-store';
 import { parseStrict, readPointer } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
 import { Database, problem, type PersonPrincipal } from '@exequatur/service-kit';
-import { ApprovalStreams, type OpenedSealed } from '../approval-stream/approval-streams.js';
+import type { ApprovalContent } from '../approval-stream/approval-content.js';
+import { ApprovalStreams } from '../approval-stream/approval-streams.js';
 import { eventsOf, type RecordedApproval } from '../approval-stream/recorded-approval.js';
-import { statusOf, type RequestStatus } from '../queue-view/queue-row.js';
-import { maySee } from '../queue-view/visibility.js';
+import { Looks } from '../look-at-request/looks.js';
+import { endOf, statusOf, type RequestStatus } from '../queue-view/queue-row.js';
+import { maySee, Viewers, type Viewer } from '../queue-view/visibility.js';
 
 export interface ShownVote {
   readonly person: string;
@@ -19,6 +21,10 @@ export interface ShownVote {
   readonly at: string;
   readonly rationale?: string;
   readonly granted_arguments_hash: string;
+  /** who lent the role */
+  readonly on_behalf_of?: string;
+  /** no longer counts: for earlier arguments, or its person lost the role */
+  readonly void?: true;
 }
 
 export interface NarrowedValue {
@@ -57,14 +63,22 @@ export interface ShownRequest {
   readonly votes: readonly ShownVote[];
   /** what the votes so far, or policy, changed in the arguments */
   readonly narrowed: readonly NarrowedValue[];
+  readonly assigned: { readonly person: string; readonly until: string } | null;
+  readonly deferred: { readonly person: string; readonly until: string } | null;
+  readonly escalated_to: { readonly roles: readonly string[]; readonly people: readonly string[] };
+  /** in the words of people, and what the agent side answered */
+  readonly questions: readonly { readonly question_id: string; readonly asked_by: string; readonly question: string; readonly answer?: string }[];
+  /** an approval outside the quorum, and how it was judged since */
+  readonly emergency: { readonly person: string; readonly reviewed: boolean; readonly judgement?: string; readonly reviewed_by?: string; readonly words?: string } | null;
   readonly resolution: Resolution | null;
 }
 
-/** What pages need besides: the request's facts and the proposed arguments, for the fields of "approve narrower". */
+/** What pages need besides: the request's facts and the arguments as they would run, for the fields of the forms. */
 export interface RequestInDetail {
   readonly shown: ShownRequest;
   readonly request: RequestFacts;
-  /** absent once erased */
+  readonly viewer: Viewer;
+  /** proposed, or as a person edited them; absent once erased */
   readonly proposed?: JsonValue;
 }
 
@@ -73,84 +87,110 @@ export class ShowRequest {
   constructor(
     private readonly streams: ApprovalStreams,
     private readonly database: Database,
+    private readonly viewers: Viewers,
+    private readonly looks: Looks,
   ) {}
 
-  /** @throws Problem NOT_FOUND, also for another tenant's request and for one this person may not see */
+  /** The first look of a person is remembered. @throws Problem NOT_FOUND, also for another tenant's request and for one this person may not see */
   async show(person: PersonPrincipal, approvalId: string): Promise<RequestInDetail> {
-    return this.database.snapshot(async (tx) => {
+    const viewer = await this.viewers.viewer(person);
+    const detail = await this.database.snapshot(async (tx) => {
       const approval = (await this.streams.load(tx, person.tenant, approvalId)) ?? problem('NOT_FOUND');
-      if (!maySee(person, approval.state.request.demand.stages.flatMap(({ roles }) => roles))) problem('NOT_FOUND');
-      return this.detail(approval, tx);
+      const { request, escalation } = approval.state;
+      if (!maySee(viewer, [...request.demand.stages.flatMap(({ roles }) => roles), ...escalation.roles], escalation.people)) problem('NOT_FOUND');
+      const content = await this.streams.content(approval, tx);
+      return { shown: shownRequest(approval, content), request, viewer, ...argumentsOf(content) };
     });
-  }
-
-  private async detail(approval: RecordedApproval, tx: PgQueries): Promise<RequestInDetail> {
-    const { state } = approval;
-    const { request } = state;
-    const opened = await this.streams.openedContent(approval, tx);
-    const proposed = opened === undefined ? undefined : parseStrict(opened.proposal.arguments);
-    const shown: ShownRequest = {
-      approval_id: request.approval_id,
-      action_id: request.action_id,
-      status: statusOf(approval),
-      version: approval.version,
-      card: opened === undefined ? null : (JSON.parse(opened.card) as Card),
-      view_hash: state.viewHash,
-      renderer: openedRenderer(approval),
-      arguments_hash: request.arguments_hash,
-      policy_hash: request.policy_hash,
-      policy_version: request.policy_version,
-      policy_rule_id: request.rule_id,
-      expires_at: request.expires_at,
-      on_timeout: request.demand.on_timeout,
-      quorum: { stage: state.stage, stages: request.demand.stages, approvals: state.votes.map(({ person, role, stage }) => ({ person, role, stage })) },
-      votes: await this.votes(approval, tx),
-      narrowed: await this.narrowed(approval, opened, proposed, tx),
-      resolution: state.status === 'Open' ? null : await this.resolution(approval, tx),
-    };
-    return { shown, request, ...(proposed === undefined ? {} : { proposed }) };
-  }
-
-  private votes(approval: RecordedApproval, tx: PgQueries): Promise<readonly ShownVote[]> {
-    return Promise.all(
-      eventsOf(approval, ApprovalVoted).map(async (recorded) => {
-        const { person, role, stage, vote, granted_arguments_hash } = recorded.envelope.data as DataOf<typeof ApprovalVoted>;
-        const rationale = (await this.streams.openOne<SealedOf<typeof ApprovalVoted>>(approval, recorded, tx))?.rationale;
-        return { person, role, stage, vote, at: recorded.envelope.time, granted_arguments_hash, ...(rationale === undefined ? {} : { rationale }) };
-      }),
-    );
-  }
-
-  private async narrowed(approval: RecordedApproval, opened: OpenedSealed | undefined, proposed: JsonValue | undefined, tx: PgQueries): Promise<readonly NarrowedValue[]> {
-    if (opened === undefined || proposed === undefined) return [];
-    const acceptedText = (await this.streams.contentForVote(approval, tx))?.acceptedArguments;
-    if (acceptedText === undefined) return [];
-    const accepted = parseStrict(acceptedText);
-    const valueAt = (from: JsonValue, pointer: string): string => visibleText(JSON.stringify(readPointer(from, pointer) ?? null), NARROWED_TEXT).text;
-    return narrowedPointers(approval.state.request.narrowable, proposed, accepted).map((pointer) => ({ pointer, proposed: valueAt(proposed, pointer), accepted: valueAt(accepted, pointer) }));
-  }
-
-  private async resolution(approval: RecordedApproval, tx: PgQueries): Promise<Resolution> {
-    const last = approval.events.find(({ version }) => version === approval.version);
-    if (last === undefined) throw new Error('the version of a request is that of one of its events');
-    const at = last.envelope.time;
-    if (is(last, ApprovalGranted)) {
-      const { grant_id, expires_at } = last.envelope.data as DataOf<typeof ApprovalGranted>;
-      return { at, person: last.envelope.actorid, grant_id, grant_expires_at: expires_at };
-    }
-    if (is(last, ApprovalRejected)) {
-      const { person, reason_code, instruction } = last.envelope.data as DataOf<typeof ApprovalRejected>;
-      return { at, person, reason_code, instruction, ...textOf((await this.streams.openOne<SealedOf<typeof ApprovalRejected>>(approval, last, tx))?.reason) };
-    }
-    if (is(last, ApprovalAnswered)) return { at, person: last.envelope.actorid, ...textOf((await this.streams.openOne<SealedOf<typeof ApprovalAnswered>>(approval, last, tx))?.response) };
-    if (is(last, GrantRevoked)) return { at, person: last.envelope.actorid, ...textOf((await this.streams.openOne<SealedOf<typeof GrantRevoked>>(approval, last, tx))?.reason) };
-    return { at };
+    await this.looks.looked(person, approvalId);
+    return detail;
   }
 }
 
+const argumentsOf = (content: ApprovalContent | undefined): { readonly proposed?: JsonValue } => (content === undefined ? {} : { proposed: parseStrict(content.editedArguments ?? content.proposal.arguments) });
+
+const shownRequest = (approval: RecordedApproval, content: ApprovalContent | undefined): ShownRequest => {
+  const { state } = approval;
+  const { request } = state;
+  return {
+    approval_id: request.approval_id,
+    action_id: request.action_id,
+    status: statusOf(approval),
+    version: approval.version,
+    card: content === undefined ? null : (JSON.parse(content.card) as Card),
+    view_hash: state.viewHash,
+    renderer: content?.renderer ?? '',
+    arguments_hash: request.arguments_hash,
+    policy_hash: request.policy_hash,
+    policy_version: request.policy_version,
+    policy_rule_id: request.rule_id,
+    expires_at: state.expiresAt,
+    on_timeout: request.demand.on_timeout,
+    quorum: { stage: state.stage, stages: request.demand.stages, approvals: state.votes.map(({ person, role, stage }) => ({ person, role, stage })) },
+    votes: votesOf(approval, content),
+    narrowed: narrowedOf(approval, content),
+    assigned: state.assigned ?? null,
+    deferred: state.deferred ?? null,
+    escalated_to: { roles: state.escalation.roles, people: state.escalation.people },
+    questions: (content?.context.exchanges ?? []).map(({ question_id, asked_by, question, answer }) => ({ question_id, asked_by, question: visible(question), ...(answer === undefined ? {} : { answer: visible(answer) }) })),
+    emergency: emergencyOf(approval, content),
+    resolution: state.status === 'Open' ? null : resolutionOf(approval, content),
+  };
+};
+
+/** As long as the longest words of people and agents are shown. */
+const MOST_WORDS = 20_000;
+const visible = (text: string): string => visibleText(text, MOST_WORDS).text;
+
+const votesOf = (approval: RecordedApproval, content: ApprovalContent | undefined): readonly ShownVote[] =>
+  eventsOf(approval, ApprovalVoted).map((recorded) => {
+    const { person, role, stage, vote, granted_arguments_hash, on_behalf_of } = recorded.envelope.data as DataOf<typeof ApprovalVoted>;
+    const rationale = (content?.read(recorded) as SealedOf<typeof ApprovalVoted> | undefined)?.rationale;
+    const counts = vote !== 'approve' || approval.state.votes.some(({ voteEventId }) => voteEventId === recorded.envelope.id);
+    return { person, role, stage, vote, at: recorded.envelope.time, granted_arguments_hash, ...(rationale === undefined ? {} : { rationale }), ...(on_behalf_of === undefined ? {} : { on_behalf_of }), ...(counts ? {} : { void: true as const }) };
+  });
+
 /** Most characters shown of a value that a vote changed. */
 const NARROWED_TEXT = 1_000;
+const MOST_CHANGES = 50;
+
+/** Where what was accepted so far differs from what the agent proposed. */
+const narrowedOf = ({ state }: RecordedApproval, content: ApprovalContent | undefined): readonly NarrowedValue[] => {
+  if (content?.acceptedArguments === undefined) return [];
+  const proposed = parseStrict(content.proposal.arguments);
+  const accepted = parseStrict(content.acceptedArguments);
+  const edited = content.editedArguments === undefined ? [] : argumentChanges(proposed, accepted).changes.map(({ pointer }) => pointer);
+  const valueAt = (from: JsonValue, pointer: string): string => visibleText(JSON.stringify(readPointer(from, pointer) ?? null), NARROWED_TEXT).text;
+  const pointers = [...new Set([...narrowedPointers(state.request.narrowable, proposed, accepted), ...edited])].slice(0, MOST_CHANGES);
+  return pointers.map((pointer) => ({ pointer, proposed: valueAt(proposed, pointer), accepted: valueAt(accepted, pointer) }));
+};
+
+const emergencyOf = (approval: RecordedApproval, content: ApprovalContent | undefined): ShownRequest['emergency'] => {
+  const { emergency } = approval.state;
+  if (emergency === undefined) return null;
+  const reviewed = eventsOf(approval, EmergencyReviewed)[0];
+  if (reviewed === undefined) return { person: emergency.person, reviewed: false };
+  const { judgement, person } = reviewed.envelope.data as DataOf<typeof EmergencyReviewed>;
+  const words = (content?.read(reviewed) as SealedOf<typeof EmergencyReviewed> | undefined)?.words;
+  return { person: emergency.person, reviewed: true, judgement, reviewed_by: person, ...(words === undefined ? {} : { words }) };
+};
+
+const resolutionOf = (approval: RecordedApproval, content: ApprovalContent | undefined): Resolution => {
+  const last = endOf(approval);
+  if (last === undefined) throw new Error('a request that is not open has ended by an event');
+  const at = last.envelope.time;
+  const sealed = content?.read(last);
+  if (is(last, ApprovalGranted)) {
+    const { grant_id, expires_at } = last.envelope.data as DataOf<typeof ApprovalGranted>;
+    return { at, person: last.envelope.actorid, grant_id, grant_expires_at: expires_at };
+  }
+  if (is(last, ApprovalRejected)) {
+    const { person, reason_code, instruction } = last.envelope.data as DataOf<typeof ApprovalRejected>;
+    return { at, person, reason_code, instruction, ...textOf((sealed as SealedOf<typeof ApprovalRejected> | undefined)?.reason) };
+  }
+  if (is(last, ApprovalAnswered)) return { at, person: last.envelope.actorid, ...textOf((sealed as SealedOf<typeof ApprovalAnswered> | undefined)?.response) };
+  if (is(last, GrantRevoked)) return { at, person: last.envelope.actorid, ...textOf((sealed as SealedOf<typeof GrantRevoked> | undefined)?.reason) };
+  return { at };
+};
 
 const is = ({ envelope }: RecordedEvent, definition: EventDefinition): boolean => envelope.type === definition.type;
 const textOf = (text: string | undefined): { text?: string } => (text === undefined ? {} : { text });
-const openedRenderer = (approval: RecordedApproval): string => (eventsOf(approval, ApprovalOpened)[0]?.envelope.data as DataOf<typeof ApprovalOpened> | undefined)?.renderer ?? '';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PrivateJwk, TrustedKeys } from '@exequatur/audit-chain';
-import { ActionWithdrawn, AgentKeyIssued, AgentRegistered, ALL_TOPICS, ApprovalRequired, PersonLinked, TenantCreated } from '@exequatur/contracts';
-import type { ServiceName } from '@exequatur/contracts';
+import { ActionWithdrawn, AgentKeyIssued, AgentRegistered, ALL_TOPICS, ApprovalRequired, EligibilityChanged, PersonLinked, TenantCreated } from '@exequatur/contracts';
+import type { SealedProposal, ServiceName } from '@exequatur/contracts';
 import type { RequestFacts } from '@exequatur/approvals-domain';
 import type { Actor } from '@exequatur/event-store';
 import { canonicalText, newId, newSalt, saltedHash, sha256Text, toInstant } from '@exequatur/kernel';
@@ -27,6 +27,8 @@ export const PEOPLE: Readonly<Record<string, readonly string[]>> = {
   lea: ['finance-lead'],
   olga: ['finance', 'operator'],
   pia: ['auditor'],
+  carla: ['cfo'],
+  erin: ['break-glass'],
   nobody: ['intern'],
 };
 
@@ -47,7 +49,7 @@ export interface AskOptions {
   readonly args?: JsonValue;
   readonly tenant?: string;
   readonly more?: Partial<RequestFacts>;
-  readonly sealed?: { readonly reasoning?: string; readonly target?: string; readonly business_impact?: string };
+  readonly sealed?: Partial<Omit<SealedProposal, 'salt' | 'arguments'>>;
   readonly expiresInMs?: number;
   /** proposed amount in micro-cents, when it is not the 100.00 USD of the fixture */
   readonly amount?: string;
@@ -177,6 +179,30 @@ export class Installation {
     return { request, args };
   }
 
+  /** A person's roles become these, as policy publishes it; resolves when approvals knows. */
+  async changeRoles(person: string, roles: readonly string[], tenant = 'acme'): Promise<void> {
+    await this.policy.publish({ tenant, aggregate: 'person', id: person }, { definition: EligibilityChanged, data: { person, roles }, actor: SYSTEM });
+    await this.until('the roles are known', async () => (await this.rows('SELECT FROM directory_person WHERE tenant = $1 AND person = $2 AND roles = $3', [tenant, person, roles])).length === 1);
+  }
+
+  /** Another agent of the tenant, with a key. */
+  async addAgent(agent: string, scopePrefix: string, tenant = 'acme'): Promise<string> {
+    const token = `exq_agent_${tenant}_${agent}`;
+    await this.policy.publish(
+      { tenant, aggregate: 'agent', id: agent },
+      { definition: AgentRegistered, data: { agent, display_name: agent, scope_prefix: scopePrefix }, actor: SYSTEM },
+      { definition: AgentKeyIssued, data: { agent, key_id: 'k1', key_hash: sha(token) }, actor: SYSTEM },
+    );
+    await this.until('the agent is known', async () => (await this.rows('SELECT FROM directory_agent_key WHERE tenant = $1 AND agent = $2', [tenant, agent])).length === 1);
+    return token;
+  }
+
+  /** Any decision of a person on what they see now. */
+  async act(asked: Asked, verb: string, person: string, body: Record<string, unknown> = {}): Promise<Answered> {
+    const seen = await this.show(asked, 'fiona');
+    return this.call('POST', `/v1/approvals/${asked.request.approval_id}/${verb}`, this.personToken(person, asked.request.facts.tenant), { body, ifMatch: seen.etag });
+  }
+
   async withdraw({ request }: Asked): Promise<void> {
     const { action_id, facts } = request;
     await this.policy.publish({ tenant: facts.tenant, aggregate: 'action', id: action_id }, { definition: ActionWithdrawn, data: { action_id, reason: 'no longer needed' }, actor: { type: 'agent', id: facts.agent }, correlationId: action_id });
@@ -202,7 +228,7 @@ export class Installation {
   }
 
   /** Looks at the card as this person and decides on what was seen. */
-  async decide(asked: Asked, verb: 'approve' | 'reject' | 'respond', person: string, body: Record<string, unknown> = {}, key?: string): Promise<Answered> {
+  async decide(asked: Asked, verb: 'approve' | 'reject' | 'respond' | 'edit' | 'break-glass', person: string, body: Record<string, unknown> = {}, key?: string): Promise<Answered> {
     const seen = await this.show(asked, 'fiona');
     return this.call('POST', `/v1/approvals/${asked.request.approval_id}/${verb}`, this.personToken(person, asked.request.facts.tenant), { body: { view_hash: seen.body['view_hash'], ...body }, ifMatch: seen.etag, ...(key === undefined ? {} : { key }) });
   }

@@ -1,4 +1,4 @@
-import { amount, count, hash, list, name, object, oneOf, optional, record, text } from '@exequatur/contracts';
+import { amount, anything, count, hash, list, name, object, oneOf, optional, record, text, truth } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 
 /** What an approver may narrow; amounts are integers by unit, as in every cap. */
@@ -14,7 +14,13 @@ export const approveBody = object({ view_hash: hash(), rationale: optional(text(
 export const rejectBody = object({ view_hash: hash(), reason_code: optional(name()), reason: optional(text(4_000)), instruction: optional(oneOf('abort', 'reroute', 'escalate')) });
 export const respondBody = object({ view_hash: hash(), response: optional(text(20_000)) });
 
+/** `arguments` as a whole, as they should run instead. */
+export const editBody = object({ view_hash: hash(), arguments: anything(), rationale: optional(text(4_000)) });
+export const breakGlassBody = object({ view_hash: hash(), reason: optional(text(4_000)), caps: optional(voteCaps) });
+
 export type Ballot =
+  | ({ readonly vote: 'edit' } & Shape<typeof editBody>)
+  | ({ readonly vote: 'break-glass' } & Shape<typeof breakGlassBody>)
   | ({ readonly vote: 'approve' } & Shape<typeof approveBody>)
   | ({ readonly vote: 'reject' } & Shape<typeof rejectBody>)
   | ({ readonly vote: 'respond' } & Shape<typeof respondBody>);
@@ -33,4 +39,10 @@ export const decisionAnswer = object({
   granted_arguments_hash: optional(hash()),
   narrowed: optional(list(text(200))),
   expires_at: optional(text(40)),
+  /** of the card that stands in the request now */
+  view_hash: hash(),
+  /** until when an open request can be decided */
+  decide_by: optional(text(40)),
+  assigned_to: optional(name()),
+  emergency: optional(truth()),
 });

@@ -17,6 +17,10 @@ export const decisionView = (approval: RecordedApproval): Shape<typeof decisionA
     approvals_given: state.votes.length,
     approvals_missing: stage === undefined ? 0 : stage.quorum - state.votes.filter((vote) => vote.stage === state.stage).length,
     arguments_hash: state.request.arguments_hash,
+    view_hash: state.viewHash,
+    ...(state.status === 'Open' ? { decide_by: state.expiresAt } : {}),
+    ...(state.status !== 'Open' || state.assigned === undefined ? {} : { assigned_to: state.assigned.person }),
+    ...(state.emergency === undefined ? {} : { emergency: true }),
     ...(granted === undefined ? {} : { grant_id: granted.grant_id, granted_arguments_hash: granted.granted_arguments_hash, narrowed: granted.narrowed, expires_at: granted.expires_at }),
   };
 };

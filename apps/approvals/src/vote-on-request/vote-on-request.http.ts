@@ -3,7 +3,7 @@ import { uuid } from '@exequatur/contracts';
 import type { Code, Shape } from '@exequatur/contracts';
 import { Allow, Caller, Describe, Http, ShapedBody, ShapedPath, type Answer } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
-import { approveBody, decisionAnswer, rejectBody, respondBody } from './ballots.js';
+import { approveBody, breakGlassBody, decisionAnswer, editBody, rejectBody, respondBody } from './ballots.js';
 import type { Ballot } from './ballots.js';
 import { DecisionRequests } from './decision-requests.js';
 import { VoteOnRequest } from './vote-on-request.js';
@@ -35,6 +35,18 @@ export class VoteOnRequestHttp {
   @Describe({ summary: 'Answer in place of the tool; nothing runs and the agent gets these words.', body: respondBody, answers: { 200: decisionAnswer }, codes: [...VOTE_CODES, 'REASON_REQUIRED'] })
   respond(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedPath('id', uuid()) id: string, @ShapedBody(respondBody) body: Shape<typeof respondBody>): Promise<Answer> {
     return this.vote(request, caller, id, { vote: 'respond', ...body });
+  }
+
+  @Post(':id/edit')
+  @Describe({ summary: 'Change the arguments within what was proposed; earlier votes are void, and this is a vote for the changed ones.', body: editBody, answers: { 200: decisionAnswer }, codes: [...VOTE_CODES, 'WIDENS_AUTHORITY', 'CONFLICT'] })
+  edit(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedPath('id', uuid()) id: string, @ShapedBody(editBody) body: Shape<typeof editBody>): Promise<Answer> {
+    return this.vote(request, caller, id, { vote: 'edit', ...body });
+  }
+
+  @Post(':id/break-glass')
+  @Describe({ summary: 'Approve alone in an emergency, with the role break-glass: one use, five minutes, reviewed by somebody else afterwards.', body: breakGlassBody, answers: { 200: decisionAnswer }, codes: [...VOTE_CODES, 'WIDENS_AUTHORITY', 'REASON_REQUIRED'] })
+  breakGlass(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedPath('id', uuid()) id: string, @ShapedBody(breakGlassBody) body: Shape<typeof breakGlassBody>): Promise<Answer> {
+    return this.vote(request, caller, id, { vote: 'break-glass', ...body });
   }
 
   private vote(request: HttpRequest, caller: Principal, approvalId: string, ballot: Ballot): Promise<Answer> {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { renderCard, requestOf, viewHash, type OpenedData } from '@exequatur/approvals-domain';
+import { contextOf, renderCard, requestOf, viewHash, type OpenedData } from '@exequatur/approvals-domain';
 import { GRANT_JWS_TYPE } from '@exequatur/contracts';
 import type { SealedProposal } from '@exequatur/contracts';
 import { canonicalText, newId, saltedHash } from '@exequatur/kernel';
@@ -24,7 +24,7 @@ describe('deciding a request', () => {
   test('a card is shown, a vote grants, and the grant is signed with every binding', async () => {
     const asked = await here.ask();
     const seen = await here.show(asked);
-    expect(seen).toMatchObject({ status: 200, etag: '"1"', body: { status: 'open', card: { renderer: 'card/1', title: 'payment.refund by support-bot for 100.00 USD', agent_words: 'The photograph shows a broken part.' }, votes: [], resolution: null } });
+    expect(seen).toMatchObject({ status: 200, etag: '"1"', body: { status: 'open', card: { renderer: 'card/2', title: 'payment.refund by support-bot for 100.00 USD', agent_words: 'The photograph shows a broken part.' }, votes: [], resolution: null } });
     const granted = await here.decide(asked, 'approve', 'fiona', { rationale: 'as agreed' });
     expect(granted).toMatchObject({ status: 200, body: { status: 'granted', approvals_given: 1, approvals_missing: 0, grant_id: asked.request.approval_id, narrowed: [], granted_arguments_hash: asked.request.arguments_hash } });
     const events = await here.events(asked);
@@ -214,8 +214,8 @@ describe('deciding a request', () => {
     await here.decide(asked, 'approve', 'fiona');
     const [opened, voted, granted] = await here.events(asked);
     if (opened === undefined) throw new Error('not opened');
-    const sealed = await here.opened<{ salt: string; card: string; proposal: SealedProposal }>(asked, opened);
-    const card = renderCard(requestOf(opened.data as unknown as OpenedData), sealed.proposal);
+    const sealed = await here.opened<{ salt: string; card: string; proposal: SealedProposal; context: string }>(asked, opened);
+    const card = renderCard(requestOf(opened.data as unknown as OpenedData), sealed.proposal, contextOf(sealed.context));
     expect(canonicalText(card as unknown as JsonValue)).toBe(sealed.card);
     const hash = viewHash(Buffer.from(sealed.salt, 'base64url'), card);
     expect([opened.data['view_hash'], voted?.data['view_hash'], granted?.data['view_hash']]).toEqual([hash, hash, hash]);
