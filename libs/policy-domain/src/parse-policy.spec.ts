@@ -29,6 +29,18 @@ describe('a policy file', () => {
     expect(tools['billing.refund']).toEqual({ kind: 'payment.refund', risk_points: 20, target: '/account', amounts: { USD: '/amount' }, bounded: ['/amount'] });
   });
 
+  test('carries its limits, in micro-cents and milliseconds', () => {
+    const { limits } = policyFrom({
+      ...whole,
+      limits: { run: { max_steps: 25, max_usd: '1.00' }, velocity: [{ id: 'mails', by: ['agent', 'kind'], window: '1h', max_count: 100, kinds: ['message.*'] }, { id: 'money', window: '1d', max_amount: { USD: '500.00' } }], circuit: { threshold: 0.15, window: '1h', drift: 0.25 } },
+    });
+    expect(limits).toEqual({
+      run: { max_steps: 25, max_usd: '100000000' },
+      velocity: [{ id: 'mails', by: ['agent', 'kind'], window_ms: 3_600_000, max_count: 100, kinds: ['message.*'] }, { id: 'money', by: [], window_ms: 86_400_000, max_amount: { unit: 'USD_MICROCENTS', amount: '50000000000' } }],
+      circuit: { threshold_ppm: 150_000, window_ms: 3_600_000, drift_ppm: 250_000 },
+    });
+  });
+
   test('has one hash, also after its canonical text was read back', () => {
     const policy = policyFrom(whole);
     expect(policyHash(readPolicy(policyText(policy)))).toBe(policyHash(policy));
@@ -44,7 +56,8 @@ describe('a policy file', () => {
     ['a gate that would relax an allowance', { ...whole, rules: [{ id: 'a', match: {}, decision: 'allow', confidence: { log_from: 0.9 } }] }, '/rules/0/confidence/log_from: "log_from" does nothing with allow; it goes with require_approval'],
     ['a tool version that is none', { ...whole, rules: [{ id: 'a', match: { tool: 'mailer.send@>=1.x' }, decision: 'deny' }] }, '/rules/0/match/tool: must be a tool: name, name@1.0 or name@>=1.2 <2'],
     ['an extractor nobody knows', { ...whole, tools: { t: { kind: 'k', extract: { 'fact.Region': '/r' } } } }, '/tools/t/extract/fact.Region: unknown key "fact.Region"; known are recipients, rows, model, amount.<currency or unit> such as amount.USD, and fact.<name> such as fact.region'],
-    ['run limits', { ...whole, limits: {} }, '/limits: run limits are not supported by this version'],
+    ['a limit nobody knows', { ...whole, limits: { run: { max_step: 3 } } }, '/limits/run/max_step: unknown key "max_step"; did you mean "max_steps"?'],
+    ['a velocity rule that limits nothing', { ...whole, limits: { velocity: [{ id: 'v', window: '1h' }] } }, '/limits/velocity/0: needs max_count or max_amount'],
     ['another version', { ...whole, version: '1' }, '/version: must be 1'],
     ['an unknown decision', { ...whole, rules: [{ id: 'a', match: {}, decision: 'permit' }] }, '/rules/0/decision: must be one of allow, allow_with_caps, require_approval, quarantine, deny'],
     ['caps that do nothing', { ...whole, rules: [{ id: 'a', match: {}, decision: 'deny', caps: {} }] }, '/rules/0/caps: "caps" does nothing with deny; it goes with allow_with_caps or require_approval'],

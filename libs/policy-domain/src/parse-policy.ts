@@ -5,6 +5,7 @@ import { below, closedMapping, entriesOf, fault, isMapping, isPresent, startAt }
 import type { Finding, Place } from './findings.js';
 import { isGlob } from './glob.js';
 import { readClass } from './parse-class.js';
+import { readLimits } from './parse-limits.js';
 import { readRule } from './parse-rule.js';
 import { readTool } from './parse-tool.js';
 import type { Policy, PolicyClass, PolicyRule, PolicyTool } from './policy.js';
@@ -29,13 +30,13 @@ export const parsePolicy = (document: JsonValue, languages: PolicyLanguages = {}
   const root = startAt(document);
   if (!closedMapping(root, ['version', 'classes', 'tools', 'rules', 'limits'])) return { ok: false, findings: root.findings };
   if (below(root, 'version').value !== 1) fault(below(root, 'version'), 'must be 1');
-  if (isPresent(below(root, 'limits'))) fault(below(root, 'limits'), 'run limits are not supported by this version');
+  const limits = isPresent(below(root, 'limits')) ? readLimits(below(root, 'limits')) : undefined;
   const classes = readNamed<PolicyClass>(below(root, 'classes'), readClass);
   const tools = readNamed<PolicyTool>(below(root, 'tools'), (place) => readTool(place, languages.schemas));
   const rules = readRules(below(root, 'rules'), languages.conditions);
   checkKindsOnce(below(root, 'classes'), classes);
   checkReferences(below(root, 'rules'), rules, Object.keys(classes));
-  return root.findings.length === 0 ? { ok: true, policy: { version: 1, classes, tools, rules: rules.map(([rule]) => rule) } } : { ok: false, findings: root.findings };
+  return root.findings.length === 0 ? { ok: true, policy: { version: 1, classes, tools, rules: rules.map(([rule]) => rule), ...(limits === undefined ? {} : { limits }) } } : { ok: false, findings: root.findings };
 };
 
 const readNamed = <T>(place: Place, read: (place: Place) => T | undefined): Readonly<Record<string, T>> => {

@@ -1,4 +1,4 @@
-import type { ApprovalDemand, Caps } from '@exequatur/contracts';
+import type { ApprovalDemand, Caps, PolicyLimits } from '@exequatur/contracts';
 import { canonicalBytes, canonicalText, parseStrict, sha256Text } from '@exequatur/kernel';
 import type { JsonObject } from '@exequatur/kernel';
 
@@ -108,6 +108,8 @@ export type Policy = {
   readonly classes: Readonly<Record<string, PolicyClass>>;
   readonly tools: Readonly<Record<string, PolicyTool>>;
   readonly rules: readonly PolicyRule[];
+  /** of runs, velocity and circuits: judged by reservations at every claim */
+  readonly limits?: PolicyLimits;
 };
 
 /** A tenant that has published nothing: nothing is registered, so everything is set aside. Has version 0. */

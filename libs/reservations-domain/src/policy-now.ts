@@ -21,8 +21,12 @@ export interface PolicyInForceNow {
   readonly limits?: PolicyLimits;
 }
 
-/** A published policy, ready to be asked. `registered`: the kinds that globs may match in this version. */
-export const policyInForce = (version: number, hash: string, policy: Policy, registered: ReadonlySet<string>, limits?: PolicyLimits): PolicyInForceNow => ({
+/**
+ * A published policy, ready to be asked.
+ * @param registered the kinds that globs may match in this version
+ * @param conditions language of `when:`; without it a rule that has one cannot be evaluated, and refuses
+ */
+export const policyInForce = (version: number, hash: string, policy: Policy, registered: ReadonlySet<string>, limits?: PolicyLimits, conditions?: ConditionLanguage): PolicyInForceNow => ({
   version,
   hash,
   ...(limits === undefined ? {} : { limits }),

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { PgTransaction } from '@exequatur/event-store';
 import { readPolicy } from '@exequatur/policy-domain';
+import { policyLanguages } from '@exequatur/policy-languages';
 import { policyInForce } from '@exequatur/reservations-domain';
 import type { ActiveFreeze, FreezeScope, PolicyInForceNow } from '@exequatur/reservations-domain';
 
@@ -52,7 +53,8 @@ export class TenantBoards {
     const { rows } = await tx.query<{ canonical: string; registered_kinds: string[] }>('SELECT canonical, registered_kinds FROM policy_in_force WHERE tenant = $1', [tenant]);
     const [row] = rows;
     if (row === undefined) throw new Error('the policy in force went away under its fence');
-    const policy = policyInForce(version, hash, readPolicy(row.canonical), new Set(row.registered_kinds));
+    const canonical = readPolicy(row.canonical);
+    const policy = policyInForce(version, hash, canonical, new Set(row.registered_kinds), canonical.limits, policyLanguages.conditions);
     if (this.parsed.size >= MAX_PARSED) this.parsed.clear();
     this.parsed.set(key, policy);
     return policy;
