@@ -8,6 +8,13 @@ import { TenantBoards } from './authority/tenant-board.js';
 import { BudgetViewHttp } from './budgets/budget-view.http.js';
 import { DefineBudgetHttp } from './budgets/define-budget.http.js';
 import { CloseGrantWhenTakenBack } from './close-grant/close-grant.consumer.js';
+import { CyclesBalancesHttp } from './cycles/cycles-balances.http.js';
+import { CyclesBatches } from './cycles/cycles-batches.js';
+import { CyclesDecideHttp } from './cycles/cycles-decide.http.js';
+import { CyclesEventsHttp } from './cycles/cycles-events.http.js';
+import { CyclesReservationViewHttp } from './cycles/cycles-reservation-view.http.js';
+import { CyclesReservationsHttp } from './cycles/cycles-reservations.http.js';
+import { CyclesWire } from './cycles/cycles-wire.js';
 import { FreezeStore } from './freezes/freeze-store.js';
 import { FreezeHttp } from './freezes/freeze.http.js';
 import { GrantViewHttp } from './grant-view/grant-view.http.js';
@@ -31,6 +38,11 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     DefineBudgetHttp,
     BudgetViewHttp,
     FreezeHttp,
+    CyclesReservationsHttp,
+    CyclesReservationViewHttp,
+    CyclesDecideHttp,
+    CyclesEventsHttp,
+    CyclesBalancesHttp,
     AdmitGrantWhenGiven,
     CloseGrantWhenTakenBack,
     SettleClaimWhenExecuted,
@@ -46,6 +58,8 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     SweepClaims,
     QuiesceFreezes,
     SweepTimer,
+    CyclesWire,
+    CyclesBatches,
   ],
 })
 export class ReservationsModule {}

@@ -12,6 +12,8 @@ import { authorityLocks, RuntimeAuthority } from './runtime-authority.js';
 export interface Submission {
   readonly command: AuthorityCommand;
   readonly scope: IdempotentScope;
+  /** What a surface with words of its own says to an outcome; an Answer is kept under the key, a Problem is not. */
+  readonly answer?: (outcome: AuthorityOutcome) => Answer | Problem;
 }
 
 /** The hot path: commands over HTTP, many to a transaction (architecture.md "The database is the arbiter" 5). */
@@ -64,7 +66,8 @@ export class AuthorityBatches implements OnApplicationShutdown {
     return answers;
   }
 
-  private answer({ command }: Submission, outcome: AuthorityOutcome | undefined): Answer | Problem {
-    return outcome === undefined ? new Problem('INTERNAL') : answerTo(command.tenant, outcome, this.signer);
+  private answer({ command, answer }: Submission, outcome: AuthorityOutcome | undefined): Answer | Problem {
+    if (outcome === undefined) return new Problem('INTERNAL');
+    return answer === undefined ? answerTo(command.tenant, outcome, this.signer) : answer(outcome);
   }
 }

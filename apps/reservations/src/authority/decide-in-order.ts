@@ -1,8 +1,8 @@
 import type { DataOf, ReservationHeld } from '@exequatur/contracts';
 import { isRefusal } from '@exequatur/kernel';
-import { budgetAfter, decideReserve, decideSettlement, evolveReservation, freezeCovers, pathAndAncestors } from '@exequatur/reservations-domain';
-import type { Budget, KnownGrant, ReservationEvent, ReservationLimits, SettleCommand } from '@exequatur/reservations-domain';
-import type { AuthorityCommand, AuthorityOutcome, ReserveAsked, SettleAsked } from './authority-command.js';
+import { budgetAfter, decideBudgetHold, decideReserve, evolveReservation, freezeCovers, pathAndAncestors, settle as settleReservation } from '@exequatur/reservations-domain';
+import type { Budget, KnownGrant, LedgerEvent, ReservationEvent, ReservationLimits, SettleCommand } from '@exequatur/reservations-domain';
+import type { AuthorityCommand, AuthorityOutcome, HoldBudgetAsked, ReserveAsked, SettleAsked } from './authority-command.js';
 import type { LockedBudgets } from './budget-rows.js';
 import { grantKey } from './grant-rows.js';
 import type { LockedGrant } from './grant-rows.js';
@@ -22,15 +22,26 @@ export interface Locked {
 /** What was decided beside the reservations' own events: claims to insert, and refusals, which have a stream but no row. */
 export interface Decided {
   readonly outcomes: AuthorityOutcome[];
-  readonly held: { readonly tenant: string; readonly data: DataOf<typeof ReservationHeld> }[];
-  readonly written: { readonly command: AuthorityCommand; readonly events: readonly ReservationEvent[]; readonly correlationId: string | undefined }[];
+  readonly held: { readonly tenant: string; readonly data: DataOf<typeof ReservationHeld>; readonly note?: string }[];
+  readonly written: { readonly command: AuthorityCommand; readonly events: readonly (ReservationEvent | LedgerEvent)[]; readonly correlationId: string | undefined }[];
 }
 
 /** Decides each command in the order of arrival on the locked state, in memory. */
 export const decideInOrder = (commands: readonly AuthorityCommand[], locked: Locked): Decided => {
   const decided: Decided = { outcomes: [], held: [], written: [] };
-  for (const command of commands) decided.outcomes.push(command.kind === 'reserve' ? reserve(command, locked, decided) : settle(command, locked, decided));
+  for (const command of commands) decided.outcomes.push(decideOne(command, locked, decided));
   return decided;
+};
+
+const decideOne = (command: AuthorityCommand, locked: Locked, decided: Decided): AuthorityOutcome => {
+  switch (command.kind) {
+    case 'reserve':
+      return reserve(command, locked, decided);
+    case 'settle':
+      return settle(command, locked, decided);
+    case 'hold_budget':
+      return holdBudget(command, locked, decided);
+  }
 };
 
 /** The grant as far as this caller may know it: its own tenant's row, or what it presented itself. */
@@ -78,6 +89,25 @@ const reserve = (command: ReserveAsked, locked: Locked, decided: Decided): Autho
   return { kind: 'reserved', decision, nowMs: locked.nowMs };
 };
 
+const holdBudget = ({ hold, dryRun, note, ...command }: HoldBudgetAsked, locked: Locked, decided: Decided): AuthorityOutcome => {
+  const { tenant, reservationId } = command;
+  const { nowMs, limits } = locked;
+  const board = locked.boards.get(tenant);
+  const budgets = budgetsOn(tenant, hold.scopePath, locked.budgets);
+  const decision = decideBudgetHold({ ...hold, tenant, reservationId, nowMs, limits, budgets, freezes: board?.freezes ?? [], policy: board?.policy, fenceEpoch: board?.fenceEpoch ?? 0 });
+  const outcome: AuthorityOutcome = { kind: 'reserved', decision, nowMs, otherUnits: budgets.length > 0 };
+  if (dryRun === true) return outcome;
+  const asked: AuthorityCommand = { hold, ...command };
+  if (!decision.held) {
+    decided.written.push({ command: asked, events: [{ type: 'ReservationRefused', data: decision.data }], correlationId: undefined });
+    return outcome;
+  }
+  for (const budget of decision.budgets) moveBudget(locked.budgets, budget);
+  decided.held.push({ tenant, data: decision.data, ...(note === undefined ? {} : { note }) });
+  decided.written.push({ command: asked, events: [{ type: 'ReservationHeld', data: decision.data }], correlationId: undefined });
+  return outcome;
+};
+
 const moveBudget = ({ byId }: LockedBudgets, budget: Budget): void => {
   const old = byId.get(budget.budgetId);
   if (old !== undefined) byId.set(budget.budgetId, { ...old, ...budget });
@@ -89,14 +119,24 @@ const withMetadata = ({ command }: SettleAsked, reservation: LockedReservation, 
   return { ...command, metadata } as SettleCommand;
 };
 
+/** The claim is there, and is not one of those that the command is for. */
+const misfit = ({ onlyMode, onlyPurpose, onlyUnit }: SettleAsked, { mode, state }: LockedReservation): AuthorityOutcome | undefined => {
+  if (onlyMode !== undefined && onlyMode !== mode) return { kind: 'refused', code: 'MODE_MISMATCH' };
+  if (onlyPurpose === undefined) return undefined;
+  if (!('holds' in state) || state.budgetOnly !== true) return { kind: 'refused', code: 'NOT_FOUND' };
+  return onlyUnit === undefined || state.holds.every(({ unit }) => unit === onlyUnit) ? undefined : { kind: 'refused', code: 'INVALID', detail: `the reservation holds ${state.holds[0]?.unit ?? 'another unit'}`, status: state.status };
+};
+
 const settle = (command: SettleAsked, locked: Locked, decided: Decided): AuthorityOutcome => {
   const reservation = locked.reservations.get(command.reservationId);
   if (reservation === undefined || (command.onlyAgent !== undefined && command.onlyAgent !== reservation.agent)) return { kind: 'refused', code: 'NOT_FOUND' };
-  if (command.onlyMode !== undefined && command.onlyMode !== reservation.mode) return { kind: 'refused', code: 'MODE_MISMATCH' };
+  const notThisOne = misfit(command, reservation);
+  if (notThisOne !== undefined) return notThisOne;
   const freezes = locked.boards.get(command.tenant)?.freezes ?? [];
   const frozen = freezes.some((freeze) => freezeCovers(freeze, reservation.subject));
-  const events = decideSettlement(withMetadata(command, reservation, locked, frozen), reservation.state);
-  if (isRefusal(events)) return { kind: 'refused', code: events.code, ...(events.detail === undefined ? {} : { detail: events.detail }) };
+  const { state } = reservation;
+  const events = settleReservation(withMetadata(command, reservation, locked, frozen), state);
+  if (isRefusal(events)) return { kind: 'refused', code: events.code, ...(events.detail === undefined ? {} : { detail: events.detail }), ...('holds' in state ? { status: state.status } : {}) };
   for (const event of events) {
     reservation.state = evolveReservation(reservation.state, event);
     reservation.events.push(event);
@@ -106,6 +146,6 @@ const settle = (command: SettleAsked, locked: Locked, decided: Decided): Authori
     }
   }
   if (events.length > 0) decided.written.push({ command, events, correlationId: reservation.actionId });
-  return { kind: 'settled', reservation: reservation.state, nowMs: locked.nowMs };
+  return { kind: 'settled', reservation: reservation.state, nowMs: locked.nowMs, events };
 };
 

@@ -1,7 +1,7 @@
 import type { DataOf, ReservationHeld } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { claimOf } from '@exequatur/reservations-domain';
-import type { FreezeSubject, Reservation, ReservationEvent, ReservationStatus } from '@exequatur/reservations-domain';
+import type { FreezeSubject, LedgerEvent, Reservation, ReservationEvent, ReservationStatus } from '@exequatur/reservations-domain';
 
 export interface ReservationRef {
   readonly tenant: string;
@@ -18,7 +18,7 @@ export interface LockedReservation {
   /** Version of its stream when it was locked. */
   readonly version: number;
   state: Reservation;
-  readonly events: ReservationEvent[];
+  readonly events: (ReservationEvent | LedgerEvent)[];
 }
 
 interface Row {

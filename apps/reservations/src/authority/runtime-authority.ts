@@ -3,7 +3,7 @@ import type { Locks, PgEventStore, PgTransaction } from '@exequatur/event-store'
 import { DEFAULT_LIMITS, pathAndAncestors, useNoOf } from '@exequatur/reservations-domain';
 import type { ReservationLimits } from '@exequatur/reservations-domain';
 import { reservationStream } from './authority-command.js';
-import type { AuthorityCommand, AuthorityOutcome, ReserveAsked } from './authority-command.js';
+import type { AuthorityCommand, AuthorityOutcome, ReserveAsked, SettleAsked } from './authority-command.js';
 import { lockBudgets } from './budget-rows.js';
 import type { BudgetNeeds } from './budget-rows.js';
 import { decideInOrder } from './decide-in-order.js';
@@ -18,8 +18,8 @@ import { writeDecided } from './write-decided.js';
 export const authorityLocks = (commands: readonly AuthorityCommand[]): Locks => ({
   fences: [...new Set(commands.map(({ tenant }) => tenant))].map((tenant) => ({ tenant, mode: 'shared' as const })),
   streams: [...new Map(commands.filter(({ kind }) => kind === 'settle').map(({ tenant, reservationId }) => [reservationId, reservationStream(tenant, reservationId)])).values()],
-  // A reserve draws the id of its reservation.
-  fresh: commands.filter(({ kind }) => kind === 'reserve').map(({ tenant, reservationId }) => reservationStream(tenant, reservationId)),
+  // Who asks for a claim draws the id of its reservation.
+  fresh: commands.filter(({ kind }) => kind !== 'settle').map(({ tenant, reservationId }) => reservationStream(tenant, reservationId)),
 });
 
 /**
@@ -45,7 +45,7 @@ export class RuntimeAuthority {
       admitGrants(tx, reserves.flatMap(({ tenant, presented }) => (presented?.tenant === tenant ? [presented] : []))),
       lockGrants(tx, reserves.flatMap(grantRefs)),
       lockReservations(tx, settles),
-      lockBudgets(tx, { places: placesOf(reserves), heldBy: settles }),
+      lockBudgets(tx, { places: placesOf(commands), heldBy: settles }),
       databaseNow(tx),
     );
     return { boards, grants, reservations, budgets, nowMs, limits: this.limits };
@@ -74,11 +74,17 @@ const grantRefs = ({ tenant, request, presented }: ReserveAsked): readonly UseRe
 };
 
 /** Every budget on the paths: which units a grant charges is known only when it has been read. */
-const placesOf = (reserves: readonly ReserveAsked[]): BudgetNeeds['places'] => {
+const placesOf = (commands: readonly AuthorityCommand[]): BudgetNeeds['places'] => {
   const places = new Map<string, BudgetNeeds['places'][number]>();
-  for (const { tenant, request } of reserves) for (const scopePath of pathAndAncestors(request.scope_path)) places.set(`${tenant} ${scopePath}`, { tenant, scopePath });
+  for (const command of commands) {
+    if (command.kind === 'settle') continue;
+    const { tenant } = command;
+    for (const scopePath of pathAndAncestors(chargedPath(command))) places.set(`${tenant} ${scopePath}`, { tenant, scopePath });
+  }
   return [...places.values()];
 };
+
+const chargedPath = (command: Exclude<AuthorityCommand, SettleAsked>): string => (command.kind === 'reserve' ? command.request.scope_path : command.hold.scopePath);
 
 /** Unix ms of the database that holds the authority, at this very moment. */
 export const databaseNow = async (tx: PgTransaction): Promise<number> => {

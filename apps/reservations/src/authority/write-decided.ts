@@ -2,13 +2,13 @@ import type { EventDefinition } from '@exequatur/contracts';
 import * as contracts from '@exequatur/contracts';
 import type { NewEvent, PgTransaction, StreamWrite } from '@exequatur/event-store';
 import { toInstant } from '@exequatur/kernel';
-import type { ReservationEvent } from '@exequatur/reservations-domain';
+import type { LedgerEvent, ReservationEvent } from '@exequatur/reservations-domain';
 import { reservationStream } from './authority-command.js';
 import { movedBudgets } from './budget-rows.js';
 import type { Decided, Locked } from './decide-in-order.js';
 import { claimText } from './reservation-rows.js';
 
-const DEFINITIONS: Readonly<Record<ReservationEvent['type'], EventDefinition>> = {
+const DEFINITIONS: Readonly<Record<(ReservationEvent | LedgerEvent)['type'], EventDefinition>> = {
   ReservationHeld: contracts.ReservationHeld,
   ReservationRefused: contracts.ReservationRefused,
   ReservationStarted: contracts.ReservationStarted,
@@ -17,6 +17,8 @@ const DEFINITIONS: Readonly<Record<ReservationEvent['type'], EventDefinition>> =
   ReservationReleased: contracts.ReservationReleased,
   ReservationExpired: contracts.ReservationExpired,
   ReservationMarkedUnknown: contracts.ReservationMarkedUnknown,
+  OverageAuthorised: contracts.OverageAuthorised,
+  BudgetSoftLimitReached: contracts.BudgetSoftLimitReached,
 };
 
 /**
@@ -26,23 +28,23 @@ const DEFINITIONS: Readonly<Record<ReservationEvent['type'], EventDefinition>> =
  */
 const WRITE = `
 WITH claimed AS (
-  INSERT INTO reservation (reservation_id, tenant, version, status, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, held_at, execute_by, expires_at, claim, charged)
-  SELECT reservation_id, tenant, 1, 'Held', grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, $15, execute_by, expires_at, claim, charged::uuid[]
-  FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[], $16::timestamptz[], $17::text[], $18::text[])
-    AS r (reservation_id, tenant, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, execute_by, expires_at, claim, charged)
+  INSERT INTO reservation (reservation_id, tenant, version, status, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, held_at, execute_by, expires_at, claim, charged, note)
+  SELECT reservation_id, tenant, 1, 'Held', grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, $15, execute_by, expires_at, claim, charged::uuid[], note
+  FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[], $16::timestamptz[], $17::text[], $18::text[], $19::text[])
+    AS r (reservation_id, tenant, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, execute_by, expires_at, claim, charged, note)
 ), settled AS (
   UPDATE reservation r SET status = m.status, expires_at = m.expires_at, version = r.version + m.events
-  FROM unnest($19::uuid[], $20::text[], $21::timestamptz[], $22::integer[], $23::integer[]) AS m (reservation_id, status, expires_at, events, expected)
+  FROM unnest($20::uuid[], $21::text[], $22::timestamptz[], $23::integer[], $24::integer[]) AS m (reservation_id, status, expires_at, events, expected)
   WHERE r.reservation_id = m.reservation_id AND r.version = m.expected
   RETURNING 1
 ), charged AS (
   UPDATE budget b SET held = b.held + m.held, committed = b.committed + m.committed, entry_no = m.entry_no
-  FROM unnest($24::uuid[], $25::numeric[], $26::numeric[], $27::bigint[], $28::bigint[]) AS m (budget_id, held, committed, entry_no, expected)
+  FROM unnest($25::uuid[], $26::numeric[], $27::numeric[], $28::bigint[], $29::bigint[]) AS m (budget_id, held, committed, entry_no, expected)
   WHERE b.budget_id = m.budget_id AND b.entry_no = m.expected AND b.held + m.held + b.committed + m.committed <= b.cap
   RETURNING 1
 )
-SELECT must((SELECT count(*) FROM settled) = $29, 'a reservation moved under its lock'),
-       must((SELECT count(*) FROM charged) = $30, 'a budget moved under its lock, or would not cover what is held')`;
+SELECT must((SELECT count(*) FROM settled) = $30, 'a reservation moved under its lock'),
+       must((SELECT count(*) FROM charged) = $31, 'a budget moved under its lock, or would not cover what is held')`;
 
 const claimColumns = ({ held }: Decided, nowMs: number): unknown[] => {
   const claims = held.map(({ data }) => data);
@@ -65,6 +67,7 @@ const claimColumns = ({ held }: Decided, nowMs: number): unknown[] => {
     claims.map(({ expires_at }) => expires_at),
     claims.map(claimText),
     claims.map(({ holds }) => `{${holds.map(({ budget_id }) => budget_id).join()}}`),
+    held.map(({ note }) => note),
   ];
 };
 

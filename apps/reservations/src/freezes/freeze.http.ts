@@ -49,7 +49,7 @@ interface StandingRow {
 }
 
 const STANDING = `
-SELECT status, status <> 'Unknown' AND execute_by > clock_timestamp() AS may_still_execute, agent, action_kind, tool_name, tool_version, grant_id FROM reservation
+SELECT status, status <> 'Unknown' AND grant_id IS NOT NULL AND execute_by > clock_timestamp() AS may_still_execute, agent, action_kind, tool_name, tool_version, grant_id FROM reservation
 WHERE tenant = $1 AND status IN ('Held', 'Started', 'Unknown') LIMIT $2`;
 
 /** Stop authority in a scope. The answer `fenced` is the truth: when it is sent, no later claim in the scope exists anywhere. */

@@ -66,6 +66,8 @@ CREATE TABLE reservation (
   charged uuid[] NOT NULL,
   -- ReservationHeld's data: what nothing ever queries by
   claim text NOT NULL,
+  -- what the surface that asked wants to read back (Cycles: its own words for the request)
+  note text,
   -- Invariants 4 and 5: one use, one claim, for ever.
   CONSTRAINT use_claimed_once UNIQUE (tenant, grant_id, use_no),
   CONSTRAINT use_of_a_grant CHECK ((grant_id IS NULL) = (use_no IS NULL))

@@ -8,10 +8,12 @@ export const STATUSES = ['held', 'started', 'unknown', 'committed', 'released', 
 export const reservationShape = object({
   reservation_id: uuid(),
   status: oneOf(...STATUSES),
-  grant_id: uuid(),
-  use_no: count(),
-  action_id: uuid(),
-  execution_id: uuid(),
+  /** budget_only: no grant, use, action or execution */
+  purpose: oneOf('execution', 'budget_only'),
+  grant_id: optional(uuid()),
+  use_no: optional(count()),
+  action_id: optional(uuid()),
+  execution_id: optional(uuid()),
   agent: name(),
   scope_path: scopePath(),
   run_id: name(),
@@ -47,9 +49,10 @@ export const RESERVATION_COLUMNS = 'reservation_id, status, held_at, expires_at,
 /** A reservation as its agent and its operators see it; what is left on budgets is not part of it. */
 export const shownReservation = (row: ReservationRow) => {
   const held = JSON.parse(row.claim) as DataOf<typeof ReservationHeld>;
-  const { action_id, agent, scope_path, run_id, thread_id, action_kind, tool: heldTool, execution_mode, granted_arguments_hash, policy_version, policy_hash, policy_result, fence_epoch } = held;
+  const { purpose, action_id, agent, scope_path, run_id, thread_id, action_kind, tool: heldTool, execution_mode, granted_arguments_hash, policy_version, policy_hash, policy_result, fence_epoch } = held;
   return {
     status: row.status.toLowerCase(),
+    purpose,
     ...claimView(held, row.now.getTime()),
     expires_at: toInstant(row.expires_at.getTime()),
     held_at: toInstant(row.held_at.getTime()),

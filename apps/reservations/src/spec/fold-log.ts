@@ -28,8 +28,8 @@ export const foldLog = (log: readonly Buffer[]): Folded => {
       reservations.set(envelope.subject, { state: evolveReservation(before.state, event as ReservationEvent), version: Number(envelope.sequence) });
       const { moves: settled, holds } = envelope.data as { moves?: readonly BudgetMove[]; holds?: readonly BudgetMove[] };
       for (const move of [...(settled ?? []), ...(holds ?? [])]) moves.push({ entryNo: move.entry_no, budgetId: move.budget_id, move });
-      const { grant_id, use_no, reservation_id } = envelope.data as { grant_id: string; use_no: number; reservation_id: string };
-      if (type === 'ReservationHeld') uses.push({ grant_id, use_no, reservation_id });
+      const { grant_id, use_no, reservation_id } = envelope.data as { grant_id?: string; use_no: number; reservation_id: string };
+      if (type === 'ReservationHeld' && grant_id !== undefined) uses.push({ grant_id, use_no, reservation_id });
     } else if (type === 'BudgetDefined' || type === 'BudgetAdjusted') {
       moves.push({ entryNo: envelope.data['entry_no'] as number, budgetId: envelope.subject, event: event as BudgetEvent });
     } else if (type?.startsWith('Freeze')) {

@@ -22,9 +22,10 @@ interface ClaimRow {
   grant_id: string;
 }
 
+/** A hold on budget only starts nothing, so there is nothing to wait for. */
 const EARLIER = `
 SELECT reservation_id, status, execute_by, agent, action_kind, tool_name, tool_version, grant_id FROM reservation
-WHERE tenant = $1 AND status IN ('Held', 'Started', 'Unknown') AND fence_epoch < $2 ORDER BY reservation_id`;
+WHERE tenant = $1 AND status IN ('Held', 'Started', 'Unknown') AND fence_epoch < $2 AND grant_id IS NOT NULL ORDER BY reservation_id`;
 
 /** The second answer to a freeze: everything from before the fence has ended, or is listed as unknown. Only this says "stopped". */
 @Injectable()
