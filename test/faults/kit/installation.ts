@@ -130,6 +130,11 @@ export class RestartablePostgres {
     return this.server.pid;
   }
 
+  /** Resolves when the server that runs now has ended. */
+  get exited(): Promise<unknown> {
+    return this.server.exited;
+  }
+
   /** Database, roles and schemas. */
   async prepare(passwords: Readonly<Record<ServiceName, string>>): Promise<void> {
     const client = new pg.Client({ connectionString: this.server.url() });
