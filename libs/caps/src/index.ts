@@ -1,3 +1,5 @@
+export { AUTHORITY_PARTS, authorityContains, scopeCovers, toolCovers, widerPart } from './authority.js';
+export type { AuthorityPart } from './authority.js';
 export { AUTHORITY_DIMENSIONS, capsAdmit, EXECUTION_DIMENSIONS } from './admit.js';
 export type { ActionFacts } from './admit.js';
 export { capsContain, intersectCaps, normalCaps } from './contain.js';

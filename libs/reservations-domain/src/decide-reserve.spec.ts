@@ -142,8 +142,8 @@ describe('decideReserve', () => {
 
   test('the order of refusal: spoiling everything gives the first code, and each repair the next', () => {
     expect(RESERVE_CHECKS.map(({ name }) => name)).toEqual([
-      'grantKnown', 'grantOpen', 'sameTenant', 'sameScope', 'sameAgent', 'sameRun', 'sameKind', 'sameMode', 'sameTool', 'sameTarget', 'sameArguments',
-      'alreadyValid', 'notExpired', 'useFree', 'notFrozen', 'policyAgrees', 'pointsWithin', 'amountsWithin', 'capsHold', 'runWithin', 'budgetsKnown', 'budgetsCover',
+      'grantKnown', 'grantOpen', 'sameTenant', 'sameScope', 'sameAgent', 'sameRun', 'sameKind', 'sameMode', 'sameTool', 'sameTarget', 'sameArguments', 'handedOn',
+      'alreadyValid', 'notExpired', 'useFree', 'notFrozen', 'circuitClosed', 'policyAgrees', 'pointsWithin', 'amountsWithin', 'totalsWithin', 'capsHold', 'velocityWithin', 'runWithin', 'budgetsKnown', 'budgetsCover',
     ]);
     const worst = aQuestion({
       request: aRequest({ run_id: 'x', action_kind: 'x', tool: { name: 'x', version: 'x' }, arguments_hash: `sha256:${'0'.repeat(64)}`, use_no: 9 }),

@@ -1,15 +1,18 @@
 import type { Code, DataOf, Grant, ReservationHeld, ReservationRefused } from '@exequatur/contracts';
 import { derivedId, fromInstant, refuse, toInstant } from '@exequatur/kernel';
-import type { Refusal } from '@exequatur/kernel';
+import type { Amounts, Refusal } from '@exequatur/kernel';
 import type { Budget, Uncovered } from './budget.js';
 import { holdMoves } from './charge-budgets.js';
 import type { Charge } from './charge-budgets.js';
-import { noFindings, RESERVE_CHECKS } from './reserve-checks.js';
-import type { ReserveFindings } from './reserve-checks.js';
+import type { Delegation } from './delegation.js';
+import { RESERVE_CHECKS } from './reserve-checks.js';
+import { noFindings } from './reserve-findings.js';
+import type { ReserveFindings } from './reserve-findings.js';
 import type { LedgerEvent } from './reservation.js';
 import { useNoOf } from './reserve-question.js';
 import type { ReserveQuestion } from './reserve-question.js';
 import { softLimitReached } from './soft-limit.js';
+import type { VelocityCounter } from './velocity.js';
 
 export type ReserveDecision =
   | ({
@@ -36,6 +39,14 @@ export interface HeldBeside {
   readonly warnings?: readonly LedgerEvent[];
   /** Unix ms; the run began with this claim, or earlier */
   readonly runStartedAtMs?: number;
+  /** What all uses of the grant have claimed now, by unit. */
+  readonly claimed?: Amounts;
+  /** The delegations it is charged to, as they are now. */
+  readonly delegations?: readonly Delegation[];
+  /** Half-open circuits of which this claim is a probe: each has one less to give. */
+  readonly probes?: readonly string[];
+  /** Rows as they are now: one per rule that counts it. */
+  readonly velocity?: readonly VelocityCounter[];
 }
 
 /** Codes that a ReservationRefused may carry. */
@@ -77,6 +88,10 @@ const budgetsOf = ({ charges, runCharges }: ReserveFindings): readonly Budget[] 
 const heldBeside = (question: ReserveQuestion, findings: ReserveFindings): HeldBeside => ({
   ...(findings.charges.some(({ crossed }) => crossed) ? { warnings: warningsOf(question.reservationId, findings.charges) } : {}),
   ...(question.policy?.limits?.run === undefined ? {} : { runStartedAtMs: question.run?.startedAtMs ?? question.nowMs }),
+  ...(findings.claimed === undefined ? {} : { claimed: findings.claimed }),
+  ...(findings.chargedDelegations === undefined ? {} : { delegations: findings.chargedDelegations }),
+  ...(findings.probes === undefined ? {} : { probes: findings.probes }),
+  ...(findings.velocity === undefined ? {} : { velocity: findings.velocity }),
 });
 
 export const warningsOf = (reservationId: string, charges: readonly Charge[]): readonly LedgerEvent[] => charges.filter(({ crossed }) => crossed).map(({ budget }) => softLimitReached(reservationId, budget));
@@ -92,7 +107,7 @@ const deadlines = ({ request, nowMs, limits }: ReserveQuestion, grant: Grant, ma
   return { executeBy, expiresAt: Math.max(nowMs + asked, executeBy + runtimeMs) };
 };
 
-const heldData = (question: ReserveQuestion, { caps, charges, runCharges }: ReserveFindings, grant: Grant, agreement: NonNullable<ReserveFindings['agreement']>): DataOf<typeof ReservationHeld> => {
+const heldData = (question: ReserveQuestion, { caps, charges, runCharges, boundedUse, delegations, probes, agent }: ReserveFindings, grant: Grant, agreement: NonNullable<ReserveFindings['agreement']>): DataOf<typeof ReservationHeld> => {
   const { request, reservationId, fenceEpoch } = question;
   const useNo = useNoOf(request);
   const { executeBy, expiresAt } = deadlines(question, grant, caps.max_runtime_sec);
@@ -104,7 +119,7 @@ const heldData = (question: ReserveQuestion, { caps, charges, runCharges }: Rese
     action_id: grant.action_id,
     execution_id: executionIdOf(grant.tenant, grant.grant_id, useNo),
     attempt: request.attempt ?? 1,
-    agent: grant.agent_identity,
+    agent: agent ?? grant.agent_identity,
     scope_path: grant.scope_path,
     run_id: grant.run_id,
     ...(grant.thread_id === undefined ? {} : { thread_id: grant.thread_id }),
@@ -113,7 +128,7 @@ const heldData = (question: ReserveQuestion, { caps, charges, runCharges }: Rese
     on_silence: grant.on_silence,
     tool: grant.tool,
     ...(grant.target_hash === undefined ? {} : { target_hash: grant.target_hash }),
-    granted_arguments_hash: grant.granted_arguments_hash,
+    granted_arguments_hash: boundedUse?.argumentsHash ?? grant.granted_arguments_hash,
     holds: runCharges.length === 0 ? holdMoves(charges) : [...holdMoves(charges), ...holdMoves(runCharges)],
     caps,
     execute_by: toInstant(executeBy),
@@ -122,6 +137,9 @@ const heldData = (question: ReserveQuestion, { caps, charges, runCharges }: Rese
     policy_hash: agreement.hash,
     policy_result: agreement.result,
     fence_epoch: fenceEpoch,
+    ...(boundedUse === undefined || grant.fixed_hash === undefined ? {} : { fixed_hash: grant.fixed_hash }),
+    ...(delegations === undefined ? {} : { delegations: delegations.map(({ delegationId }) => delegationId) }),
+    ...(probes?.[0] === undefined ? {} : { probe_of: probes[0] }),
     ...(question.policy?.limits?.run === undefined ? {} : { run_started_at: toInstant(question.run?.startedAtMs ?? question.nowMs) }),
   };
 };

@@ -1,67 +1,19 @@
-import { capsAdmit, intersectCaps } from '@exequatur/caps';
-import type { Caps, Code, Grant } from '@exequatur/contracts';
-import { addAmounts, fromInstant, isRefusal, parseAmount, refuse } from '@exequatur/kernel';
-import type { Amounts, Refusal } from '@exequatur/kernel';
-import type { Budget } from './budget.js';
-import type { Uncovered } from './budget.js';
+import { capsAdmit, intersectCaps, normalCaps } from '@exequatur/caps';
+import type { Caps, Grant } from '@exequatur/contracts';
+import { fromInstant, isRefusal, parseAmount, refuse } from '@exequatur/kernel';
+import type { Amounts } from '@exequatur/kernel';
+import { BINDING_CHECKS, unless, withGrant } from './binding-checks.js';
+import type { Check } from './binding-checks.js';
 import { chargeBudgets, everyUnitHasBudget, isNotCovered } from './charge-budgets.js';
-import type { Charge } from './charge-budgets.js';
+import { circuitCovers } from './circuit.js';
 import { freezeCovers } from './freeze.js';
+import { agentsBehind, chainCaps, chargeChain, isChainRefusal, velocitySubjects } from './judge-delegation.js';
+import type { DelegationChain } from './judge-delegation.js';
 import { agreeWithPolicyNow } from './policy-now.js';
-import type { PolicyAgreement } from './policy-now.js';
 import { useNoOf } from './reserve-question.js';
-import type { ReserveQuestion } from './reserve-question.js';
 import { chargeRun } from './run-limits.js';
-import type { RunCharge } from './run-limits.js';
+import { countVelocity, isVelocityExceeded } from './velocity.js';
 
-/** What the checks found out on the way; a later check may read what an earlier one wrote. */
-export interface ReserveFindings {
-  grant: Grant | undefined;
-  agreement: PolicyAgreement | undefined;
-  caps: Caps;
-  amounts: Amounts;
-  /** Charged budgets as they will be, with the hold on each. */
-  charges: readonly Charge[];
-  runCharges: readonly RunCharge[];
-  /** The budget a refusal is about, and why; for operators, never for agents. */
-  refusedBudget: Budget | undefined;
-  uncoveredBecause: Uncovered | undefined;
-  /** The limit, rule or circuit a refusal is about; for operators. */
-  refusedBy: string | undefined;
-  retryAfterMs: number | undefined;
-}
-
-export const noFindings = (): ReserveFindings => ({ grant: undefined, agreement: undefined, caps: {}, amounts: {}, charges: [], runCharges: [], refusedBudget: undefined, uncoveredBecause: undefined, refusedBy: undefined, retryAfterMs: undefined });
-
-type Check = (question: ReserveQuestion, findings: ReserveFindings) => Refusal<Code> | undefined;
-/** A check that needs the grant; the first check makes sure there is one. */
-type GrantCheck = (question: ReserveQuestion, grant: Grant, findings: ReserveFindings) => Refusal<Code> | undefined;
-
-const unless = (holds: boolean, code: Code): Refusal<Code> | undefined => (holds ? undefined : refuse(code));
-const withGrant = (check: GrantCheck): Check => (question, findings) => (findings.grant === undefined ? refuse('GRANT_UNKNOWN') : check(question, findings.grant, findings));
-
-const grantKnown: Check = ({ grant }, findings) => {
-  findings.grant = grant?.claims;
-  // A tombstone without a grant is the more telling answer, and comes next.
-  return unless(grant?.claims !== undefined || grant?.closed !== undefined, 'GRANT_UNKNOWN');
-};
-const grantOpen: Check = ({ grant }) => unless(grant?.closed === undefined, 'GRANT_REVOKED');
-const sameTenant = withGrant(({ caller }, grant) => unless(grant.tenant === caller.tenant, 'TENANT_MISMATCH'));
-const sameScope = withGrant(({ request }, grant) => unless(request.scope_path === grant.scope_path, 'SCOPE_MISMATCH'));
-const sameAgent = withGrant(({ caller, request }, grant) => {
-  const asked = caller.type === 'agent' ? (request.agent ?? caller.agent) : request.agent;
-  return unless(asked === grant.agent_identity && (caller.type === 'executor' || caller.agent === asked), 'AGENT_MISMATCH');
-});
-const sameRun = withGrant(({ request }, grant) => unless(request.run_id === grant.run_id && request.thread_id === grant.thread_id, 'RUN_MISMATCH'));
-const sameKind = withGrant(({ request }, grant) => unless(request.action_kind === grant.action_kind, 'KIND_MISMATCH'));
-/** A managed grant is reserved by the executor only, a self grant by the agent only. */
-const sameMode = withGrant(({ caller, request }, grant) =>
-  unless(request.execution_mode === grant.execution_mode && (caller.type === 'executor') === (grant.execution_mode === 'managed'), 'MODE_MISMATCH'),
-);
-const sameTool = withGrant(({ request }, grant) => unless(request.tool.name === grant.tool.name && request.tool.version === grant.tool.version, 'TOOL_MISMATCH'));
-const sameTarget = withGrant(({ request }, grant) => unless(request.target_hash === grant.target_hash, 'TARGET_MISMATCH'));
-/** Binding exact: what runs is what was granted, byte for byte. */
-const sameArguments = withGrant(({ request }, grant) => unless(request.arguments_hash === grant.granted_arguments_hash, 'ARGUMENTS_MISMATCH'));
 const alreadyValid = withGrant(({ nowMs }, grant) => unless(nowMs >= fromInstant(grant.not_before), 'GRANT_NOT_YET_VALID'));
 const notExpired = withGrant(({ nowMs }, grant) => unless(nowMs < fromInstant(grant.expires_at), 'GRANT_EXPIRED'));
 /** The caller names the use; only a free one in 1..max_uses is taken, and released ones stay spent. */
@@ -69,33 +21,81 @@ const useFree = withGrant(({ request, grant: known }, grant) => {
   const useNo = useNoOf(request);
   return unless(useNo >= 1 && useNo <= grant.max_uses && known?.usesTaken.has(useNo) === false, 'GRANT_EXHAUSTED');
 });
-const notFrozen = withGrant(({ freezes, caller }, grant) =>
-  unless(!freezes.some((freeze) => freezeCovers(freeze, { tenant: caller.tenant, agent: grant.agent_identity, actionKind: grant.action_kind, tool: grant.tool, grantId: grant.grant_id })), 'FROZEN'),
-);
+
+const notFrozen = withGrant(({ freezes, caller, request }, grant, { delegations }) => {
+  if (freezes.length === 0) return undefined;
+  const { action_kind: actionKind, tool, grant_id: grantId, scope_path: scopePath } = grant;
+  const frozen = agentsBehind(grant, delegations).some((agent) => freezes.some((freeze) => freezeCovers(freeze, { tenant: caller.tenant, agent, actionKind, tool, grantId, scopePath, runId: request.run_id })));
+  return unless(!frozen, 'FROZEN');
+});
+
+/** An open circuit pauses an agent; a half-open one lets as many claims through as a person said. */
+const circuitClosed = withGrant(({ circuits }, grant, findings) => {
+  if (circuits === undefined || circuits.length === 0) return undefined;
+  const standing = agentsBehind(grant, findings.delegations).flatMap((agent) => circuits.filter((circuit) => circuitCovers(circuit, agent, grant.action_kind)));
+  const open = standing.find(({ status, probesLeft }) => status === 'Open' || probesLeft < 1);
+  if (open !== undefined) {
+    findings.refusedBy = open.circuitId;
+    return refuse('CIRCUIT_OPEN');
+  }
+  if (standing.length > 0) findings.probes = standing.map(({ circuitId }) => circuitId);
+  return undefined;
+});
+
 const policyAgrees = withGrant(({ policy }, grant, findings) => {
   const agreement = agreeWithPolicyNow(grant, policy);
   if (isRefusal(agreement)) return agreement;
   findings.agreement = agreement;
-  findings.caps = intersectCaps(grant.caps, agreement.caps);
+  const caps = isUnlimited(agreement.caps) ? (isUnlimited(grant.caps) ? grant.caps : normalCaps(grant.caps)) : intersectCaps(grant.caps, agreement.caps);
+  findings.caps = findings.delegations === undefined ? caps : chainCaps(findings.delegations, caps);
   return undefined;
 });
+const isUnlimited = (caps: Caps): boolean => {
+  for (const _ in caps) return false;
+  return true;
+};
 
 const POINTS = 'RISK_POINTS';
-const granted = (grant: Grant): Amounts =>
-  grant.amounts.reduce<Amounts>((sum, { unit, amount }) => addAmounts(sum, { [unit]: parseAmount(amount) }), { [POINTS]: BigInt(grant.risk_points) });
 
-const pointsWithin = withGrant(({ request }, grant) => unless((request.amounts ?? []).every(({ unit, amount }) => unit !== POINTS || parseAmount(amount) <= BigInt(grant.risk_points)), 'POINTS_EXCEEDED'));
+/** What one use of the grant holds, by unit; a bounded use holds what it asks for. */
+const granted = (grant: Grant, bounded: Amounts | undefined): Record<string, bigint> => {
+  const held: Record<string, bigint> = { [POINTS]: BigInt(grant.risk_points) };
+  for (const { unit, amount } of grant.amounts) held[unit] = (held[unit] ?? 0n) + parseAmount(amount);
+  return bounded === undefined ? held : { ...held, ...bounded };
+};
+
+const pointsWithin = withGrant(({ request }, grant) => unless(request.amounts?.every(({ unit, amount }) => unit !== POINTS || parseAmount(amount) <= BigInt(grant.risk_points)) ?? true, 'POINTS_EXCEEDED'));
 
 /** Units of the grant are held as granted and nobody may ask for more of them; other units are added as asked. */
 const amountsWithin = withGrant(({ request }, grant, findings) => {
-  const held: Record<string, bigint> = { ...granted(grant) };
+  const held = granted(grant, findings.boundedUse?.amounts);
+  findings.amounts = held;
+  if (request.amounts === undefined || request.amounts.length === 0) return undefined;
   const fromGrant = new Set(Object.keys(held));
-  for (const { unit, amount } of request.amounts ?? []) {
+  for (const { unit, amount } of request.amounts) {
     const asked = parseAmount(amount);
     if (fromGrant.has(unit) ? asked > (held[unit] ?? 0n) : Object.hasOwn(held, unit)) return refuse('CAP_EXCEEDED', `more ${unit} than granted`, '/amounts');
     if (!fromGrant.has(unit)) held[unit] = asked;
   }
-  findings.amounts = held;
+  return undefined;
+});
+
+/** Points and amounts across all uses of the grant, and of every delegation the claim is charged to. */
+const totalsWithin = withGrant(({ grant: known }, grant, findings) => {
+  if (grant.total_points !== undefined || grant.total_amounts !== undefined) {
+    const claimed: Record<string, bigint> = { ...known?.claimed };
+    for (const unit in findings.amounts) claimed[unit] = (claimed[unit] ?? 0n) + (findings.amounts[unit] ?? 0n);
+    if (grant.total_points !== undefined && (claimed[POINTS] ?? 0n) > BigInt(grant.total_points)) return refuse('POINTS_EXCEEDED');
+    if (grant.total_amounts?.some(({ unit, amount }) => (claimed[unit] ?? 0n) > parseAmount(amount)) === true) return refuse('GRANT_EXHAUSTED');
+    findings.claimed = claimed;
+  }
+  if (findings.delegations === undefined) return undefined;
+  const charged = chargeChain(findings.delegations, findings.amounts);
+  if (isChainRefusal(charged)) {
+    findings.refusedBy = charged.delegationId;
+    return charged.refusal;
+  }
+  findings.chargedDelegations = charged;
   return undefined;
 });
 
@@ -105,6 +105,7 @@ const RESERVED_DIMENSIONS = ['max_amount', 'environments', 'tools'] as const;
 const capsHold = withGrant(({ request, nowMs }, grant, { caps, agreement, amounts }) => {
   const environment = grant.facts.environment;
   if (request.environment !== undefined && request.environment !== environment) return refuse('CAP_EXCEEDED', 'not the environment that was granted', '/environment');
+  if (isUnlimited(caps)) return undefined;
   const admitted = capsAdmit(caps, { amounts, tool: grant.tool.name, ...(environment === undefined ? {} : { environment }) }, RESERVED_DIMENSIONS);
   if (admitted !== undefined) return admitted;
   if (caps.max_uses !== undefined && useNoOf(request) > caps.max_uses) return refuse('CAP_EXCEEDED', 'fewer uses are allowed now', '/use_no');
@@ -112,11 +113,25 @@ const capsHold = withGrant(({ request, nowMs }, grant, { caps, agreement, amount
   return unless(lifetimeMs === undefined || nowMs < fromInstant(grant.not_before) + lifetimeMs, 'CAP_EXCEEDED');
 });
 
+/** How often, or how much, in a window (`limits.velocity` of the policy in force). */
+const velocityWithin = withGrant(({ policy, velocity, nowMs }, grant, findings) => {
+  const rules = policy?.limits?.velocity;
+  if (rules === undefined || rules.length === 0) return undefined;
+  const counted = countVelocity(rules, velocitySubjects(grant, findings.delegations), findings.amounts, velocity ?? [], nowMs);
+  if (isVelocityExceeded(counted)) {
+    findings.refusedBy = counted.ruleId;
+    findings.retryAfterMs = counted.retryAfterMs;
+    return refuse('VELOCITY_EXCEEDED');
+  }
+  findings.velocity = counted;
+  return undefined;
+});
+
 /** What one run may do altogether (`limits.run` of the policy in force). */
 const runWithin = withGrant(({ policy, run, request, nowMs, caller }, grant, findings) => {
   const limits = policy?.limits?.run;
   if (limits === undefined) return undefined;
-  const charged = chargeRun(limits, run ?? NEW_RUN, { tenant: caller.tenant, agent: grant.agent_identity, runId: request.run_id, nowMs, amounts: findings.amounts });
+  const charged = chargeRun(limits, run ?? NEW_RUN, { tenant: caller.tenant, agent: runOwner(grant, findings.delegations), runId: request.run_id, nowMs, amounts: findings.amounts });
   if (typeof charged === 'string') {
     findings.refusedBy = charged;
     return refuse('RUN_LIMIT_EXCEEDED');
@@ -124,6 +139,8 @@ const runWithin = withGrant(({ policy, run, request, nowMs, caller }, grant, fin
   findings.runCharges = charged;
   return undefined;
 });
+/** A child works in its parent's run: one limit for all of them. */
+const runOwner = (grant: Grant, chain: DelegationChain | undefined): string => chain?.at(-1)?.fromAgent ?? grant.agent_identity;
 const NEW_RUN = { startedAtMs: undefined, budgets: [] };
 
 const budgetsKnown: Check = ({ budgets }, { amounts }) => unless(everyUnitHasBudget(amounts, budgets), 'BUDGET_UNKNOWN');
@@ -150,37 +167,35 @@ const budgetsCover: Check = ({ budgets, nowMs }, findings) => {
  * | grantKnown | GRANT_UNKNOWN: no such grant in the caller's tenant, or its signature is not its owner's |
  * | grantOpen | GRANT_REVOKED: revoked, or its action withdrawn |
  * | sameTenant | TENANT_MISMATCH: presented grants only; an id of another tenant reads as unknown |
- * | sameScope, sameAgent, sameRun, sameKind, sameMode, sameTool, sameTarget, sameArguments | the binding's own code |
+ * | sameScope, sameAgent, sameRun, sameKind, sameMode, sameTool, sameTarget, sameArguments | the binding's own code; a child's delegation is judged with the agent: GRANT_UNKNOWN, AGENT_MISMATCH, GRANT_REVOKED, GRANT_EXPIRED; a bounded value outside its bound: CAP_EXCEEDED |
+ * | handedOn | SCOPE_, KIND_, TOOL_, TARGET_MISMATCH: what the delegation a child asks under does not hand on |
  * | alreadyValid, notExpired | GRANT_NOT_YET_VALID, GRANT_EXPIRED |
  * | useFree | GRANT_EXHAUSTED: use_no is taken or not in 1..max_uses |
  * | notFrozen | FROZEN |
+ * | circuitClosed | CIRCUIT_OPEN: of the agent, of the agent and kind, or of an agent behind it |
  * | policyAgrees | POLICY_NOT_YET_KNOWN (never stored), POLICY_CHANGED_DENY, POLICY_CHANGED_APPROVAL_REQUIRED |
  * | pointsWithin | POINTS_EXCEEDED: more RISK_POINTS asked than granted |
- * | amountsWithin, capsHold | CAP_EXCEEDED: more of a granted unit asked than granted, or a cap of grant ∩ policy is exceeded |
+ * | amountsWithin | CAP_EXCEEDED: more of a granted unit asked than granted |
+ * | totalsWithin | POINTS_EXCEEDED, GRANT_EXHAUSTED: points or amounts across all uses of the grant, or of a delegation |
+ * | capsHold | CAP_EXCEEDED: a cap of grant ∩ policy ∩ delegations is exceeded |
+ * | velocityWithin | VELOCITY_EXCEEDED, with how long to wait |
  * | runWithin | RUN_LIMIT_EXCEEDED: a limit of the policy on one run
  * | budgetsKnown | BUDGET_UNKNOWN: a unit without any budget on the path |
  * | budgetsCover | BUDGET_EXCEEDED: held + committed would pass a cap somewhere on the path, or a budget there is closed, in debt or over its limit |
  */
 export const RESERVE_CHECKS: readonly { readonly name: string; readonly check: Check }[] = Object.entries({
-  grantKnown,
-  grantOpen,
-  sameTenant,
-  sameScope,
-  sameAgent,
-  sameRun,
-  sameKind,
-  sameMode,
-  sameTool,
-  sameTarget,
-  sameArguments,
+  ...BINDING_CHECKS,
   alreadyValid,
   notExpired,
   useFree,
   notFrozen,
+  circuitClosed,
   policyAgrees,
   pointsWithin,
   amountsWithin,
+  totalsWithin,
   capsHold,
+  velocityWithin,
   runWithin,
   budgetsKnown,
   budgetsCover,

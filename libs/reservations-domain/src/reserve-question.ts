@@ -1,9 +1,13 @@
 import type { Grant, ReserveRequest } from '@exequatur/contracts';
+import type { Amounts } from '@exequatur/kernel';
 import type { Budget } from './budget.js';
+import type { ActiveCircuit } from './circuit.js';
+import type { Delegation } from './delegation.js';
 import type { ActiveFreeze } from './freeze.js';
 import type { ReservationLimits } from './limits.js';
 import type { PolicyInForceNow } from './policy-now.js';
 import type { RunNow } from './run-limits.js';
+import type { VelocityCounter } from './velocity.js';
 
 /** Who asks: an agent for itself, or the executor in the tenant of the scope path. */
 export type ReserveCaller = { readonly type: 'agent'; readonly tenant: string; readonly agent: string } | { readonly type: 'executor'; readonly tenant: string };
@@ -15,6 +19,8 @@ export interface KnownGrant {
   /** Tombstone: GrantRevoked or ActionWithdrawn arrived, perhaps before the grant did. */
   readonly closed?: 'revoked' | 'withdrawn';
   readonly usesTaken: ReadonlySet<number>;
+  /** By unit, RISK_POINTS included: what all its uses so far have claimed; needed where the grant has total_points or total_amounts. */
+  readonly claimed?: Amounts;
 }
 
 /** Everything a decision to reserve depends on, read under the locks of architecture.md "The database is the arbiter". */
@@ -34,6 +40,12 @@ export interface ReserveQuestion {
   readonly limits: ReservationLimits;
   /** The run, where the policy in force limits runs; absent: this is its first claim. */
   readonly run?: RunNow;
+  /** The delegation the request names and those above it, locked; absent or incomplete: GRANT_UNKNOWN. */
+  readonly delegations?: readonly Delegation[];
+  /** Circuits of the tenant that are not closed; half-open ones locked. */
+  readonly circuits?: readonly ActiveCircuit[];
+  /** Rows of `velocityKeysOf`, locked. */
+  readonly velocity?: readonly VelocityCounter[];
 }
 
 /** Self grants default to their first use; the executor names it. */
