@@ -26,6 +26,7 @@ import { PublishPolicyHandler } from './publish-policy/publish-policy.handler.js
 import { PublishPolicyHttp } from './publish-policy/publish-policy.http.js';
 import { RollBackPolicyHandler } from './rollback-policy/rollback-policy.handler.js';
 import { RollBackPolicyHttp } from './rollback-policy/rollback-policy.http.js';
+import { EqualityKeys } from './second-asking/equality-keys.js';
 import { WithdrawActionHandler } from './withdraw-action/withdraw-action.handler.js';
 import { WithdrawActionHttp } from './withdraw-action/withdraw-action.http.js';
 
@@ -38,7 +39,7 @@ import { WithdrawActionHttp } from './withdraw-action/withdraw-action.http.js';
     TenantsHttp, AgentsHttp, PeopleHttp, ToolsHttp,
   ],
   providers: [
-    ProposeActionHandler, ProposeBatch, ActivePolicies, WithdrawActionHandler, Actions, ActionDocuments, ActionChanges, IntakeConsumer,
+    ProposeActionHandler, ProposeBatch, EqualityKeys, ActivePolicies, WithdrawActionHandler, Actions, ActionDocuments, ActionChanges, IntakeConsumer,
     PublishPolicyHandler, RollBackPolicyHandler, ClassifyKindHandler, PolicyPublisher, PolicyVersions, DirectoryFacts,
   ],
 })

@@ -20,4 +20,6 @@ export type { Action, ActionEvent, ActionStatus, ApprovalEnded, OwnActionEvent }
 export { ALLOWANCE_TTL_MS, decide } from './decide-action.js';
 export type { ActionCommand, ProposeAction, WithdrawAction } from './decide-action.js';
 export { grantClaims } from './grant-claims.js';
+export { afterRejection } from './previously-rejected.js';
+export type { Rejection } from './previously-rejected.js';
 export { stopOf } from './stop-reason.js';

@@ -12,9 +12,11 @@ import type { Ruling } from './ruling.js';
  */
 export const judge = (policy: Policy, registered: ReadonlySet<string>, derived: DerivedFacts, language?: ConditionLanguage): Ruling => {
   const ruling = evaluate(policy, registered, derived.facts, language);
-  if (ruling.verdict === 'DENY' || ruling.verdict === 'QUARANTINE') return ruling;
+  if (ruling.verdict === 'DENY') return ruling;
+  // Told before what the rules set aside: they judged facts that the fault left out.
   const { fault } = derived;
   if (fault !== undefined) return setAside(ruling, `tool:${derived.facts.tool.name}`, fault.detail ?? 'The action is not what its tool declares');
+  if (ruling.verdict === 'QUARANTINE') return ruling;
   const { recipients } = derived;
   const refusal = capsAdmit(ruling.caps, recipients === undefined ? {} : { recipients }, ['allowed_recipients']);
   return refusal === undefined ? ruling : setAside(ruling, ruling.rule_id, 'A recipient is not among those the rule allows');

@@ -6,7 +6,7 @@ import type { Place } from './findings.js';
 import type { ClassRequirements, ConfidenceGate, Consequence, PolicyDecision } from './policy.js';
 import { compact, maybe, readAmounts, readChoice, readDuration, readMany, readName, readShare, readText, readTruth, readWhole } from './values.js';
 
-export const CONSEQUENCE_KEYS = ['caps', 'approval', 'tier', 'sample', 'reason', 'confidence'] as const;
+export const CONSEQUENCE_KEYS = ['caps', 'approval', 'tier', 'sample', 'reason', 'confidence', 'rejection_holds'] as const;
 
 /** How long a request waits for people where its rule does not say: one day. */
 const DEFAULT_TTL_MS = 86_400_000;
@@ -17,6 +17,7 @@ export const DEFAULT_DEMAND: ApprovalDemand = { stages: [{ roles: ['approver'], 
 const ALLOWED_FOR: Readonly<Record<string, readonly PolicyDecision[]>> = {
   caps: ['allow_with_caps', 'require_approval'],
   approval: ['require_approval'],
+  rejection_holds: ['require_approval'],
   tier: ['allow', 'allow_with_caps'],
   // With require_approval it is the share of what `confidence.log_from` lets through.
   sample: ['allow', 'allow_with_caps', 'require_approval'],
@@ -35,6 +36,7 @@ export const readConsequence = (place: Place, decision: PolicyDecision | undefin
     sample_ppm: maybe(place, 'sample', readShare),
     reason: maybe(place, 'reason', (inner) => readText(inner, 500)),
     confidence: maybe(place, 'confidence', (inner) => readConfidence(inner, decision)),
+    rejection_holds: maybe(place, 'rejection_holds', (inner) => readChoice(inner, ['run', 'agent'])) === 'agent' ? ('agent' as const) : undefined,
   });
 };
 

@@ -27,6 +27,8 @@ export type Consequence = {
   readonly sample_ppm?: number;
   readonly reason?: string;
   readonly confidence?: ConfidenceGate;
+  /** require_approval: a rejection holds for 24 hours in all runs of the agent, not only in its own */
+  readonly rejection_holds?: 'agent';
 };
 
 /** What the agent's own confidence may do, in parts per million. Unstated confidence counts as 0. */

@@ -3,7 +3,7 @@ import { intersectCaps } from '@exequatur/caps';
 import type { Consequence, PolicyDecision } from './policy.js';
 
 export type QuarantineCode = Extract<Code, `QUARANTINED_${string}`>;
-export type DenyCode = Extract<Code, 'POLICY_DENIED' | 'TOOL_NOT_ALLOWED'>;
+export type DenyCode = Extract<Code, 'POLICY_DENIED' | 'TOOL_NOT_ALLOWED' | 'PREVIOUSLY_REJECTED'>;
 
 /** Policy's answer, with everything that follows from it. */
 export interface Ruling {
@@ -22,6 +22,8 @@ export interface Ruling {
   readonly on_silence: 'unknown' | 'expire';
   /** share of LOG actions drawn for review, parts per million */
   readonly sample_ppm: number;
+  /** on REQUIRE_APPROVAL: how far a rejection holds against the same action; `run` when absent */
+  readonly rejection_holds?: 'agent';
 }
 
 /** One rule, or a class default, that applies. */
@@ -53,7 +55,7 @@ export const combine = (candidates: readonly Candidate[], decision: PolicyDecisi
     case 'allow_with_caps':
       return { ...ruling, tier: sorted.some(({ tier }) => tier === 'LOG') ? 'LOG' : 'AUTO' };
     case 'require_approval':
-      return { ...ruling, demand: stackDemands(sorted.flatMap(({ approval }) => approval ?? [])) };
+      return { ...ruling, demand: stackDemands(sorted.flatMap(({ approval }) => approval ?? [])), ...(sorted.some(({ rejection_holds }) => rejection_holds === 'agent') ? { rejection_holds: 'agent' as const } : {}) };
     case 'quarantine':
       return { ...ruling, code: sorted.find(({ code }) => code !== undefined)?.code ?? 'QUARANTINED_OUT_OF_BOUNDS' };
     case 'deny':

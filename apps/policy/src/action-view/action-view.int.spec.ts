@@ -32,7 +32,8 @@ describe('an action after its proposal', () => {
     approval_id: string;
     arguments_hash: string;
   }
-  const ask = async (): Promise<Asked> => (await bed.post<Asked>('/v1/actions', mailTo('acme', 'ann@customer.example'), agent)).body;
+  /** A run of its own each time: what is rejected in one is not asked again there. */
+  const ask = async (): Promise<Asked> => (await bed.post<Asked>('/v1/actions', mailTo('acme', 'ann@customer.example', { run_id: newId() }), agent)).body;
   const show = (id: string, who = agent): Promise<Reply> => bed.get(`/v1/actions/${id}`, who);
   const hash = `sha256:${'a'.repeat(64)}`;
   const stream = (aggregate: string, id: string) => ({ tenant: 'acme', aggregate, id });

@@ -5,7 +5,7 @@ import type { ActionView, ActionViewStatus } from './action-view.js';
 import { moved } from './status-order.js';
 
 type Allowance = DataOf<typeof ActionAllowed> & Partial<Pick<DataOf<typeof ActionCapped>, 'caps'>>;
-type Ruled = Pick<Allowance, 'rule_id' | 'reason' | 'policy_hash' | 'policy_version' | 'action_class'>;
+type Ruled = Pick<Allowance, 'rule_id' | 'reason' | 'policy_hash' | 'policy_version' | 'action_class'> & { readonly code?: Code };
 
 /** Events of the action's own stream. The verdict's fields are placeholders between the first two events of a transaction. */
 export const foldProposal = (view: ActionView | undefined, name: string | undefined, event: EventEnvelope): ActionView | undefined => {
@@ -67,7 +67,7 @@ const withRuling = (view: ActionView, verdict: Verdict, status: ActionViewStatus
   ...view,
   status: moved(view.status, status),
   verdict,
-  why: { ...view.why, verdict: stopOf(verdict) ?? {} },
+  why: { ...view.why, verdict: stopOf(verdict, data.code) ?? {} },
   rule_id: data.rule_id,
   reason: data.reason,
   policy_hash: data.policy_hash,

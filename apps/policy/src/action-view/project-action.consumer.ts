@@ -9,6 +9,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { Inbox, OnEvents } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import { actionStream } from '../propose-action/action-events.js';
+import { settleAsked } from '../second-asking/asked-proposals.js';
 import { ActionChanges } from './action-changes.js';
 import type { ActionRef } from './action-view-rows.js';
 import { actionKey, updateViews, viewsOf } from './action-view-rows.js';
@@ -52,6 +53,7 @@ export class ProjectActionWhenOthersDecided {
         if (next !== undefined && next !== view) folded.set(key, next);
       }
       await updateViews(tx, [...folded.values()]);
+      await settleAsked(tx, fresh.map(({ event }) => event));
     });
     for (const { actionId } of refs) this.changes.changed(actionId);
   }

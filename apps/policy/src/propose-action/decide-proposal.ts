@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { DataOf, ActionProposed, SealedProposal } from '@exequatur/contracts';
 import { canonicalBytes, canonicalText, isRefusal, newSalt, saltedHash, sha256Text } from '@exequatur/kernel';
 import type { JsonObject } from '@exequatur/kernel';
-import { decide, deriveFacts, initialState, judge } from '@exequatur/policy-domain';
-import type { DerivedFacts, OwnActionEvent, ProposeAction as DecideProposal } from '@exequatur/policy-domain';
+import { afterRejection, decide, deriveFacts, initialState, judge } from '@exequatur/policy-domain';
+import type { DerivedFacts, OwnActionEvent, ProposeAction as DecideProposal, Rejection } from '@exequatur/policy-domain';
 import { policyLanguages } from '@exequatur/policy-languages';
 import type { ActivePolicy } from '../policy-versions/active-policies.js';
 import type { ProposeAction } from './propose-action.command.js';
@@ -25,15 +25,15 @@ export interface DecidedProposal {
   readonly sealed: SealedProposal;
 }
 
-/** One proposal under one policy: hashes, facts, ruling, events. Draws a salt, else depends on its arguments only. */
-export const decideProposal = (command: ProposeAction, ids: ProposalIds, active: ActivePolicy): DecidedProposal => {
+/** One proposal under one policy, and what people said to the same before: hashes, facts, ruling, events. Draws a salt, else depends on its arguments only. */
+export const decideProposal = (command: ProposeAction, ids: ProposalIds, active: ActivePolicy, rejection?: Rejection): DecidedProposal => {
   const { agent, proposal } = command;
   const derived = deriveFacts(active.policy, proposal, { tenant: agent.tenant, agent: agent.id }, policyLanguages.schemas);
   const salt = newSalt();
   const args = canonicalText(proposal.arguments);
   const asked: DecideProposal = {
     type: 'ProposeAction',
-    data: { proposed: proposedData(command, ids.actionId, derived, salt, args), narrowable: derived.narrowable, ruling: judge(active.policy, active.registered, derived, policyLanguages.conditions), policyHash: active.hash, policyVersion: active.version },
+    data: { proposed: proposedData(command, ids.actionId, derived, salt, args), narrowable: derived.narrowable, ruling: afterRejection(judge(active.policy, active.registered, derived, policyLanguages.conditions), rejection), policyHash: active.hash, policyVersion: active.version },
     metadata: { nowMs: ids.nowMs, approvalId: ids.approvalId, sampleDraw: sampleDraw(ids.actionId) },
   };
   const events = decide(asked, initialState());

@@ -37,7 +37,7 @@ export const answerOf = ({ sealed }: DecidedProposal, view: ActionView, publicUr
   verdict: view.verdict,
   ...pick(view, 'tier'),
   ...pick(view, 'code'),
-  ...(stopOf(view.verdict) ?? {}),
+  ...(stopOf(view.verdict, view.code) ?? {}),
   rule_id: view.rule_id,
   reason: view.reason,
   policy_hash: view.policy_hash,

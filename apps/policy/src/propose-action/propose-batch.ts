@@ -12,6 +12,9 @@ import { insertViews } from '../action-view/action-view-rows.js';
 import { foldAction } from '../action-view/action-view.js';
 import type { ActionView } from '../action-view/action-view.js';
 import { ActivePolicies } from '../policy-versions/active-policies.js';
+import { rejectionsOf, rememberAsked } from '../second-asking/asked-proposals.js';
+import type { AskedProposal } from '../second-asking/asked-proposals.js';
+import { EqualityKeys, equalityOf } from '../second-asking/equality-keys.js';
 import { actionStream, proposalWrite } from './action-events.js';
 import { decideProposal } from './decide-proposal.js';
 import type { DecidedProposal, ProposalIds } from './decide-proposal.js';
@@ -43,6 +46,7 @@ export class ProposeBatch {
     private readonly store: PgEventStore,
     private readonly idempotency: Idempotency,
     private readonly policies: ActivePolicies,
+    private readonly equality: EqualityKeys,
     private readonly signer: Signer,
     private readonly config: ServiceConfig,
     @Inject(KEY_STORE) private readonly keys: KeyStore,
@@ -58,10 +62,11 @@ export class ProposeBatch {
       fences: tenants.map((tenant) => ({ tenant, mode: 'shared' as const })),
       streams: prepared.map(({ command, ids }) => actionStream(command.agent.tenant, ids.actionId)),
     };
+    const equalityKeys = await this.equality.of(tenants);
     return this.store.transact(locks, async (tx) => {
       const claims = await this.idempotency.claimMany(tx, prepared.map(({ scope }) => scope));
       const fresh = prepared.filter((_, index) => claims[index]?.status === 'new');
-      const answers = await this.decideAll(tx, fresh, tenants);
+      const answers = await this.decideAll(tx, fresh, tenants, equalityKeys);
       return prepared.map((entry, index) => {
         const claim = claims[index];
         if (claim?.status === 'replay') return claim.replay;
@@ -71,14 +76,17 @@ export class ProposeBatch {
     });
   }
 
-  private async decideAll(tx: PgTransaction, fresh: readonly Prepared[], tenants: readonly string[]): Promise<ReadonlyMap<string, Answer>> {
+  private async decideAll(tx: PgTransaction, fresh: readonly Prepared[], tenants: readonly string[], equalityKeys: ReadonlyMap<string, Buffer>): Promise<ReadonlyMap<string, Answer>> {
     if (fresh.length === 0) return new Map();
     const active = await this.policies.of(tx, tenants);
+    const asked = fresh.map((entry) => askedOf(entry, equalityKeys));
+    const rejections = await rejectionsOf(tx, asked);
     const decided = fresh.map(({ command, ids }) => {
       const policy = active.get(command.agent.tenant);
       if (policy === undefined) throw new Error('the active policy of a tenant was not read');
-      return decideProposal(command, ids, policy);
+      return decideProposal(command, ids, policy, rejections.get(ids.actionId));
     });
+    await rememberAsked(tx, waitingOf(asked, decided));
     const keys = await this.createKeys(tx, decided);
     const writes = await Promise.all(decided.map((one) => proposalWrite(one, keyOf(keys, one), this.signer)));
     const recorded = byStream(await this.store.append(tx, writes));
@@ -105,6 +113,19 @@ export class ProposeBatch {
     return view;
   }
 }
+
+const askedOf = ({ command, ids }: Prepared, keys: ReadonlyMap<string, Buffer>): AskedProposal => {
+  const key = keys.get(command.agent.tenant);
+  if (key === undefined) throw new Error('the equality key of a tenant was not read');
+  return { tenant: command.agent.tenant, actionId: ids.actionId, agent: command.agent.id, runId: command.proposal.run_id, equality: equalityOf(key, command) };
+};
+
+/** Those that go to people, with how far their no would hold. */
+const waitingOf = (asked: readonly AskedProposal[], decided: readonly DecidedProposal[]) =>
+  asked.flatMap((one, index) => {
+    const ruling = decided[index]?.asked.data.ruling;
+    return ruling?.verdict === 'REQUIRE_APPROVAL' ? [{ ...one, holds: ruling.rejection_holds ?? ('run' as const) }] : [];
+  });
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
