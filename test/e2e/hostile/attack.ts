@@ -15,10 +15,11 @@ export interface Attack {
 const LEAKS = [/\bat \S+ \(|\.(?:ts|js):\d+|node_modules|file:\/\//, /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\b [^"]*\b(?:FROM|VALUES|SET|WHERE)\b/, /syntax error|relation "|column "|violates|duplicate key value|pg_|ECONN|ENOENT/, /\/(?:tmp|work|root|home|usr)\//, new RegExp(FOREIGN_CANARY), /\b49\b/];
 
 /** Why the answer is not the refusal it must be; undefined when it is. */
-export const faultOf = ({ codes }: Attack, { status, type, text }: Received): string | undefined => {
+export const faultOf = ({ codes, sent }: Attack, { status, type, text }: Received): string | undefined => {
   const leak = LEAKS.find((pattern) => pattern.test(text));
   if (leak !== undefined) return `shows ${String(leak)}: ${text.slice(0, 300)}`;
   if (status < 400 || status > 499) return `${status} ${text.slice(0, 300)}`;
+  if (sent.path.startsWith('/cycles/') && !UNREADABLE_PATH.test(sent.path)) return cyclesFaultOf(codes, status, type, text);
   if (!type.startsWith('application/problem+json')) return `${status} as ${type}: ${text.slice(0, 300)}`;
   const problem = JSON.parse(text) as { code?: string; status?: number; type?: string; title?: string; retryable?: boolean };
   const { code } = problem;
@@ -26,6 +27,29 @@ export const faultOf = ({ codes }: Attack, { status, type, text }: Received): st
   const entry = CODES[code as Code];
   if (entry.status !== status || problem.status !== status || problem.title !== entry.title || problem.retryable !== entry.retryable || typeof problem.type !== 'string') return `${code} is not as its table says: ${status} ${text.slice(0, 300)}`;
   return codes === 'any' || codes.includes(code as Code) ? undefined : `${code}, expected ${codes.join(' or ')}: ${text.slice(0, 300)}`;
+};
+
+/** Reaches no route and so no surface: answered before anybody knows whose words to use. */
+const UNREADABLE_PATH = /%ff|%zz|a{500}/;
+
+/** What the protocol says where we would say a code: another body, fewer words. */
+const IN_CYCLES: Partial<Record<Code, string>> = {
+  UNAUTHENTICATED: '401 UNAUTHORIZED',
+  FORBIDDEN: '403 FORBIDDEN',
+  NOT_FOUND: '404 NOT_FOUND',
+  MALFORMED: '400 INVALID_REQUEST',
+  INVALID: '400 INVALID_REQUEST',
+  TOO_LARGE: '400 INVALID_REQUEST',
+  UNSUPPORTED_MEDIA_TYPE: '400 INVALID_REQUEST',
+  METHOD_NOT_ALLOWED: '400 INVALID_REQUEST',
+};
+
+const cyclesFaultOf = (codes: Attack['codes'], status: number, type: string, text: string): string | undefined => {
+  if (!type.startsWith('application/json')) return `${status} as ${type}: ${text.slice(0, 300)}`;
+  const { error, message, request_id, trace_id } = JSON.parse(text) as Record<string, unknown>;
+  if (typeof message !== 'string' || typeof request_id !== 'string' || !/^[0-9a-f]{32}$/.test(String(trace_id))) return `no ErrorResponse: ${text.slice(0, 300)}`;
+  const said = `${status} ${String(error)}`;
+  return codes === 'any' || codes.some((code) => IN_CYCLES[code] === said) ? undefined : `${said}, expected ${codes.map((code) => IN_CYCLES[code] ?? code).join(' or ')}: ${text.slice(0, 300)}`;
 };
 
 export interface Tally {

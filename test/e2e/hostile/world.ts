@@ -23,6 +23,8 @@ export interface Tenant {
   /** an allowance's grant, unused */
   readonly grant: { readonly id: string; readonly token: string; readonly use: Readonly<Record<string, unknown>> };
   readonly reservation: string;
+  /** a live reservation of the Cycles surface */
+  readonly budgetHold: string;
   readonly budget: string;
   readonly freeze: string;
   readonly execution: string;
@@ -82,6 +84,7 @@ const tenantOf = async (ask: Ask, root: string, tenant: string, name: (what: str
     etag: card.headers.get('etag') ?? '',
     grant: { id: text(free['grant_id']), token: text(free['grant']), use: useOf(free) },
     reservation: text(held.body['reservation_id']),
+    budgetHold: text((await made(agent, '/cycles/v1/reservations', { idempotency_key: 'hostile', subject: { tenant, workspace: 'sales' }, action: { kind: 'llm.completion', name: note }, estimate: { unit: 'RISK_POINTS', amount: 1 }, ttl_ms: 3_600_000, metadata: { note } }))['reservation_id']),
     budget: text((await made(root, '/v1/budgets', { tenant, scope_path: `${scopePath}/feature:own`, unit: 'TOKENS', cap: '5' }))['budget_id']),
     freeze: text((await made(root, '/v1/freezes', { tenant, scope: 'agent', value: 'nobody', reason: note }))['freeze_id']),
     execution: executions.body.items[0]?.execution_id ?? '',
@@ -105,7 +108,7 @@ export const signingKeyOf = (standalone: RunningStandalone, service: string): st
 /** An endpoint's path with one tenant's ids in it. */
 export const pathFor = (path: string, of: Tenant, name: (what: string) => string): string => {
   const ids: readonly (readonly [prefix: string, id: string])[] = [
-    ['/v1/actions/{action_id}/executions', of.managedAction], ['/v1/actions/', of.action], ['/v1/receipts/', of.action], ['/v1/approvals/', of.approval], ['/v1/reservations/', of.reservation], ['/v1/budgets/', of.budget],
+    ['/v1/actions/{action_id}/executions', of.managedAction], ['/v1/actions/', of.action], ['/v1/receipts/', of.action], ['/v1/approvals/', of.approval], ['/v1/reservations/', of.reservation], ['/cycles/v1/reservations/', of.budgetHold], ['/v1/budgets/', of.budget],
     ['/v1/freezes/', of.freeze], ['/v1/executions/', of.execution], ['/v1/grants/', of.grant.id], ['/v1/agents/', name('agent')], ['/v1/people/', name('person')], ['/v1/policies/', '1'],
   ];
   const id = ids.find(([prefix]) => path.startsWith(prefix))?.[1] ?? '00000000-0000-7000-8000-000000000000';

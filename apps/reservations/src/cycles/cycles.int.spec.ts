@@ -95,14 +95,14 @@ describe('the Cycles surface', () => {
     test('invariant 21: the same key gives the first answer, and the time that is left now', async () => {
       const body = asked(5, { ttl_ms: 20_000 });
       const first = await create(body);
-      const events = await here.count('SELECT FROM event');
+      const events = await here.count("SELECT FROM event WHERE aggregate = 'reservation'");
       const again = await create(body);
       const { remaining_ttl_ms: leftThen, ...then } = first.body;
       const { remaining_ttl_ms: leftNow, ...now } = again.body;
       expect(now).toEqual(then);
       expect(leftNow as number).toBeLessThanOrEqual(leftThen as number);
       expect(leftNow as number).toBeGreaterThan(0);
-      expect(await here.count('SELECT FROM event')).toBe(events);
+      expect(await here.count("SELECT FROM event WHERE aggregate = 'reservation'")).toBe(events);
       const release = { idempotency_key: newId() };
       const released = await settle(idOf(first), 'release', release);
       expect((await settle(idOf(first), 'release', release)).bytes).toBe(released.bytes);
@@ -149,13 +149,13 @@ describe('the Cycles surface', () => {
       ['decide', (body: Record<string, unknown>) => decide(body)],
       ['a dry run', (body: Record<string, unknown>) => create({ ...body, dry_run: true })],
     ])('%s says what a reserve would be answered, always with 200, and changes nothing', async (_, question) => {
-      const before = [await figures(), await here.count('SELECT FROM event'), await here.count('SELECT FROM reservation')];
+      const before = [await figures(), await here.count("SELECT FROM event WHERE aggregate = 'reservation'"), await here.count('SELECT FROM reservation')];
       const allowed = await question(asked(10));
       expect(allowed).toMatchObject({ status: 200, body: { decision: 'ALLOW', affected_scopes: ['tenant:acme', 'tenant:acme/agent:bot'] } });
       expect(allowed.body).not.toHaveProperty('reservation_id');
       expect(await question(asked(10_000))).toMatchObject({ status: 200, body: { decision: 'DENY', reason_code: 'BUDGET_EXCEEDED', affected_scopes: ['tenant:acme', 'tenant:acme/agent:bot'] } });
       expect(await question(asked(1, { estimate: { unit: 'TOKENS', amount: 1 } }))).toMatchObject({ status: 200, body: { decision: 'DENY', reason_code: 'UNIT_MISMATCH' } });
-      expect([await figures(), await here.count('SELECT FROM event'), await here.count('SELECT FROM reservation')]).toEqual(before);
+      expect([await figures(), await here.count("SELECT FROM event WHERE aggregate = 'reservation'"), await here.count('SELECT FROM reservation')]).toEqual(before);
     });
 
     test('a decision is replayed under its key', async () => {

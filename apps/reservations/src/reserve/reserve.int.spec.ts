@@ -41,11 +41,11 @@ describe('POST /v1/reservations', () => {
     const key = newId();
     const body = await here.request(grant);
     const first = await here.post('/v1/reservations', body, undefined, key);
-    const events = await here.count('SELECT FROM event');
+    const events = await here.count("SELECT FROM event WHERE aggregate = 'reservation'");
     const again = await here.post('/v1/reservations', body, undefined, key);
     expect(first.status).toBe(201);
     expect(again.bytes).toBe(first.bytes);
-    expect(await here.count('SELECT FROM event')).toBe(events);
+    expect(await here.count("SELECT FROM event WHERE aggregate = 'reservation'")).toBe(events);
     expect(await here.post('/v1/reservations', { ...body, run_id: 'run-2' }, undefined, key)).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
   });
 
@@ -61,10 +61,10 @@ describe('POST /v1/reservations', () => {
 
   test('a dry run decides the same and changes nothing', async () => {
     const grant = here.grant();
-    const before = [await here.count('SELECT FROM event'), await here.count('SELECT FROM grant_row'), await balance()];
+    const before = [await here.count("SELECT FROM event WHERE aggregate = 'reservation'"), await here.count('SELECT FROM grant_row'), await balance()];
     expect(await here.post('/v1/decide', await here.request(grant))).toMatchObject({ status: 200, body: { allowed: 'yes', holds: [{ unit: 'RISK_POINTS', amount: '1' }] } });
     expect(await here.post('/v1/decide', await here.request(grant, { run_id: 'x' }))).toMatchObject({ status: 200, body: { allowed: 'no', code: 'RUN_MISMATCH' } });
-    expect([await here.count('SELECT FROM event'), await here.count('SELECT FROM grant_row'), await balance()]).toEqual(before);
+    expect([await here.count("SELECT FROM event WHERE aggregate = 'reservation'"), await here.count('SELECT FROM grant_row'), await balance()]).toEqual(before);
     expect((await here.reserve(grant)).status).toBe(201);
   });
 
@@ -126,9 +126,9 @@ describe('POST /v1/reservations', () => {
       const grant = here.grant({ policy_version: here.policyVersion + 1, policy_hash: hashOf(next) });
       const key = newId();
       const body = await here.request(grant);
-      const events = await here.count('SELECT FROM event');
+      const events = await here.count("SELECT FROM event WHERE aggregate = 'reservation'");
       expect(await here.post('/v1/reservations', body, undefined, key)).toMatchObject({ status: 503, body: { code: 'POLICY_NOT_YET_KNOWN', retryable: true } });
-      expect(await here.count('SELECT FROM event')).toBe(events);
+      expect(await here.count("SELECT FROM event WHERE aggregate = 'reservation'")).toBe(events);
       await here.publishPolicy('acme', next);
       expect(await here.post('/v1/reservations', body, undefined, key)).toMatchObject({ status: 201 });
     });
