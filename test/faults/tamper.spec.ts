@@ -16,7 +16,7 @@ import type { PythonVerdict } from './verify-in-python.js';
 const LONG = process.env['EXEQUATUR_LONG'] === '1';
 /** 500 in every run; 10,000 over a log of about 5,000 events when asked for. Without a crypto package Python needs ms a signature. */
 const MUTATIONS = LONG ? 10_000 : 500;
-const ROUNDS = LONG ? 82 : 2;
+const ROUNDS = LONG ? 75 : 1;
 const PYTHON_MUTATIONS = haveCryptography ? MUTATIONS : 16;
 const BATCH = 50;
 

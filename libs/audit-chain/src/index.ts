@@ -1,3 +1,5 @@
+export { verifyCyclesEvidence } from './cycles-evidence.js';
+export type { CyclesEvidenceFault, CyclesEvidenceResult } from './cycles-evidence.js';
 export { pae, signDsse, verifyDsse } from './dsse.js';
 export { appendAllToFrontier, appendToFrontier, emptyFrontier, frontierRoot } from './frontier.js';
 export type { Frontier } from './frontier.js';

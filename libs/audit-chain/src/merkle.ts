@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * The Merkle tree of RFC 9162 section 2.1 over SHA-256. Hashes are 32-byte Buffers, leaves are numbered from 0, sizes count

@@ -34,6 +34,8 @@ export class NoteReader {
 export class TreeHeads {
   count = 0;
   newest: TreeHead | undefined;
+  /** Leaves under the largest head so far whose root holds: up to there all is as it was logged. */
+  private good = 0;
   private frontier: Frontier = emptyFrontier;
 
   constructor(
@@ -56,8 +58,13 @@ export class TreeHeads {
     }
     if (this.newest !== undefined && head.size < this.newest.size) this.findings.add({ invariant: 24, message: `${label} is smaller than the one before it` });
     const root = this.rootAt(head.size);
-    if (root.equals(head.root)) this.witnesses.see(note, head.size);
-    else this.findings.add({ invariant: 24, message: `${label}, over ${head.size} leaves, has another root than these leaves: at least one of leaves 0 to ${head.size - 1} is not what was logged` });
+    if (root.equals(head.root)) {
+      this.witnesses.see(note, head.size);
+      this.good = Math.max(this.good, head.size);
+    } else {
+      const from = Math.min(this.good, Math.max(0, head.size - 1));
+      this.findings.add({ invariant: 24, ...(head.size === 0 ? {} : { sequence: from }), message: `${label}, over ${head.size} leaves, has another root than these leaves: at least one of leaves ${from} to ${head.size - 1} is not what was logged` });
+    }
     this.newest = head;
   }
 

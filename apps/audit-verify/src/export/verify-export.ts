@@ -126,7 +126,7 @@ class Verification {
       return this.report(undefined, undefined, this.unusable ?? 'the export is empty');
     }
     this.checkNewestHead(header, leaves, heads, notes);
-    for (const [index, note] of (this.options.knownHeads ?? []).entries()) new TreeHeads(leaves, notes, this.findings, this.witnesses).take(note, `known tree head ${index + 1}`);
+    this.checkKnownHeads(leaves, notes);
     this.checkEnd(header, leaves, heads);
     // An instant by its shape, though perhaps no day that exists; the signed end vouches for it.
     const createdMs = Date.parse(header.created_at);
@@ -135,6 +135,17 @@ class Verification {
     checkStreamHeads(log, leaves, this.findings);
     for (const violation of checkInvariants(leaves.events, settling)) this.findings.add(violation);
     return this.report(leaves, heads, undefined, log);
+  }
+
+  /** By size, so that each says most exactly from where on the log is another one. */
+  private checkKnownHeads(leaves: Leaves, notes: NoteReader): void {
+    const known = new TreeHeads(leaves, notes, this.findings, this.witnesses);
+    const sizeOf = (note: string): number => {
+      const head = notes.open(note);
+      return typeof head === 'string' ? Infinity : head.size;
+    };
+    const labelled = (this.options.knownHeads ?? []).map((note, index) => ({ note, label: `known tree head ${index + 1}`, size: sizeOf(note) }));
+    for (const { note, label } of labelled.sort((a, b) => (a.size === b.size ? 0 : a.size - b.size))) known.take(note, label);
   }
 
   private checkNewestHead(header: ExportHeader, leaves: Leaves, heads: TreeHeads, notes: NoteReader): void {

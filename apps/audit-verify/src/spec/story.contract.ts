@@ -24,7 +24,8 @@ export class Story {
   private readonly budgets = new Map<string, { id: string; scope: string; entryNo: number; held: bigint; committed: bigint; cap: bigint }>();
   epoch = 0;
 
-  async begin(): Promise<void> {
+  /** @param scale how many rounds the budgets last */
+  async begin(scale = 1): Promise<void> {
     const { log } = this;
     await log.emit('policy', 'acme', contracts.TenantCreated, { tenant: 'acme', display_name: 'Acme' });
     await log.emit('policy', 'outreach-agent', contracts.AgentRegistered, { agent: 'outreach-agent', display_name: 'Outreach', owner: 'olga', scope_prefix: WORKSPACE });
@@ -33,7 +34,7 @@ export class Story {
     await log.emit('policy', 'acme', contracts.PolicyPublished, { ...POLICY, source: 'version: 1', canonical: CANONICAL, registered_kinds: ['message.email.send'], reason: 'first' }, person('lena'));
     this.epoch += 1;
     await log.emit('reservations', 'acme', contracts.PolicyInForce, { ...POLICY, fence_epoch: this.epoch });
-    for (const [name, scope, cap] of [['top', 'tenant:acme', 1_000n], ['sales', WORKSPACE, 100n]] as const) {
+    for (const [name, scope, cap] of [['top', 'tenant:acme', 1_000n * BigInt(scale)], ['sales', WORKSPACE, 100n * BigInt(scale)]] as const) {
       const id = newId();
       this.budgets.set(name, { id, scope, entryNo: 1, held: 0n, committed: 0n, cap });
       await log.emit('reservations', id, contracts.BudgetDefined, { budget_id: id, scope_path: scope, unit: 'RISK_POINTS', cap: String(cap), entry_no: 1 }, person('lena'));
@@ -233,9 +234,8 @@ export class Story {
   }
 }
 
-export const wholeStory = async (): Promise<Story> => {
-  const story = new Story();
-  await story.begin();
+/** Every ending once, and the services' counts twice. */
+const round = async (story: Story): Promise<void> => {
   const approved = await story.approved();
   const first = await story.held(approved);
   await story.started(approved, first);
@@ -260,5 +260,11 @@ export const wholeStory = async (): Promise<Story> => {
   const lastHeld = await story.held(last);
   await story.succeeded(last, lastHeld);
   await story.log.publishStreamHeads();
+};
+
+export const wholeStory = async (rounds = 1): Promise<Story> => {
+  const story = new Story();
+  await story.begin(rounds);
+  for (let done = 0; done < rounds; done += 1) await round(story);
   return story;
 };

@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, chmodSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SERVICES } from '@exequatur/contracts';
+import type { ServiceName } from '@exequatur/contracts';
+import { startHttpTool } from '@exequatur/local-servers';
+import type { HttpTool } from '@exequatur/local-servers';
+import { describeWithFaults, faketimeLibrary } from '@exequatur/testing';
+import { named, unfinished } from './kit/exported-log.js';
+import { Installation } from './kit/installation.js';
+import { committedEvents, everythingOf, notLogged } from './kit/ledger.js';
+import { connect } from './kit/steady-work.js';
+import { post, Tenant, until } from './kit/tenant.js';
+import { seedOf } from './seeded-random.js';
+
+const SLOW = 600_000;
+const HOURS = 2;
+/** libfaketime looks at its file again after a second. */
+const SEEN_AFTER_MS = 1_300;
+const EXPIRES_IN_MS = 5_000;
+const POLICY = `version: 1
+classes:
+  self: { kinds: [mail.brief], default: allow_with_caps, on_silence: unknown, caps: { expires_in: ${EXPIRES_IN_MS / 1_000}s } }
+  crm: { kinds: [crm.update], default: allow_with_caps, on_silence: unknown, caps: { expires_in: ${EXPIRES_IN_MS / 1_000}s } }
+tools:
+  mail.brief: { kind: mail.brief, risk_points: 1 }
+  crm.update: { kind: crm.update, risk_points: 1 }
+`;
+
+/** Scenario 15 of reliability.md, the clocks: each service two hours before and after everybody else, by jumps while it runs. */
+describeWithFaults(['libfaketime'], 'a clock two hours off', () => {
+  const directory = mkdtempSync(join(tmpdir(), `exequatur-clocks-${process.pid}-`));
+  chmodSync(directory, 0o755);
+  const fileOf = (service: ServiceName): string => join(directory, service);
+  const jump = async (service: ServiceName, offset: string): Promise<void> => {
+    writeFileSync(fileOf(service), `${offset}\n`);
+    await delay(SEEN_AFTER_MS);
+  };
+  let here: Installation;
+  let tool: HttpTool;
+  beforeAll(async () => {
+    seedOf('clocks');
+    for (const service of SERVICES) writeFileSync(fileOf(service), '+0\n');
+    here = await Installation.start({
+      transport: 'postgres',
+      environment: (service) => ({ LD_PRELOAD: faketimeLibrary() ?? '', FAKETIME_TIMESTAMP_FILE: fileOf(service), FAKETIME_CACHE_DURATION: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' }),
+    });
+    tool = await startHttpTool();
+  }, SLOW);
+  afterAll(async () => {
+    await tool.stop();
+    await here.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }, SLOW);
+
+  const skews = SERVICES.flatMap((service) => [[service, `-${HOURS}h`] as const, [service, `+${HOURS}h`] as const]);
+  test.each(skews)('invariants 2, 22, 28: %s at %s: authority is never longer, and with the clock right again all ends', async (service, offset) => {
+    const tenant = await Tenant.create(here, `clock-${randomUUID().slice(0, 6)}`, POLICY);
+    await tenant.budget(1_000);
+    await connect(here, tenant, tool.url);
+    const proposalOf = (kind: string, mode: 'self' | 'managed') => ({ ...tenant.proposalOf({ kind, mode }), tool: { name: kind, version: '1.0' } });
+    const propose = (kind: string, mode: 'self' | 'managed') => post(here.urls.policy, { token: tenant.agent, path: '/v1/actions', body: proposalOf(kind, mode), key: randomUUID() });
+    const reserve = async (allowed: Record<string, unknown>): Promise<Awaited<ReturnType<typeof post>>> => {
+      const { scope_path, run_id, action_kind, tool: named_, execution_mode } = proposalOf('mail.brief', 'self');
+      return post(here.urls.reservations, { token: tenant.agent, path: '/v1/reservations', body: { grant: allowed['grant'], scope_path, run_id, action_kind, tool: named_, execution_mode, target_hash: allowed['target_hash'], arguments_hash: allowed['arguments_hash'] }, key: randomUUID() });
+    };
+    const early = await propose('mail.brief', 'self');
+    const earlyAt = Date.now();
+    expect(early.status).toBe(201);
+
+    const effectsBefore = tool.effects.length;
+    await jump(service, offset);
+    const [skewed] = await here.rows<{ now: Date }>('SELECT clock_timestamp() AS now');
+    expect(Math.abs((skewed?.now.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
+    const managed = await propose('crm.update', 'managed');
+    const own = await propose('mail.brief', 'self');
+    const ownAt = Date.now();
+    expect([managed.status, own.status]).toEqual([201, 201]);
+    // Whatever the clock of one service says, a claim that stands was made while the grant lived by the true time, and runs out with it.
+    const claim = await reserve(own.body);
+    expect([201, 403, 410]).toContain(claim.status);
+    if (claim.status === 201) expect(Date.parse(claim.body['execute_by'] as string)).toBeLessThanOrEqual(ownAt + EXPIRES_IN_MS + 1_000);
+    await delay(Math.max(0, EXPIRES_IN_MS + 1_000 - (Date.now() - earlyAt)));
+    // The grant from before the jump has run out by the one clock that judges.
+    expect(await reserve(early.body)).toMatchObject({ status: 410, body: { code: 'GRANT_EXPIRED' } });
+    await delay(Math.max(0, EXPIRES_IN_MS + 1_000 - (Date.now() - ownAt)));
+    const late = await reserve(own.body);
+    expect([403, 409, 410]).toContain(late.status);
+
+    await jump(service, '+0');
+    if (claim.status === 201) await post(here.urls.reservations, { token: tenant.agent, path: `/v1/reservations/${claim.body['reservation_id'] as string}/commit`, body: {}, key: randomUUID() });
+    const action = managed.body['action_id'] as string;
+    await tenant.log((events) => unfinished(events, { actions: [action], effects: [] }).filter((each) => each.startsWith('action')));
+    const committed = await committedEvents(here.rows, tenant.name);
+    const { report, events } = await tenant.log(everythingOf(committed));
+    expect(notLogged(committed, events)).toEqual([]);
+    expect(report).toMatchObject({ result: 'valid', violations: [] });
+    const holds = events.filter(({ name }) => name === 'ReservationHeld');
+    for (const effect of tool.effects.slice(effectsBefore)) {
+      const hold = holds.find(({ data }) => data['execution_id'] === effect.key);
+      expect(effect.request.at.getTime()).toBeLessThanOrEqual(Date.parse(String(hold?.data['execute_by'])));
+    }
+    console.log(`${service} at ${offset}: self ${claim.status} ${(claim.body['code'] as string | undefined) ?? ''}, managed ${[...named(events, 'code', 'ExecutionSkipped', 'ExecutionFailed')].join(' ') || (tool.effects.length > effectsBefore ? 'executed' : 'nothing')}`);
+  }, SLOW);
+
+  test('the clocks were off', async () => {
+    await jump('policy', `+${HOURS}h`);
+    const { headers } = await fetch(`${here.urls.policy}/livez`);
+    const saysAhead = Date.parse(headers.get('date') ?? '') - Date.now();
+    await until(() => Promise.resolve(saysAhead), (ms) => ms > HOURS * 3_600_000 - 60_000, 'a clock that is ahead', 1_000);
+    await jump('policy', '+0');
+  }, SLOW);
+});
