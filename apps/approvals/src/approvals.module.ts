@@ -2,10 +2,14 @@ import { Module } from '@nestjs/common';
 import { PAGE_SESSIONS } from '@exequatur/service-kit';
 import { ApprovalStreams } from './approval-stream/approval-streams.js';
 import { CancelRequestWhenActionIsWithdrawn } from './cancel-request/cancel-request.events.js';
+import { DecideBatch } from './decide-batch/decide-batch.js';
+import { DecideBatchHttp } from './decide-batch/decide-batch.http.js';
 import { DecideRequests } from './decide-request/decide-requests.js';
 import { Voters } from './decide-request/voters.js';
 import { ExpireRequests } from './expire-requests/expire-requests.js';
 import { ExpirySweep } from './expire-requests/expiry-sweep.js';
+import { LendRole } from './lend-role/lend-role.js';
+import { LendRoleHttp } from './lend-role/lend-role.http.js';
 import { ListRequests } from './list-requests/list-requests.js';
 import { ListRequestsHttp } from './list-requests/list-requests.http.js';
 import { Looks } from './look-at-request/looks.js';
@@ -17,6 +21,8 @@ import { QueuePages } from './pages/queue.page.js';
 import { RequestPages } from './pages/request.page.js';
 import { Sessions } from './pages/sessions.js';
 import { StylesheetPage } from './pages/stylesheet.page.js';
+import { ParkRun } from './park-run/park-run.js';
+import { ParkRunHttp } from './park-run/park-run.http.js';
 import { RebuildQueue } from './queue-view/rebuild-queue.js';
 import { Viewers } from './queue-view/visibility.js';
 import { ReviewEmergency, ReviewEmergencyHttp } from './review-emergency/review-emergency.http.js';
@@ -25,6 +31,9 @@ import { ShowRequest } from './show-request/show-request.js';
 import { ShowRequestHttp } from './show-request/show-request.http.js';
 import { SteerRequest } from './steer-request/steer-request.js';
 import { SteerRequestHttp } from './steer-request/steer-request.http.js';
+import { ChangesHub } from './stream-changes/changes-hub.js';
+import { StreamChanges } from './stream-changes/stream-changes.js';
+import { StreamChangesHttp } from './stream-changes/stream-changes.http.js';
 import { DecisionRequests } from './vote-on-request/decision-requests.js';
 import { VoteOnRequest } from './vote-on-request/vote-on-request.js';
 import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
@@ -39,6 +48,10 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     RevokeGrantHttp,
     SteerRequestHttp,
     ReviewEmergencyHttp,
+    LendRoleHttp,
+    DecideBatchHttp,
+    ParkRunHttp,
+    StreamChangesHttp,
     StylesheetPage,
     LoginPages,
     QueuePages,
@@ -60,6 +73,11 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     VoteOnRequest,
     SteerRequest,
     ReviewEmergency,
+    LendRole,
+    DecideBatch,
+    ParkRun,
+    ChangesHub,
+    StreamChanges,
     DecisionRequests,
     Sessions,
     { provide: PAGE_SESSIONS, useExisting: Sessions },

@@ -8,6 +8,17 @@ export const APPROVAL_LIMITS = {
   expirySweepMs: 1_000,
   /** A person signs in again after this. */
   sessionSeconds: 8 * 60 * 60,
+  /** Between looks for new events while anybody listens; once for all of them. */
+  streamPollMs: 500,
+  /** A silent stream says that it is still there, so that proxies keep it. */
+  streamHeartbeatMs: 15_000,
+  /** After this a stream ends and its reader comes back with Last-Event-ID: no connection outlives a session. */
+  streamMs: 60 * 60 * 1_000,
+  streamRetryMs: 2_000,
+  /** Changes in one look. */
+  streamBatch: 500,
+  /** A reader that lets more pile up is cut off. */
+  streamBufferBytes: 1024 * 1024,
   /** Fields of the queue's row that hold free text of policy. */
   summaryText: 2_000,
 } as const;

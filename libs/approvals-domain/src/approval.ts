@@ -38,6 +38,8 @@ export interface Requested {
   readonly edit?: { readonly person: string; readonly pointers: readonly string[] };
   /** who broke the glass, and whether somebody else has looked at it since */
   readonly emergency?: { readonly person: string; readonly reviewed: boolean };
+  /** parked runs stored so far */
+  readonly checkpoints: number;
   /** the person whose decision ended it */
   readonly decidedBy?: string;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { canonicalText, isRefusal, saltedHash } from '@exequatur/kernel';
 import { specFor } from '@exequatur/testing';
 import type { ApprovalEvent, ApprovalState, Voter } from './approval.js';
-import { approveBy, CONTENT, FIONA, NOW, opened, OTHER_VOTE_ID, person, proposalOf, REFUND, rejectBy, requestFor, respondBy, SALT, VOTE_ID } from './approval.fixture.js';
+import { approveBy, CONTENT, FIONA, NOW, opened, OTHER_VOTE_ID, person, REFUND, rejectBy, requestFor, respondBy, SALT, VOTE_ID } from './approval.fixture.js';
 import { decide } from './decide.js';
 import { evolve, initialState } from './evolve.js';
 import type { RequestFacts } from './request-facts.js';

@@ -93,9 +93,13 @@ const revoke = (voter: Voter, reason: string, state: ApprovalState): Decision =>
   return [{ type: 'GrantRevoked', data: { ...ids(state), grant_id: state.request.approval_id, person: voter.id }, sealed: { reason } }];
 };
 
+/** Stored one after the other on one request; the newest counts. */
+const MOST_CHECKPOINTS = 20;
+
 /** Only the agent whose action it is parks its run here, and only while it waits. */
 const storeCheckpoint = ({ voter, hash, sizeBytes }: Extract<ApprovalCommand, { type: 'StoreCheckpoint' }>['data'], state: ApprovalState): Decision => {
   if (state.status === 'None' || voter.type !== 'agent' || voter.id !== state.request.facts.agent) return refused('NOT_FOUND');
   if (state.status !== 'Open') return refused('ALREADY_DECIDED', howDecided(state));
+  if (state.checkpoints >= MOST_CHECKPOINTS) return refused('CONFLICT', `${MOST_CHECKPOINTS} checkpoints were stored already`);
   return [{ type: 'CheckpointStored', data: { ...ids(state), agent: voter.id, run_id: state.request.facts.run_id, checkpoint_hash: hash, size_bytes: sizeBytes } }];
 };

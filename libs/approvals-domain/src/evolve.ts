@@ -20,6 +20,7 @@ export const evolve = (state: ApprovalState, event: ApprovalEvent): ApprovalStat
       reminded: false,
       questions: [],
       annotators: [],
+      checkpoints: 0,
     };
   }
   if (state.status === 'None') return state;
@@ -67,7 +68,7 @@ export const evolve = (state: ApprovalState, event: ApprovalEvent): ApprovalStat
     case 'EmergencyReviewed':
       return state.emergency === undefined ? state : { ...state, emergency: { ...state.emergency, reviewed: true } };
     case 'CheckpointStored':
-      return state;
+      return { ...state, checkpoints: state.checkpoints + 1 };
     default:
       return assertNever(event);
   }

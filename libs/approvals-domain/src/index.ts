@@ -15,3 +15,4 @@ export { howDecided } from './refusing.js';
 export { slaDue, STEERING_LIMITS } from './steer.js';
 export * from './suspicious-text.js';
 export * from './visible-text.js';
+export * from './voting-delegation.js';

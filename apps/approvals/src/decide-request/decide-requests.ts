@@ -5,7 +5,7 @@ import type { DataOf } from '@exequatur/contracts';
 import type { Actor, PgTransaction } from '@exequatur/event-store';
 import { isRefusal } from '@exequatur/kernel';
 import type { Refusal } from '@exequatur/kernel';
-import { problem, type AgentPrincipal, type PersonPrincipal } from '@exequatur/service-kit';
+import { Problem, problem, type AgentPrincipal, type PersonPrincipal } from '@exequatur/service-kit';
 import { ApprovalStreams, type Cause, type Change, type RefusedAttempt } from '../approval-stream/approval-streams.js';
 import type { RecordedApproval } from '../approval-stream/recorded-approval.js';
 import { EXPIRING } from '../expire-requests/expire-requests.js';
@@ -76,14 +76,18 @@ export class DecideRequests {
     return { approval: approval ?? judgement.approval, ...(judgement.refusal === undefined ? {} : { refusal: judgement.refusal }) };
   }
 
-  /** Several requests, each decided by itself, in one transaction that holds all their locks. One that fails leaves the others. */
-  async decideEach(tx: PgTransaction, attempts: readonly Attempt[], deciding: Deciding): Promise<readonly Decided[]> {
-    const judgements: Judgement[] = [];
-    for (const attempt of attempts) judgements.push(await this.judge(tx, attempt, deciding));
-    const changes = judgements.flatMap(({ change }) => (change === undefined ? [] : [change]));
+  /** Several requests, each decided by itself, in one transaction that holds all their locks. A Problem of one leaves the others. */
+  async decideEach(tx: PgTransaction, attempts: readonly Attempt[], deciding: Deciding): Promise<readonly (Decided | Problem)[]> {
+    const judgements: (Judgement | Problem)[] = [];
+    for (const attempt of attempts) judgements.push(await this.judge(tx, attempt, deciding).catch(asProblem));
+    const changes = judgements.flatMap((judgement) => (judgement instanceof Problem || judgement.change === undefined ? [] : [judgement.change]));
     const changed = changes.length === 0 ? [] : await this.streams.appendAll(tx, changes);
     let next = 0;
-    return judgements.map(({ approval, change, refusal }) => ({ approval: (change === undefined ? undefined : changed[next++]) ?? approval, ...(refusal === undefined ? {} : { refusal }) }));
+    return judgements.map((judgement) => {
+      if (judgement instanceof Problem) return judgement;
+      const { approval, change, refusal } = judgement;
+      return { approval: (change === undefined ? undefined : changed[next++]) ?? approval, ...(refusal === undefined ? {} : { refusal }) };
+    });
   }
 
   private async judge(tx: PgTransaction, attempt: Attempt, { attempted, command: commandOf }: Deciding): Promise<Judgement> {
@@ -131,3 +135,9 @@ const actorOf = (caller: DecidingPrincipal): Actor => ({ type: caller.type, id: 
 
 /** For whoever decided on an older state of the request: what happened meanwhile. */
 export const staleDetail = ({ state }: RecordedApproval): string => (state.status === 'Open' ? 'somebody acted on the request since it was read' : howDecided(state));
+
+/** Problems are thrown before anything is written; anything else ends the transaction. */
+const asProblem = (error: unknown): Problem => {
+  if (error instanceof Problem) return error;
+  throw error;
+};

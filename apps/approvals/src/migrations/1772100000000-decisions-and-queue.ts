@@ -57,12 +57,14 @@ CREATE TABLE approval_checkpoint (
   action_id uuid NOT NULL,
   run_id text NOT NULL,
   checkpoint_hash text NOT NULL,
-  -- sealed under the action's data key, bound to the event that told of it
-  event_id uuid NOT NULL,
-  sealed jsonb NOT NULL,
+  agent text NOT NULL,
+  size_bytes integer NOT NULL,
+  -- sealed under the action's data key
+  sealed bytea NOT NULL,
   stored_at timestamptz NOT NULL,
   PRIMARY KEY (tenant, approval_id)
 );
+CREATE INDEX approval_checkpoint_run ON approval_checkpoint (tenant, agent, run_id);
 `);
   }
 

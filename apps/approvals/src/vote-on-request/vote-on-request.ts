@@ -3,6 +3,7 @@ import type { ApprovalCommand } from '@exequatur/approvals-domain';
 import type { PgTransaction } from '@exequatur/event-store';
 import { canonicalText, newId } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
+import type { Problem } from '@exequatur/service-kit';
 import { DecideRequests, type Attempt, type Decided, type Judged } from '../decide-request/decide-requests.js';
 import type { Ballot } from './ballots.js';
 
@@ -17,7 +18,7 @@ export class VoteOnRequest {
   }
 
   /** The same vote on several requests, each on the card named for it. */
-  voteEach(tx: PgTransaction, attempts: readonly Attempt[], ballot: (approvalId: string) => Ballot, attempted: 'approve' | 'reject'): Promise<readonly Decided[]> {
+  voteEach(tx: PgTransaction, attempts: readonly Attempt[], ballot: (approvalId: string) => Ballot, attempted: 'approve' | 'reject'): Promise<readonly (Decided | Problem)[]> {
     return this.requests.decideEach(tx, attempts, { attempted, command: (judged) => commandFor(ballot(judged.approval.state.request.approval_id))(judged) });
   }
 

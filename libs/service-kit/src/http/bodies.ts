@@ -7,10 +7,11 @@ import { HTTP_LIMITS } from './limits.js';
 export const CONSUMES = 'exequatur:consumes';
 
 /** Media types a route takes besides `application/json`, e.g. `application/jose`; pages take forms without saying so. */
-export const Consumes = (...mediaTypes: readonly ('application/jose' | 'text/plain')[]): CustomDecorator => SetMetadata(CONSUMES, mediaTypes);
+export const Consumes = (...mediaTypes: readonly ('application/jose' | 'text/plain' | 'application/octet-stream')[]): CustomDecorator => SetMetadata(CONSUMES, mediaTypes);
 
 export const JSON_TYPE = 'application/json';
 export const FORM_TYPE = 'application/x-www-form-urlencoded';
+const OCTET_TYPE = 'application/octet-stream';
 const TEXT_TYPES = ['application/jose', 'text/plain'];
 
 const MAX_FORM_FIELDS = 200;
@@ -23,13 +24,13 @@ const formOf = (body: Buffer): Readonly<Record<string, string>> => {
 };
 
 /**
- * Bodies are read as bytes, kept on the request, and JSON is read by the strict parse only. Every other media type than the
- * four is refused by Fastify (415); which of the four a route takes is the guard's to say.
+ * Bodies are read as bytes, kept on the request, and JSON is read by the strict parse only. Every other media type than these
+ * is refused by Fastify (415); which of them a route takes is the guard's to say.
  */
 export const registerBodies = (server: FastifyInstance): void => {
   server.removeAllContentTypeParsers();
-  const parse = (mediaTypes: string | string[], read: (body: Buffer) => unknown): void =>
-    void server.addContentTypeParser(mediaTypes, { parseAs: 'buffer', bodyLimit: HTTP_LIMITS.bodyBytes }, (request: HttpRequest, body: Buffer, done) => {
+  const parse = (mediaTypes: string | string[], read: (body: Buffer) => unknown, bodyLimit: number = HTTP_LIMITS.bodyBytes): void =>
+    void server.addContentTypeParser(mediaTypes, { parseAs: 'buffer', bodyLimit }, (request: HttpRequest, body: Buffer, done) => {
       // A content type without a body is how many clients send "no body".
       if (body.length === 0) return done(null, undefined);
       request.rawBody = body;
@@ -42,6 +43,7 @@ export const registerBodies = (server: FastifyInstance): void => {
   parse(JSON_TYPE, parseStrict);
   parse(TEXT_TYPES, (body) => body.toString('utf8'));
   parse(FORM_TYPE, formOf);
+  parse(OCTET_TYPE, (body) => body, HTTP_LIMITS.octetBytes);
 };
 
 /** Media type of the request's body without parameters, lower case; undefined when it has none. */

@@ -1,6 +1,8 @@
 /** Bounds of every HTTP server of ours, also of the one that standalone puts in front. */
 export const HTTP_LIMITS = {
   bodyBytes: 256 * 1024,
+  /** Opaque bytes, on routes that take them. */
+  octetBytes: 1024 * 1024,
   /** Line and headers together; Node's own bound, named. */
   headerBytes: 16 * 1024,
   /** To receive a request as a whole. Handling it has no bound of its own: statements do. */

@@ -1,0 +1,71 @@
+import { Controller, Post } from '@nestjs/common';
+import { count, hash, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
+import type { Shape } from '@exequatur/contracts';
+import type { PgTransaction } from '@exequatur/event-store';
+import { Allow, Answer, Caller, Describe, Http, IdempotentRequests, problem, ShapedBody } from '@exequatur/service-kit';
+import type { HttpRequest, PersonPrincipal, Principal } from '@exequatur/service-kit';
+import { approvalStream } from '../approval-stream/approval-streams.js';
+import { BATCH_LIMIT, DecideBatch } from './decide-batch.js';
+
+const member = object({ approval_id: uuid(), version: count(), view_hash: hash() });
+const previewBody = object({ group: text(32), limit: optional(count(BATCH_LIMIT)) });
+const previewAnswer = object({
+  group: text(32),
+  items: list(object({ approval_id: uuid(), version: count(), view_hash: hash(), title: text(), expires_at: text(40), has_reversal: { json: { type: 'boolean' } } }), BATCH_LIMIT),
+  expected_count: count(),
+  set_hash: hash(),
+});
+/** What is decided is exactly what was previewed: every request with the version and card it had then. */
+export const batchBody = object({
+  group: text(32),
+  items: list(member, BATCH_LIMIT),
+  expected_count: count(),
+  set_hash: hash(),
+  decision: oneOf('approve', 'reject'),
+  rationale: optional(text(4_000)),
+  reason_code: optional(name()),
+  reason: optional(text(4_000)),
+  instruction: optional(oneOf('abort', 'reroute', 'escalate')),
+});
+const batchAnswer = object({
+  decided: count(),
+  refused: count(),
+  results: list(object({ approval_id: uuid(), status: optional(text(20)), code: optional(text(40)), detail: optional(text()) }), BATCH_LIMIT),
+});
+
+const personOf = (caller: Principal): PersonPrincipal => (caller.type === 'person' ? caller : problem('NOT_A_PERSON'));
+
+/** One decision about many requests of one group. */
+@Controller('v1/approvals/batch')
+@Allow('person')
+export class DecideBatchHttp {
+  constructor(
+    private readonly requests: IdempotentRequests<PgTransaction>,
+    private readonly batches: DecideBatch,
+  ) {}
+
+  @Post('preview')
+  @Describe({ summary: 'The open requests of a group that whoever asks may decide now, with their number and the hash of the set; decides nothing.', body: previewBody, answers: { 200: previewAnswer } })
+  async preview(@Caller() caller: Principal, @ShapedBody(previewBody) body: Shape<typeof previewBody>): Promise<Answer> {
+    return Answer.json(200, await this.batches.preview(personOf(caller), body.group, body.limit ?? BATCH_LIMIT));
+  }
+
+  @Post()
+  @Describe({
+    summary: `Approve or reject at most ${BATCH_LIMIT} previewed requests of one group, each by itself. Nothing without a way to undo it is approved so.`,
+    body: batchBody,
+    answers: { 200: batchAnswer },
+    codes: ['STALE', 'REASON_REQUIRED', 'INVALID'],
+  })
+  decide(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedBody(batchBody) body: Shape<typeof batchBody>): Promise<Answer> {
+    const person = personOf(caller);
+    this.batches.check(body);
+    return this.requests.run({
+      request,
+      principal: person,
+      operation: 'decide-batch',
+      locks: { streams: body.items.map(({ approval_id }) => approvalStream(person.tenant, approval_id)) },
+      work: async (tx) => ({ status: 200, body: await this.batches.decide(tx, person, body, request.traceparent) }),
+    });
+  }
+}
