@@ -30,7 +30,7 @@ export const faultOf = ({ codes, sent }: Attack, { status, type, text }: Receive
 };
 
 /** Reaches no route and so no surface: answered before anybody knows whose words to use. */
-const UNREADABLE_PATH = /%ff|%zz|a{500}/;
+const UNREADABLE_PATH = /^[^?]*(?:%ff|%zz|a{500})/;
 
 /** What the protocol says where we would say a code: another body, fewer words. */
 const IN_CYCLES: Partial<Record<Code, string>> = {
