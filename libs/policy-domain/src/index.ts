@@ -23,3 +23,8 @@ export { grantClaims } from './grant-claims.js';
 export { afterRejection } from './previously-rejected.js';
 export type { Rejection } from './previously-rejected.js';
 export { stopOf } from './stop-reason.js';
+export { explain } from './explain.js';
+export type { ExplainedFact, ExplainedRule, Explanation, RuleResult } from './explain.js';
+export { CHANGES, changeBetween, outcomeOf, replayTally } from './replay.js';
+export type { Change, Outcome, Replayed, ReplayReport, ReplayTally } from './replay.js';
+export { nearestKinds } from './nearest-kinds.js';
