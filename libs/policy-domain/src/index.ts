@@ -27,4 +27,6 @@ export { explain } from './explain.js';
 export type { ExplainedFact, ExplainedRule, Explanation, RuleResult } from './explain.js';
 export { CHANGES, changeBetween, outcomeOf, replayTally } from './replay.js';
 export type { Change, Outcome, Replayed, ReplayReport, ReplayTally } from './replay.js';
+export { policyDiff } from './policy-diff.js';
+export type { PolicyDifference } from './policy-diff.js';
 export { nearestKinds } from './nearest-kinds.js';

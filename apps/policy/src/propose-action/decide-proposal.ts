@@ -59,7 +59,7 @@ const proposedData = ({ agent, proposal, door }: ProposeAction, actionId: string
     action_id: actionId,
     ...(proposal.thread_id === undefined ? {} : { thread_id: proposal.thread_id }),
     facts,
-    claimed: { ...(proposal.risk_points === undefined ? {} : { risk_points: proposal.risk_points }), ...(proposal.estimates === undefined ? {} : { estimates: proposal.estimates }) },
+    claimed: claimedIn(proposal),
     arguments_hash: argumentsHash,
     ...(targetHash === undefined ? {} : { target_hash: targetHash }),
     action_hash: sha256Text(canonicalBytes(bound)),
@@ -67,6 +67,15 @@ const proposedData = ({ agent, proposal, door }: ProposeAction, actionId: string
     ...(agent.owner === undefined ? {} : { agent_owner: agent.owner }),
   };
 };
+
+/** What the agent said where the server may know better, so that the proposal can be judged again as it was made. */
+const claimedIn = ({ risk_points, estimates, environment, risk_tags, target }: ProposeAction['proposal']): DataOf<typeof ActionProposed>['claimed'] => ({
+  ...(risk_points === undefined ? {} : { risk_points }),
+  ...(estimates === undefined ? {} : { estimates }),
+  ...(environment === undefined ? {} : { environment }),
+  ...(risk_tags === undefined ? {} : { risk_tags }),
+  ...(target === undefined ? {} : { target: true }),
+});
 
 const sealedOf = ({ proposal }: ProposeAction, { target }: DerivedFacts, salt: Buffer, args: string): SealedProposal => ({
   salt: salt.toString('base64url'),

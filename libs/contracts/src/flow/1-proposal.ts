@@ -1,7 +1,7 @@
 import { unitAmount } from '../caps.js';
 import { defineEvent } from '../event.js';
 import { EXECUTION_MODES, policyFacts, tool } from '../facts.js';
-import { anything, base64url, count, fraction, hash, list, name, object, oneOf, optional, scopePath, text, uuid } from '../schema.js';
+import { anything, base64url, count, fraction, hash, list, name, object, oneOf, optional, scopePath, text, truth, uuid } from '../schema.js';
 import type { Shape } from '../schema.js';
 
 export const evidenceReference = object({ title: text(200), url: text(2_000) });
@@ -60,7 +60,14 @@ export const ActionProposed = defineEvent({
     thread_id: optional(name()),
     facts: policyFacts,
     /** what the agent claimed where the server derived something else, for the record */
-    claimed: object({ risk_points: optional(count(1_000_000)), estimates: optional(list(unitAmount, 20)) }),
+    claimed: object({
+      risk_points: optional(count(1_000_000)),
+      estimates: optional(list(unitAmount, 20)),
+      environment: optional(name()),
+      risk_tags: optional(list(name(), 50)),
+      /** it named a target itself; which one is sealed */
+      target: optional(truth()),
+    }),
     /** SHA-256(salt ‖ canonical arguments) */
     arguments_hash: hash(),
     target_hash: optional(hash()),
