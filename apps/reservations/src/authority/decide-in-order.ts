@@ -89,22 +89,21 @@ const reserve = (command: ReserveAsked, locked: Locked, decided: Decided): Autho
   return { kind: 'reserved', decision, nowMs: locked.nowMs };
 };
 
-const holdBudget = ({ hold, dryRun, note, ...command }: HoldBudgetAsked, locked: Locked, decided: Decided): AuthorityOutcome => {
-  const { tenant, reservationId } = command;
+const holdBudget = (command: HoldBudgetAsked, locked: Locked, decided: Decided): AuthorityOutcome => {
+  const { tenant, reservationId, hold, dryRun, note } = command;
   const { nowMs, limits } = locked;
   const board = locked.boards.get(tenant);
   const budgets = budgetsOn(tenant, hold.scopePath, locked.budgets);
   const decision = decideBudgetHold({ ...hold, tenant, reservationId, nowMs, limits, budgets, freezes: board?.freezes ?? [], policy: board?.policy, fenceEpoch: board?.fenceEpoch ?? 0 });
   const outcome: AuthorityOutcome = { kind: 'reserved', decision, nowMs, otherUnits: budgets.length > 0 };
   if (dryRun === true) return outcome;
-  const asked: AuthorityCommand = { hold, ...command };
   if (!decision.held) {
-    decided.written.push({ command: asked, events: [{ type: 'ReservationRefused', data: decision.data }], correlationId: undefined });
+    decided.written.push({ command, events: [{ type: 'ReservationRefused', data: decision.data }], correlationId: undefined });
     return outcome;
   }
   for (const budget of decision.budgets) moveBudget(locked.budgets, budget);
   decided.held.push({ tenant, data: decision.data, ...(note === undefined ? {} : { note }) });
-  decided.written.push({ command: asked, events: [{ type: 'ReservationHeld', data: decision.data }], correlationId: undefined });
+  decided.written.push({ command, events: [{ type: 'ReservationHeld', data: decision.data }], correlationId: undefined });
   return outcome;
 };
 

@@ -1,4 +1,4 @@
-import { derivedId, newId, sha256Text } from '@exequatur/kernel';
+import { derivedId, newId } from '@exequatur/kernel';
 import { pathAndAncestors } from '@exequatur/reservations-domain';
 import type { AgentPrincipal } from '@exequatur/service-kit';
 import type { HoldBudgetAsked } from '../authority/authority-command.js';
@@ -40,8 +40,8 @@ const OVERAGE = { REJECT: 'reject', ALLOW_IF_AVAILABLE: 'allow_if_available', AL
 const DEFAULT_TTL_MS = 60_000;
 const DEFAULT_GRACE_MS = 5_000;
 
-/** @throws Problem INVALID, FORBIDDEN */
-export const budgetHoldOf = ({ subject, action, amount, ttlMs, graceMs, overage, key, metadata }: BudgetAsk, agent: AgentPrincipal, body: Uint8Array): Pick<HoldBudgetAsked, 'kind' | 'reservationId' | 'hold' | 'note'> => {
+/** @param inputHash SHA-256 of the request, 32 bytes. @throws Problem INVALID, FORBIDDEN */
+export const budgetHoldOf = ({ subject, action, amount, ttlMs, graceMs, overage, key, metadata }: BudgetAsk, agent: AgentPrincipal, inputHash: Buffer): Pick<HoldBudgetAsked, 'kind' | 'reservationId' | 'hold' | 'note'> => {
   const kept: KeptAsk = { key, subject, action, reserved: amount, ...(metadata === undefined ? {} : { metadata }) };
   return {
     kind: 'hold_budget',
@@ -52,7 +52,7 @@ export const budgetHoldOf = ({ subject, action, amount, ttlMs, graceMs, overage,
       runId: nameOf(subject.dimensions?.['run_id'] ?? NO_RUN),
       actionKind: action.kind,
       tool: { name: nameOf(action.name), version: NO_VERSION },
-      requestHash: sha256Text(body),
+      requestHash: `sha256:${inputHash.toString('hex')}`,
       amounts: [{ unit: amount.unit, amount: String(amount.amount) }],
       ttlMs: ttlMs ?? DEFAULT_TTL_MS,
       graceMs: graceMs ?? DEFAULT_GRACE_MS,
