@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { mkdtempSync, rmSync, chmodSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,14 +13,16 @@ import { named, unfinished } from './kit/exported-log.js';
 import { Installation } from './kit/installation.js';
 import { committedEvents, everythingOf, notLogged } from './kit/ledger.js';
 import { connect } from './kit/steady-work.js';
+import { isLongRun } from './kit/seeds.js';
 import { post, Tenant, until } from './kit/tenant.js';
-import { seedOf } from './seeded-random.js';
+import type { Reply } from './kit/tenant.js';
+import { randomFrom, seedOf } from './seeded-random.js';
 
 const SLOW = 600_000;
 const HOURS = 2;
 /** libfaketime looks at its file again after a second. */
 const SEEN_AFTER_MS = 1_300;
-const EXPIRES_IN_MS = 5_000;
+const EXPIRES_IN_MS = 4_000;
 const POLICY = `version: 1
 classes:
   self: { kinds: [mail.brief], default: allow_with_caps, on_silence: unknown, caps: { expires_in: ${EXPIRES_IN_MS / 1_000}s } }
@@ -43,7 +44,6 @@ describeWithFaults(['libfaketime'], 'a clock two hours off', () => {
   let here: Installation;
   let tool: HttpTool;
   beforeAll(async () => {
-    seedOf('clocks');
     for (const service of SERVICES) writeFileSync(fileOf(service), '+0\n');
     here = await Installation.start({
       transport: 'postgres',
@@ -57,14 +57,20 @@ describeWithFaults(['libfaketime'], 'a clock two hours off', () => {
     rmSync(directory, { recursive: true, force: true });
   }, SLOW);
 
-  const skews = SERVICES.flatMap((service) => [[service, `-${HOURS}h`] as const, [service, `+${HOURS}h`] as const]);
+  const random = randomFrom(seedOf('clocks'));
+  /** Those that judge or act both ways in every run; the others one way, by the seed, where there is no time for both. */
+  const deciding: readonly ServiceName[] = ['policy', 'reservations', 'executor'];
+  const skews = SERVICES.flatMap((service) => {
+    const both = [[service, `-${HOURS}h`] as const, [service, `+${HOURS}h`] as const];
+    return isLongRun() || deciding.includes(service) ? both : both.slice(random() < 0.5 ? 0 : 1).slice(0, 1);
+  });
   test.each(skews)('invariants 2, 22, 28: %s at %s: authority is never longer, and with the clock right again all ends', async (service, offset) => {
     const tenant = await Tenant.create(here, `clock-${randomUUID().slice(0, 6)}`, POLICY);
     await tenant.budget(1_000);
     await connect(here, tenant, tool.url);
-    const proposalOf = (kind: string, mode: 'self' | 'managed') => ({ ...tenant.proposalOf({ kind, mode }), tool: { name: kind, version: '1.0' } });
+    const proposalOf = (kind: string, mode: 'self' | 'managed'): Record<string, unknown> => ({ ...tenant.proposalOf({ kind, mode }), tool: { name: kind, version: '1.0' } });
     const propose = (kind: string, mode: 'self' | 'managed') => post(here.urls.policy, { token: tenant.agent, path: '/v1/actions', body: proposalOf(kind, mode), key: randomUUID() });
-    const reserve = async (allowed: Record<string, unknown>): Promise<Awaited<ReturnType<typeof post>>> => {
+    const reserve = async (allowed: Record<string, unknown>): Promise<Reply> => {
       const { scope_path, run_id, action_kind, tool: named_, execution_mode } = proposalOf('mail.brief', 'self');
       return post(here.urls.reservations, { token: tenant.agent, path: '/v1/reservations', body: { grant: allowed['grant'], scope_path, run_id, action_kind, tool: named_, execution_mode, target_hash: allowed['target_hash'], arguments_hash: allowed['arguments_hash'] }, key: randomUUID() });
     };
@@ -94,12 +100,15 @@ describeWithFaults(['libfaketime'], 'a clock two hours off', () => {
     await jump(service, '+0');
     if (claim.status === 201) await post(here.urls.reservations, { token: tenant.agent, path: `/v1/reservations/${claim.body['reservation_id'] as string}/commit`, body: {}, key: randomUUID() });
     const action = managed.body['action_id'] as string;
-    await tenant.log((events) => unfinished(events, { actions: [action], effects: [] }).filter((each) => each.startsWith('action')));
+    // A grant dated two hours ahead is not valid before; it is not longer for that, and nothing ends until then.
+    const ahead = service === 'policy' && offset.startsWith('+');
+    if (!ahead) await tenant.log((events) => unfinished(events, { actions: [action], effects: [] }).filter((each) => each.startsWith('action')));
     const committed = await committedEvents(here.rows, tenant.name);
     const { report, events } = await tenant.log(everythingOf(committed));
     expect(notLogged(committed, events)).toEqual([]);
     expect(report).toMatchObject({ result: 'valid', violations: [] });
     const holds = events.filter(({ name }) => name === 'ReservationHeld');
+    if (ahead) expect(holds).toEqual([]);
     for (const effect of tool.effects.slice(effectsBefore)) {
       const hold = holds.find(({ data }) => data['execution_id'] === effect.key);
       expect(effect.request.at.getTime()).toBeLessThanOrEqual(Date.parse(String(hold?.data['execute_by'])));

@@ -1,0 +1,22 @@
+/**
+ * `npm run faults [-- suite …]`: the fault suites of test/faults with long seeds: EXEQUATUR_SEEDS (100) a race, more kills, more
+ * fences, every clock both ways, PostgreSQL killed under Kafka as well. `npm test -- faults` is the short form. A suite is the
+ * beginning of a file's name: races, freezes, database, relay, claims, clocks, lost-replies, crashes. Each prints its seed;
+ * EXEQUATUR_SEED repeats it. EXEQUATUR_REQUIRE_FAULTS=1 makes what cannot run here a failure, EXEQUATUR_QUIET=1 says that nothing
+ * else runs on the machine, so that absolute times are judged too.
+ */
+import { spawnSync } from 'node:child_process';
+import { ensureBuilt, ensureInstalled, requireNode, root } from './prepare.mjs';
+
+requireNode();
+ensureInstalled();
+ensureBuilt();
+
+const suites = process.argv.slice(2);
+const paths = suites.length === 0 ? ['test/faults/'] : suites.map((suite) => `test/faults/${suite}`);
+const { status } = spawnSync(process.execPath, ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', ...paths, '-w', '1', '--forceExit'], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, EXEQUATUR_SEEDS: process.env.EXEQUATUR_SEEDS ?? '100' },
+});
+process.exit(status ?? 1);
