@@ -8,6 +8,7 @@ import { DecideRequests } from './decide-request/decide-requests.js';
 import { Voters } from './decide-request/voters.js';
 import { ExpireRequests } from './expire-requests/expire-requests.js';
 import { ExpirySweep } from './expire-requests/expiry-sweep.js';
+import { QueueTargets } from './list-requests/queue-targets.js';
 import { LendRole } from './lend-role/lend-role.js';
 import { LendRoleHttp } from './lend-role/lend-role.http.js';
 import { ListRequests } from './list-requests/list-requests.js';
@@ -17,6 +18,7 @@ import { CardContexts } from './open-request/card-context.js';
 import { OpenRequestWhenApprovalIsRequired } from './open-request/open-request.events.js';
 import { OpenRequest } from './open-request/open-request.js';
 import { LoginPages } from './pages/login.page.js';
+import { OtherForms } from './pages/other-forms.js';
 import { QueuePages } from './pages/queue.page.js';
 import { RequestPages } from './pages/request.page.js';
 import { Sessions } from './pages/sessions.js';
@@ -64,6 +66,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ExpireRequests,
     ExpirySweep,
     ListRequests,
+    QueueTargets,
     Viewers,
     Looks,
     ShowRequest,
@@ -79,6 +82,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ChangesHub,
     StreamChanges,
     DecisionRequests,
+    OtherForms,
     Sessions,
     { provide: PAGE_SESSIONS, useExisting: Sessions },
   ],

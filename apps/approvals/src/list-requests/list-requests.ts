@@ -57,6 +57,8 @@ export interface QueueEntry {
   readonly on_timeout: string;
   /** stages in order; `stage` is the one that is answered now */
   readonly quorum: { readonly stage: number; readonly stages: readonly { readonly roles: readonly string[]; readonly quorum: number }[]; readonly approvals: readonly { readonly person: string; readonly role: string; readonly stage: number }[] };
+  /** roles that may answer now: of the current stage, and the senior role after an escalation */
+  readonly current_roles: readonly string[];
   readonly resolved_at: string | null;
   readonly decided_by: string | null;
   readonly environment: string | null;
@@ -223,6 +225,7 @@ const entryOf = (row: Row): QueueEntry => ({
   on_timeout: row.on_timeout,
   quorum: { stage: row.stage, stages: row.stages, approvals: row.approvals },
   resolved_at: row.resolved_at?.toISOString() ?? null,
+  current_roles: row.current_roles,
   decided_by: row.decided_by,
   environment: row.environment,
   group_key: row.group_key,

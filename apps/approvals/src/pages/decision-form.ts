@@ -2,9 +2,15 @@ import { shownAmount, type RequestFacts, unitOfExtractor, type VoteCaps } from '
 import { AmountError, decimalToUnit, formatAmount, readPointer } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
 
+/** Forms that make a ballot, and all. */
+export const BALLOT_FORMS = ['approve', 'narrow', 'edit', 'reject', 'respond', 'break-glass'] as const;
+export const STEERING_FORMS = ['defer', 'assign', 'escalate', 'ask'] as const;
+export const FORMS = [...BALLOT_FORMS, ...STEERING_FORMS, 'revoke', 'review'] as const;
+export type FormName = (typeof FORMS)[number];
+
 /** A form as it was sent, to be shown again with what was wrong beside each field; `''` is about the form as a whole. */
 export interface SentForm {
-  readonly form: 'approve' | 'narrow' | 'reject' | 'respond' | 'revoke';
+  readonly form: FormName;
   readonly values: Readonly<Record<string, string>>;
   readonly faults: Readonly<Record<string, string>>;
 }
@@ -79,6 +85,7 @@ const amountFrom = (text: string, currency: string): string | undefined => {
 export const fieldOfPointer = (pointer: string | undefined, request: RequestFacts): string => {
   const amount = /^\/caps\/max_amount\/(.+)$/.exec(pointer ?? '')?.[1];
   if (amount !== undefined) return amountFields(request).find(({ unit }) => unit === amount)?.name ?? '';
-  const names: Readonly<Record<string, string>> = { '/caps/expires_in_ms': 'minutes', '/caps/allowed_recipients': 'recipients', '/reason': 'reason', '/response': 'response' };
+  const names: Readonly<Record<string, string>> = { '/caps/expires_in_ms': 'minutes', '/caps/allowed_recipients': 'recipients', '/reason': 'reason', '/response': 'response', '/question': 'question', '/words': 'words', '/until': 'minutes', '/minutes': 'minutes', '/to_role': 'to', '/to_person': 'to' };
+  if (pointer?.startsWith('/arguments') === true) return 'arguments';
   return names[pointer ?? ''] ?? '';
 };

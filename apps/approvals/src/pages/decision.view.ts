@@ -1,7 +1,8 @@
 import { visibleText, type RequestFacts } from '@exequatur/approvals-domain';
 import type { JsonValue } from '@exequatur/kernel';
 import type { ShownRequest } from '../show-request/show-request.js';
-import { amountFields, recipientChoices, type SentForm } from './decision-form.js';
+import { amountFields, recipientChoices, type FormName, type SentForm } from './decision-form.js';
+import { editFields, sentOr } from './edit-fields.js';
 import { html, type HtmlValue, type Markup } from './html.js';
 import { csrfField } from './layout.js';
 import type { PageSession } from './sessions.js';
@@ -14,17 +15,16 @@ export interface DecisionForms {
   readonly proposed: JsonValue | undefined;
   readonly sent?: SentForm | undefined;
 }
-type FormName = SentForm['form'];
 
-const sentTo = (forms: DecisionForms, form: FormName): SentForm | undefined => (forms.sent?.form === form ? forms.sent : undefined);
+export const sentTo = (forms: DecisionForms, form: FormName): SentForm | undefined => (forms.sent?.form === form ? forms.sent : undefined);
 
-const fault = (id: string, text: string | undefined): HtmlValue => (text === undefined ? undefined : html`<p class="fault" id="${id}-fault" role="alert">${text}</p>`);
-const described = (id: string, text: string | undefined, hint = false): HtmlValue => {
+export const fault = (id: string, text: string | undefined): HtmlValue => (text === undefined ? undefined : html`<p class="fault" id="${id}-fault" role="alert">${text}</p>`);
+export const described = (id: string, text: string | undefined, hint = false): HtmlValue => {
   const ids = [...(hint ? [`${id}-hint`] : []), ...(text === undefined ? [] : [`${id}-fault`])];
   return html`${ids.length === 0 ? undefined : html` aria-describedby="${ids.join(' ')}"`}${text === undefined ? undefined : html` aria-invalid="true"`}`;
 };
 
-interface TextField {
+export interface TextField {
   readonly form: FormName;
   readonly name: string;
   readonly label: string;
@@ -34,7 +34,7 @@ interface TextField {
   readonly maxLength: number;
 }
 
-const textField = (forms: DecisionForms, { form, name, label, hint, required = false, rows = 2, maxLength }: TextField): Markup => {
+export const textField = (forms: DecisionForms, { form, name, label, hint, required = false, rows = 2, maxLength }: TextField): Markup => {
   const sent = sentTo(forms, form);
   const id = `${form}-${name}`;
   return html`<div class="field"><label for="${id}">${label}${required ? undefined : html` <span class="optional">(optional)</span>`}</label>
@@ -44,7 +44,7 @@ ${hint === undefined ? undefined : html`<p class="hint" id="${id}-hint">${hint}<
 
 const formStart = (forms: DecisionForms, form: FormName): Markup => html`${csrfField(forms.session)}<input type="hidden" name="version" value="${forms.shown.version}"><input type="hidden" name="view_hash" value="${forms.shown.view_hash}">${fault(form, sentTo(forms, form)?.faults[''])}`;
 
-const buttons = (label: string, look: string): Markup =>
+export const buttons = (label: string, look: string): Markup =>
   html`<div class="buttons"><button type="submit" class="${look}">${label}</button><button type="submit" name="then" value="next" class="second">${label}, then the next</button></div>`;
 
 const actionOf = ({ shown }: DecisionForms, form: FormName): string => `/approvals/${shown.approval_id}/${form}`;
@@ -53,7 +53,7 @@ const approveForm = (forms: DecisionForms): Markup => html`<form id="approve-for
 ${textField(forms, { form: 'approve', name: 'rationale', label: 'Why you approve', maxLength: 4_000 })}
 ${buttons(forms.shown.narrowed.length === 0 ? 'Approve' : 'Approve as narrowed', 'primary')}</form>`;
 
-const folded = (forms: DecisionForms, form: FormName, title: string, body: HtmlValue): Markup =>
+export const folded = (forms: DecisionForms, form: FormName, title: string, body: HtmlValue): Markup =>
   html`<details class="choice"${sentTo(forms, form) === undefined ? undefined : html` open`}><summary>${title}</summary><form id="${form}-form" method="post" action="${actionOf(forms, form)}">${formStart(forms, form)}${body}</form></details>`;
 
 const narrowForm = (forms: DecisionForms): HtmlValue => {
@@ -80,7 +80,7 @@ ${textField(forms, { form: 'narrow', name: 'rationale', label: 'Why you approve'
   );
 };
 
-const options = (choices: readonly (readonly [string, string])[], chosen: string): Markup[] => choices.map(([code, words]) => html`<option value="${code}"${code === chosen ? html` selected` : undefined}>${words}</option>`);
+export const options = (choices: readonly (readonly [string, string])[], chosen: string): Markup[] => choices.map(([code, words]) => html`<option value="${code}"${code === chosen ? html` selected` : undefined}>${words}</option>`);
 
 const rejectForm = (forms: DecisionForms): Markup => {
   const values = sentTo(forms, 'reject')?.values ?? {};
@@ -98,8 +98,30 @@ ${buttons('Reject', 'danger')}`,
 const respondForm = (forms: DecisionForms): Markup =>
   folded(forms, 'respond', 'Answer instead of running it', html`${textField(forms, { form: 'respond', name: 'response', label: 'Your answer', hint: 'Nothing runs. The agent gets these words as the tool’s result.', required: true, rows: 3, maxLength: 20_000 })}${buttons('Send the answer', 'primary')}`);
 
+const editForm = (forms: DecisionForms): HtmlValue => {
+  const fields = editFields(forms.proposed);
+  if (fields.length === 0) return undefined;
+  const sent = sentTo(forms, 'edit');
+  const inputs = fields.map((field) => {
+    const id = `edit-${field.name}`;
+    const value = sentOr(sent?.values, field);
+    const input =
+      field.kind === 'text' && (field.value.includes('\n') || field.value.length > 60)
+        ? html`<textarea id="${id}" name="${field.name}" rows="4" maxlength="8000"${described(id, sent?.faults[field.name])}>\n${value}</textarea>`
+        : html`<input id="${id}" name="${field.name}" autocomplete="off" maxlength="8000" value="${value}"${described(id, sent?.faults[field.name])}>`;
+    return html`<div class="field"><label for="${id}"><code>${visibleText(field.pointer, 100).text}</code></label>${input}${fault(id, sent?.faults[field.name])}</div>`;
+  });
+  return folded(
+    forms,
+    'edit',
+    'Change the arguments',
+    html`<p class="hint">Never a larger amount, another recipient or another target. Votes for the earlier arguments no longer count; yours is for these.</p>${fault('edit-arguments', sent?.faults['arguments'])}${inputs}
+${textField(forms, { form: 'edit', name: 'rationale', label: 'Why you change it', maxLength: 4_000 })}${buttons('Approve as changed', 'primary')}`,
+  );
+};
+
 /** The forms of a person who may vote now. */
-export const voteForms = (forms: DecisionForms): Markup => html`${approveForm(forms)}${narrowForm(forms)}${rejectForm(forms)}${respondForm(forms)}`;
+export const voteForms = (forms: DecisionForms): Markup => html`${approveForm(forms)}${narrowForm(forms)}${editForm(forms)}${rejectForm(forms)}${respondForm(forms)}`;
 
 /** The form of a person who may take a grant back. */
 export const revokeForm = (forms: DecisionForms): Markup =>

@@ -1,19 +1,21 @@
 import { Controller, Get, Inject, Post } from '@nestjs/common';
-import { uuid } from '@exequatur/contracts';
+import { oneOf, uuid } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 import type { Clock } from '@exequatur/kernel';
 import { Allow, Answer, CLOCK, Http, Page, Problem, problem, problemOf, ShapedPath, type HttpRequest, type PersonPrincipal } from '@exequatur/service-kit';
 import { approvalStream } from '../approval-stream/approval-streams.js';
 import { ListRequests } from '../list-requests/list-requests.js';
+import { Viewers } from '../queue-view/visibility.js';
 import { ShowRequest } from '../show-request/show-request.js';
 import { staleDetail, type Attempt, type Decided } from '../decide-request/decide-requests.js';
 import { VoteOnRequest } from '../vote-on-request/vote-on-request.js';
 import type { RecordedApproval } from '../approval-stream/recorded-approval.js';
 import { ballotFromForm } from './ballot-from-form.js';
-import { fieldOfPointer, type SentForm } from './decision-form.js';
+import { BALLOT_FORMS, fieldOfPointer, FORMS, type FormName, type SentForm } from './decision-form.js';
 import { bouncePage } from './layout.js';
 import { cameFromElsewhere, loginPathFor } from './navigation.js';
+import { OtherForms, type OtherForm } from './other-forms.js';
 import { requestPage } from './request.view.js';
 import { formFields, Sessions } from './sessions.js';
 import { standingOf } from './standing.js';
@@ -34,7 +36,9 @@ export class RequestPages {
     private readonly sessions: Sessions,
     private readonly requests: ShowRequest,
     private readonly queue: ListRequests,
+    private readonly viewers: Viewers,
     private readonly votes: VoteOnRequest,
+    private readonly otherForms: OtherForms,
     private readonly store: PgEventStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -46,43 +50,15 @@ export class RequestPages {
     return this.answer(200, request, id);
   }
 
-  @Post(':id/approve')
+  @Post(':id/:form')
   @Allow('person')
-  approve(@Http() request: HttpRequest, @ShapedPath('id', uuid()) id: string): Promise<Answer> {
-    return this.vote(request, id, 'approve');
-  }
-
-  @Post(':id/narrow')
-  @Allow('person')
-  narrow(@Http() request: HttpRequest, @ShapedPath('id', uuid()) id: string): Promise<Answer> {
-    return this.vote(request, id, 'narrow');
-  }
-
-  @Post(':id/reject')
-  @Allow('person')
-  reject(@Http() request: HttpRequest, @ShapedPath('id', uuid()) id: string): Promise<Answer> {
-    return this.vote(request, id, 'reject');
-  }
-
-  @Post(':id/respond')
-  @Allow('person')
-  respond(@Http() request: HttpRequest, @ShapedPath('id', uuid()) id: string): Promise<Answer> {
-    return this.vote(request, id, 'respond');
-  }
-
-  @Post(':id/revoke')
-  @Allow('person')
-  async revoke(@Http() request: HttpRequest, @ShapedPath('id', uuid()) id: string): Promise<Answer> {
+  async sent(@Http() request: HttpRequest, @ShapedPath('id', uuid()) id: string, @ShapedPath('form', oneOf(...FORMS)) form: FormName): Promise<Answer> {
     const fields = formFields(request);
     await this.sessions.posted(request, fields);
-    return this.decide(request, id, 'revoke', fields, (tx, attempt) => this.votes.revoke(tx, attempt, fields['reason'] ?? ''));
-  }
-
-  private async vote(request: HttpRequest, id: string, form: Exclude<SentForm['form'], 'revoke'>): Promise<Answer> {
-    const fields = formFields(request);
-    await this.sessions.posted(request, fields);
+    const ballotForm = BALLOT_FORMS.find((each) => each === form);
+    if (ballotForm === undefined) return this.decide(request, id, form, fields, (tx, attempt) => this.otherForms.work(form as OtherForm, fields, tx, attempt));
     const { request: facts, proposed } = await this.requests.show(personOf(request), id);
-    const { ballot, faults } = ballotFromForm(form, fields, facts, proposed);
+    const { ballot, faults } = ballotFromForm(ballotForm, fields, facts, proposed);
     if (Object.keys(faults).length > 0) return this.answer(422, request, id, { form, values: fields, faults });
     return this.decide(request, id, form, fields, (tx, attempt) => this.votes.vote(tx, attempt, ballot));
   }
@@ -103,15 +79,18 @@ export class RequestPages {
       const words = refusal.detail === undefined ? refused.document().title : `${refused.document().title}: ${refusal.detail}`;
       return await this.answer(refused.status, request, id, { form, values: fields, faults: { [field]: `${words}.` } });
     } catch (error) {
-      if (!(error instanceof Problem) || error.code !== 'STALE') throw error;
-      return this.answer(409, request, id, { form, values: fields, faults: { '': 'Somebody else acted on this request after you opened it. Look at it again; what you wrote is still here.' } });
+      if (!(error instanceof Problem)) throw error;
+      if (error.code === 'INVALID' && form === 'escalate') return this.answer(422, request, id, { form, values: fields, faults: { to: 'Nobody here has that name.' } });
+      if (error.code !== 'STALE') throw error;
+      return this.answer(409, request, id, { form, values: fields, faults: { '': `Somebody else acted on this request after you opened it${error.detail === undefined ? '' : `: ${error.detail}`}. Look at it again; what you wrote is still here.` } });
     }
   }
 
   private async pathAfter(person: PersonPrincipal, id: string, form: SentForm['form'], fields: Fields): Promise<string> {
     if (fields['then'] !== 'next') return `/approvals/${id}?done=${form}`;
-    const { items } = await this.queue.list(person, { limit: NEXT_AMONG });
-    const next = items.find((entry) => entry.approval_id !== id && standingOf(entry, person).mayVote);
+    const viewer = await this.viewers.viewer(person);
+    const { items } = await this.queue.list(person, { limit: NEXT_AMONG, hide_deferred: true });
+    const next = items.find((entry) => entry.approval_id !== id && standingOf(entry, viewer).mayVote);
     return next === undefined ? '/queue?done=last' : `/approvals/${next.approval_id}?done=next`;
   }
 
@@ -120,6 +99,6 @@ export class RequestPages {
     const detail = await this.requests.show(person, id);
     const session = await this.sessions.current(request);
     const done = new URL(request.url, 'http://own.invalid').searchParams.get('done') ?? '';
-    return requestPage(status, { person, session, detail, sent, done, now: this.clock.now() });
+    return requestPage(status, { person: detail.viewer, session, detail, sent, done, now: this.clock.now() });
   }
 }

@@ -1,9 +1,12 @@
 import { visibleText } from '@exequatur/approvals-domain';
-import type { Answer, PersonPrincipal } from '@exequatur/service-kit';
+import { fromInstant } from '@exequatur/kernel';
+import type { Answer } from '@exequatur/service-kit';
+import type { Viewer } from '../queue-view/visibility.js';
 import type { RequestInDetail, ShownRequest } from '../show-request/show-request.js';
 import { cardView, finePrint } from './card.view.js';
 import type { SentForm } from './decision-form.js';
 import { revokeForm, voteForms, type DecisionForms } from './decision.view.js';
+import { breakGlassForm, reviewForm, steeringForms } from './steering.view.js';
 import { html, type HtmlValue, type Markup } from './html.js';
 import { pageAnswer } from './layout.js';
 import type { PageSession } from './sessions.js';
@@ -12,7 +15,7 @@ import { standingOf, type Standing } from './standing.js';
 import { instructionWords, reasonWords } from './rejection-words.js';
 
 export interface RequestPageContent {
-  readonly person: PersonPrincipal;
+  readonly person: Viewer;
   readonly session: PageSession | undefined;
   readonly detail: RequestInDetail;
   readonly sent: SentForm | undefined;
@@ -27,22 +30,29 @@ const DONE = new Map(Object.entries({
   reject: 'Rejected. The agent is told why.',
   respond: 'Your answer is on its way to the agent. Nothing runs.',
   revoke: 'Revoked. Nothing more starts under this grant.',
+  edit: 'Your change is recorded.',
+  'break-glass': 'Approved in an emergency. Somebody else will review it.',
+  review: 'Your review is recorded.',
+  defer: 'Put off. You are reminded when it is due.',
+  assign: 'Recorded. Others see it.',
+  escalate: 'Escalated.',
+  ask: 'Your question is on its way to the agent.',
   next: 'Recorded. This is the next request that waits for you.',
 }));
 
 /** Roles with which a person may take a grant back, as the decider judges it. */
-const mayRevoke = (person: PersonPrincipal, shown: ShownRequest): boolean => person.roles.some((role) => ['operator', 'admin', ...shown.quorum.stages.flatMap(({ roles }) => roles)].includes(role));
+const mayRevoke = (person: Viewer, shown: ShownRequest): boolean => person.roles.some((role) => ['operator', 'admin', ...shown.quorum.stages.flatMap(({ roles }) => roles)].includes(role));
 
 /** What people wrote, with nothing hidden in it either. */
 const words = (text: string): string => visibleText(text, MOST_WORDS).text;
 /** As long as the longest answer may be. */
 const MOST_WORDS = 20_000;
 
-const resolutionView = ({ status, resolution }: ShownRequest): HtmlValue => {
+const resolutionView = ({ status, resolution, emergency }: ShownRequest): HtmlValue => {
   if (resolution === null) return undefined;
   const who = resolution.person === undefined ? undefined : html` by <strong>${resolution.person}</strong>`;
   const sentences: Readonly<Record<string, HtmlValue>> = {
-    granted: html`<p>Granted${who}, ${shownInstant(resolution.at)}.${resolution.grant_expires_at === undefined ? undefined : html` Valid until ${shownInstant(resolution.grant_expires_at)}.`}</p>`,
+    granted: html`<p>${emergency === null ? 'Granted' : 'Granted in an emergency'}${who}, ${shownInstant(resolution.at)}.${resolution.grant_expires_at === undefined ? undefined : html` Valid until ${shownInstant(resolution.grant_expires_at)}.`}</p>`,
     rejected: html`<p>Rejected${who}, ${shownInstant(resolution.at)}: ${reasonWords(resolution.reason_code)}. The agent is told: ${instructionWords(resolution.instruction)}.</p>`,
     answered: html`<p>Answered${who}, ${shownInstant(resolution.at)}. Nothing runs.</p>`,
     revoked: html`<p>The grant was revoked${who}, ${shownInstant(resolution.at)}.</p>`,
@@ -56,25 +66,52 @@ const votesView = ({ votes, quorum }: ShownRequest): Markup => html`<ol class="s
   const given = quorum.approvals.filter((approval) => approval.stage === stage).length;
   return html`<li class="${stage === quorum.stage ? 'current' : given >= needed ? 'met' : ''}"><span>${roles.join(' or ')}</span><span>${given} of ${needed}</span></li>`;
 })}</ol>
-${votes.length === 0 ? undefined : html`<ul class="votes">${votes.map(({ person, role, vote, at, rationale }) => html`<li><strong>${person}</strong> (${role}) ${{ approve: 'approved', reject: 'rejected', respond: 'answered' }[vote]}, ${shownInstant(at)}${rationale === undefined ? undefined : html`<blockquote>${words(rationale)}</blockquote>`}</li>`)}</ul>`}`;
+${votes.length === 0 ? undefined : html`<ul class="votes">${votes.map(({ person, role, vote, at, rationale, on_behalf_of, void: isVoid }) => html`<li${isVoid === true ? html` class="void"` : undefined}><strong>${person}</strong> (${role}${on_behalf_of === undefined ? undefined : `, lent by ${on_behalf_of}`}) ${{ approve: 'approved', reject: 'rejected', respond: 'answered' }[vote]}, ${shownInstant(at)}${isVoid === true ? html` <span class="pill">no longer counts</span>` : undefined}${rationale === undefined ? undefined : html`<blockquote>${words(rationale)}</blockquote>`}</li>`)}</ul>`}`;
 
 const narrowedView = ({ narrowed, status }: ShownRequest): HtmlValue =>
   narrowed.length === 0
     ? undefined
     : html`<div class="banner note"><p>${status === 'open' ? 'Votes so far narrow this; approving accepts it so:' : 'Narrowed by the votes:'}</p><ul>${narrowed.map(({ pointer, proposed, accepted }) => html`<li><code>${pointer}</code> <del>${proposed}</del> <ins>${accepted}</ins></li>`)}</ul></div>`;
 
-const decisionPanel = ({ person, session, detail, sent }: RequestPageContent, standing: Standing): Markup => {
+const attendance = ({ assigned, deferred, escalated_to, questions, status }: ShownRequest, now: number): HtmlValue => {
+  if (status !== 'open') return undefined;
+  const open = questions.filter(({ answer }) => answer === undefined);
+  const rows: HtmlValue[] = [
+    assigned !== null && fromInstant(assigned.until) > now ? html`<li><strong>${assigned.person}</strong> looks at it until ${shownInstant(assigned.until)}.</li>` : undefined,
+    deferred !== null && fromInstant(deferred.until) > now ? html`<li>Put off by <strong>${deferred.person}</strong> until ${shownInstant(deferred.until)}.</li>` : undefined,
+    escalated_to.roles.length === 0 ? undefined : html`<li>Escalated: ${escalated_to.roles.join(', ')} may answer too.</li>`,
+    escalated_to.people.length === 0 ? undefined : html`<li>Asked by name: ${escalated_to.people.join(', ')}.</li>`,
+    ...open.map(({ asked_by, question }) => html`<li><strong>${asked_by}</strong> asked, and the agent has not answered yet:<blockquote>${words(question)}</blockquote></li>`),
+  ];
+  return rows.some((row) => row !== undefined) ? html`<ul class="attendance">${rows}</ul>` : undefined;
+};
+
+const emergencyView = ({ emergency }: ShownRequest): HtmlValue => {
+  if (emergency === null) return undefined;
+  if (!emergency.reviewed) return html`<p class="banner warn"><strong>${emergency.person}</strong> approved alone, outside the quorum. Nobody has reviewed it yet.</p>`;
+  return html`<div class="banner note"><p>Approved alone by <strong>${emergency.person}</strong>; reviewed by <strong>${emergency.reviewed_by}</strong>: ${emergency.judgement === 'justified' ? 'justified' : 'not justified'}.</p>${emergency.words === undefined ? undefined : html`<blockquote>${words(emergency.words)}</blockquote>`}</div>`;
+};
+
+const mayReview = (person: Viewer, { emergency, quorum }: ShownRequest, owner: string | undefined): boolean =>
+  emergency !== null && !emergency.reviewed && emergency.person !== person.id && owner !== person.id && person.roles.some((role) => ['auditor', 'admin', ...quorum.stages.flatMap(({ roles }) => roles)].includes(role));
+
+const takesPart = (person: Viewer, { quorum, escalated_to }: ShownRequest, owner: string | undefined): boolean => owner !== person.id && person.roles.some((role) => [...escalated_to.roles, ...quorum.stages.flatMap(({ roles }) => roles)].includes(role));
+
+/** The forms this person gets, by how the request stands and who they are. */
+const formsFor = (forms: DecisionForms, { person, sent }: RequestPageContent, standing: Standing): HtmlValue => {
+  const { shown, request } = forms;
+  if (shown.status === 'granted' || shown.status === 'revoked') return html`${mayReview(person, shown, request.agent_owner) && reviewForm(forms)}${shown.status === 'granted' && mayRevoke(person, shown) && revokeForm(forms)}`;
+  if (shown.status !== 'open') return undefined;
+  const voting = (standing.mayVote || sent !== undefined) && shown.card !== null;
+  return html`${voting ? voteForms(forms) : html`<p class="muted">${waiting(standing)}</p>`}${shown.card !== null && request.agent_owner !== person.id && breakGlassForm(forms, person.roles)}${takesPart(person, shown, request.agent_owner) && steeringForms(forms, person.id)}`;
+};
+
+const decisionPanel = (content: RequestPageContent, standing: Standing): Markup => {
+  const { session, detail, sent, now } = content;
   const { shown, request, proposed } = detail;
   const forms: DecisionForms | undefined = session === undefined ? undefined : { session, shown, request, proposed, sent };
-  const body: HtmlValue =
-    forms === undefined
-      ? html`<p class="muted">Sign in on this page to decide.</p>`
-      : shown.status === 'granted'
-        ? mayRevoke(person, shown) && revokeForm(forms)
-        : shown.status === 'open' && (standing.mayVote || sent !== undefined) && shown.card !== null
-          ? voteForms(forms)
-          : shown.status === 'open' && html`<p class="muted">${waiting(standing)}</p>`;
-  return html`<aside class="decision" aria-labelledby="decide"><h2 id="decide">${shown.status === 'open' ? 'Decide' : 'Decision'}</h2>${resolutionView(shown)}${votesView(shown)}${narrowedView(shown)}${body}</aside>`;
+  const body = forms === undefined ? html`<p class="muted">Sign in on this page to decide.</p>` : formsFor(forms, content, standing);
+  return html`<aside class="decision" aria-labelledby="decide"><h2 id="decide">${shown.status === 'open' ? 'Decide' : 'Decision'}</h2>${resolutionView(shown)}${emergencyView(shown)}${votesView(shown)}${attendance(shown, now)}${narrowedView(shown)}${body}</aside>`;
 };
 
 const waiting = ({ label }: Standing): string => (label === 'Your own agent' ? 'You are the owner of this agent, so somebody else decides.' : label === 'You voted' ? 'You have voted. Others still have to.' : `${label}.`);
@@ -83,7 +120,7 @@ const waiting = ({ label }: Standing): string => (label === 'Your own agent' ? '
 export const requestPage = (status: number, content: RequestPageContent): Answer => {
   const { person, session, detail, now, done, sent } = content;
   const { shown, request } = detail;
-  const standing = standingOf({ status: shown.status, quorum: shown.quorum, agent_owner: request.agent_owner ?? null }, person, request.demand.distinct);
+  const standing = standingOf({ status: shown.status, quorum: shown.quorum, agent_owner: request.agent_owner ?? null, current_roles: shown.current_roles }, person, request.demand.distinct);
   const title = shown.card?.title ?? request.facts.action_kind;
   return pageAnswer(status, {
     title: sent === undefined ? title : `Not recorded yet: ${title}`,

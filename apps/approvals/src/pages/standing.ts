@@ -8,7 +8,7 @@ export interface Standing {
   readonly tone: 'yours' | 'waits' | 'good' | 'bad' | 'ended';
 }
 
-type Entry = Pick<QueueEntry, 'status' | 'quorum' | 'agent_owner'>;
+type Entry = Pick<QueueEntry, 'status' | 'quorum' | 'agent_owner' | 'current_roles'>;
 
 const ENDED: Readonly<Record<string, Standing>> = {
   granted: { mayVote: false, label: 'Granted', tone: 'good' },
@@ -20,12 +20,11 @@ const ENDED: Readonly<Record<string, Standing>> = {
 };
 
 /** What a request is to this person now, as a page says it. The decider judges again when they vote. */
-export const standingOf = ({ status, quorum, agent_owner }: Entry, person: PersonPrincipal, distinct = true): Standing => {
+export const standingOf = ({ status, quorum, agent_owner, current_roles: roles }: Entry, person: PersonPrincipal, distinct = true): Standing => {
   const ended = ENDED[status];
   if (ended !== undefined) return ended;
   if (agent_owner === person.id) return { mayVote: false, label: 'Your own agent', tone: 'waits' };
   if (quorum.approvals.some((approval) => approval.person === person.id && (distinct || approval.stage === quorum.stage))) return { mayVote: false, label: 'You voted', tone: 'waits' };
-  const roles = quorum.stages[quorum.stage]?.roles ?? [];
   if (person.roles.some((role) => roles.includes(role))) return { mayVote: true, label: 'You can decide', tone: 'yours' };
   return { mayVote: false, label: `Waits for ${roles.join(' or ')}`, tone: 'waits' };
 };

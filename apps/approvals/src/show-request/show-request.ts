@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ApprovalAnswered, ApprovalGranted, ApprovalRejected, ApprovalVoted, EmergencyReviewed, GrantRevoked } from '@exequatur/contracts';
 import type { DataOf, EventDefinition, SealedOf } from '@exequatur/contracts';
-import { argumentChanges, narrowedPointers, visibleText, type Card, type RequestFacts } from '@exequatur/approvals-domain';
+import { argumentChanges, currentRoles, narrowedPointers, visibleText, type Card, type RequestFacts } from '@exequatur/approvals-domain';
 import type { RecordedEvent } from '@exequatur/event-store';
 import { parseStrict, readPointer } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
@@ -60,6 +60,7 @@ export interface ShownRequest {
   readonly expires_at: string;
   readonly on_timeout: string;
   readonly quorum: { readonly stage: number; readonly stages: readonly { readonly roles: readonly string[]; readonly quorum: number }[]; readonly approvals: readonly { readonly person: string; readonly role: string; readonly stage: number }[] };
+  readonly current_roles: readonly string[];
   readonly votes: readonly ShownVote[];
   /** what the votes so far, or policy, changed in the arguments */
   readonly narrowed: readonly NarrowedValue[];
@@ -126,6 +127,7 @@ const shownRequest = (approval: RecordedApproval, content: ApprovalContent | und
     expires_at: state.expiresAt,
     on_timeout: request.demand.on_timeout,
     quorum: { stage: state.stage, stages: request.demand.stages, approvals: state.votes.map(({ person, role, stage }) => ({ person, role, stage })) },
+    current_roles: currentRoles(state),
     votes: votesOf(approval, content),
     narrowed: narrowedOf(approval, content),
     assigned: state.assigned ?? null,
