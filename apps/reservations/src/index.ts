@@ -4,9 +4,16 @@ import type { ServiceDefinition } from '@exequatur/service-kit';
 import { CreateReservations1769846400000 } from './migrations/create-reservations.js';
 import { ReservationsModule } from './reservations.module.js';
 
+/**
+ * Plans of the hot path are made once a connection and serve any batch. They may be made while tables are young and empty, and
+ * must not fall for scanning them: every statement has its index.
+ */
+const PLANS = { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off', jit: 'off' };
+
 const definition: ServiceDefinition = {
   name: 'reservations',
   module: ReservationsModule,
+  databaseSettings: PLANS,
   migrations: [CreateReservations1769846400000],
   eventTopics: [EVENT_TOPICS.actions, EVENT_TOPICS.approvals, EVENT_TOPICS.executions, EVENT_TOPICS.policies, EVENT_TOPICS.directory],
 };

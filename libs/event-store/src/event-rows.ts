@@ -1,6 +1,7 @@
 import { streamKey } from '@exequatur/contracts';
 import type { StreamId } from '@exequatur/contracts';
 import { parseStored } from './envelope.js';
+import { pgArray } from './pg-array.js';
 import type { PgQueries, PgTransaction } from './pg-transaction.js';
 import type { RecordedEvent, StreamWrite } from './port.js';
 import type { PreparedEvent } from './prepare-append.js';
@@ -32,25 +33,25 @@ WHERE NOT EXISTS (
 ) AND NOT EXISTS (SELECT FROM relay_cursor WHERE xid > pg_current_xact_id())
 ORDER BY place`;
 
-const streamColumns = (streams: readonly StreamId[]): [string[], string[], string[]] => [streams.map(({ tenant }) => tenant), streams.map(({ aggregate }) => aggregate), streams.map(({ id }) => id)];
+const streamColumns = (streams: readonly StreamId[]): Buffer[] => [pgArray.text(streams.map(({ tenant }) => tenant)), pgArray.text(streams.map(({ aggregate }) => aggregate)), pgArray.text(streams.map(({ id }) => id))];
 
 const SEND = `WITH recorded AS (${INSERT} RETURNING 1) SELECT must(count(*) = $17, 'a stream is not at its expected version, or the log is another cluster''s') FROM recorded`;
 
 const valuesOf = (writes: readonly StreamWrite[], prepared: readonly PreparedEvent[]): unknown[] => {
   const envelopes = prepared.map(({ recorded }) => recorded.envelope);
   return [
-    envelopes.map(({ id }) => id),
+    pgArray.uuid(envelopes.map(({ id }) => id)),
     ...streamColumns(prepared.map(({ stream }) => stream)),
-    prepared.map(({ recorded }) => recorded.version),
-    envelopes.map(({ type }) => type),
-    envelopes.map(({ correlationid }) => correlationid ?? null),
-    envelopes.map(({ traceparent }) => traceparent ?? null),
-    prepared.map(({ recorded }) => recorded.bytes),
-    prepared.map(({ recorded }) => recorded.path),
-    prepared.map(({ recorded }) => recorded.signature),
-    prepared.map(({ recorded }) => recorded.keyId),
+    pgArray.int4(prepared.map(({ recorded }) => recorded.version)),
+    pgArray.text(envelopes.map(({ type }) => type)),
+    pgArray.text(envelopes.map(({ correlationid }) => correlationid ?? null)),
+    pgArray.text(envelopes.map(({ traceparent }) => traceparent ?? null)),
+    pgArray.bytea(prepared.map(({ recorded }) => recorded.bytes)),
+    pgArray.text(prepared.map(({ recorded }) => recorded.path)),
+    pgArray.text(prepared.map(({ recorded }) => recorded.signature)),
+    pgArray.text(prepared.map(({ recorded }) => recorded.keyId)),
     ...streamColumns(writes.map(({ stream }) => stream)),
-    writes.map(({ expectedVersion }) => expectedVersion),
+    pgArray.int4(writes.map(({ expectedVersion }) => expectedVersion)),
   ];
 };
 

@@ -3,6 +3,7 @@ export { buildEnvelope, dataSchemaOf, serialise, sequenceOf, sourceOf, topicOf }
 export { InvalidEvent, UnknownEventType, assertValidEvent, assertValidSealed } from './validation.js';
 export { eventStoreDdl } from './ddl.js';
 export { PgEventStore, type PgEventStoreOptions } from './pg-event-store.js';
+export { pgArray } from './pg-array.js';
 export { LockTimeout, pipelined, TransactionWasAborted, type PgQueries, type PgTransaction } from './pg-transaction.js';
 export { InMemoryEventStore, type InMemoryTransaction } from './in-memory-event-store.js';
 export type { EventPublisher } from './relay/shift.js';

@@ -4,6 +4,7 @@ import type { SigningKey } from '@exequatur/audit-chain';
 import { systemClock } from '@exequatur/kernel';
 import type { Clock } from '@exequatur/kernel';
 import type pg from 'pg';
+import { pgArray } from './pg-array.js';
 import { insertEvents, selectStream, selectVersions, sendEvents } from './event-rows.js';
 import { fenceKey, lockPlan, streamLockKey } from './lock-keys.js';
 import type { LockPlan } from './lock-keys.js';
@@ -30,11 +31,18 @@ const LOCK_TIMEOUT_MS = 5_000;
 
 type Held = { readonly streams: ReadonlySet<string>; appended: boolean };
 
-/** Fences, then streams, each set in one statement in the order of the plan; keys are numbers, so they may stand in the text. */
-const lockStatements = ({ fences, streams }: LockPlan): string => {
-  const fenceLocks = `SELECT CASE WHEN exclusive THEN pg_advisory_xact_lock(key)::text ELSE pg_advisory_xact_lock_shared(key)::text END FROM unnest('{${fences.map(({ key }) => key).join()}}'::bigint[], '{${fences.map(({ exclusive }) => exclusive).join()}}'::boolean[]) AS fence(key, exclusive)`;
-  const streamLocks = `SELECT pg_advisory_xact_lock(key) FROM unnest('{${streams.map(({ key }) => key).join()}}'::bigint[]) AS stream(key)`;
-  return [...(fences.length > 0 ? [fenceLocks] : []), ...(streams.length > 0 ? [streamLocks] : [])].map((statement) => `; ${statement}`).join('');
+/**
+ * Fences, then streams, each set in the order of the plan: the statement takes the locks in the order of its rows. Shared by
+ * those who only rely on a fence.
+ */
+const LOCK = `
+SELECT CASE WHEN shared THEN pg_advisory_xact_lock_shared(key) ELSE pg_advisory_xact_lock(key) END
+FROM unnest($1::bigint[], $2::boolean[]) AS wanted (key, shared)`;
+
+const lockStatement = ({ fences, streams }: LockPlan): pg.QueryConfig | undefined => {
+  const locks = [...fences.map(({ key, exclusive }) => ({ key, shared: !exclusive })), ...streams.map(({ key }) => ({ key, shared: false }))];
+  if (locks.length === 0) return undefined;
+  return { name: 'event-store-lock', text: LOCK, values: [pgArray.int8(locks.map(({ key }) => key)), locks.map(({ shared }) => shared)] };
 };
 
 /**
@@ -75,8 +83,7 @@ export class PgEventStore implements EventStore<PgTransaction> {
 
   private async inLockedTransaction<T>(locks: Locks, work: (tx: PgTransaction) => Promise<T>, { waiting }: { readonly waiting: boolean }): Promise<T> {
     const held: Held = { streams: new Set([...locks.streams, ...(locks.fresh ?? [])].map(streamKey)), appended: false };
-    const opening = this.begin + lockStatements(lockPlan(this.service, locks));
-    const result = await inTransaction(this.pool, opening, async (tx, opened) => {
+    const result = await inTransaction(this.pool, [this.begin, lockStatement(lockPlan(this.service, locks))], async (tx, opened) => {
       this.held.set(tx, held);
       if (waiting) await opened;
       return work(tx);

@@ -92,7 +92,7 @@ export const pipelined = async <T extends readonly unknown[]>(...statements: { r
  * that cannot even roll back is thrown away. After a lost COMMIT nobody knows the result: the error is passed on and the caller's
  * idempotency rows decide.
  */
-export const inTransaction = async <T>(pool: pg.Pool, opening: string, work: (tx: PgTransaction, opened: Promise<unknown>) => Promise<T>): Promise<T> => {
+export const inTransaction = async <T>(pool: pg.Pool, opening: readonly (string | pg.QueryConfig | undefined)[], work: (tx: PgTransaction, opened: Promise<unknown>) => Promise<T>): Promise<T> => {
   const client = await pool.connect();
   tolerateConnectionLoss(client);
   const sent: Promise<unknown>[] = [];
@@ -102,7 +102,7 @@ export const inTransaction = async <T>(pool: pg.Pool, opening: string, work: (tx
   };
   let usable = false;
   try {
-    const opened = awaitedLater(client.query(opening));
+    const opened = awaitedLater(pipelined(...opening.flatMap((statement) => (statement === undefined ? [] : [client.query(statement)]))));
     const result = await settled(opened, work(tx, opened));
     const committed = awaitedLater(client.query('COMMIT'));
     await Promise.all(sent);

@@ -1,3 +1,4 @@
+import { pgArray } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 import type { Budget } from '@exequatur/reservations-domain';
 
@@ -27,16 +28,19 @@ interface Row {
 /** The last locks of all, since these rows are the hot ones; every transaction takes them in the order of their ids. */
 const LOCK = `
 WITH wanted AS (
-  SELECT b.budget_id FROM budget b JOIN unnest($1::text[], $2::text[]) AS place (tenant, scope_path) USING (tenant, scope_path)
+  SELECT b.budget_id FROM unnest($1::text[], $2::text[]) AS place (tenant, scope_path)
+  CROSS JOIN LATERAL (SELECT budget_id FROM budget WHERE tenant = place.tenant AND scope_path = place.scope_path) AS b
   UNION
-  SELECT unnest(r.charged) FROM unnest($3::text[], $4::uuid[]) AS settled (tenant, reservation_id) JOIN reservation r USING (tenant, reservation_id)
+  SELECT unnest(r.charged) FROM unnest($3::text[], $4::uuid[]) AS settled (tenant, reservation_id)
+  CROSS JOIN LATERAL (SELECT charged FROM reservation WHERE reservation_id = settled.reservation_id AND tenant = settled.tenant) AS r
 )
 SELECT b.budget_id, b.tenant, b.scope_path, b.unit, b.cap, b.held, b.committed, b.entry_no
-FROM budget b JOIN wanted USING (budget_id) ORDER BY b.budget_id FOR UPDATE OF b`;
+FROM (SELECT budget_id FROM wanted ORDER BY budget_id) AS ordered
+CROSS JOIN LATERAL (SELECT * FROM budget WHERE budget_id = ordered.budget_id FOR UPDATE) AS b`;
 
 export const lockBudgets = async (tx: PgTransaction, { places, heldBy }: BudgetNeeds): Promise<LockedBudgets> => {
   if (places.length === 0 && heldBy.length === 0) return { byId: new Map(), before: new Map() };
-  const values = [places.map(({ tenant }) => tenant), places.map(({ scopePath }) => scopePath), heldBy.map(({ tenant }) => tenant), heldBy.map(({ reservationId }) => reservationId)];
+  const values = [pgArray.text(places.map(({ tenant }) => tenant)), pgArray.text(places.map(({ scopePath }) => scopePath)), pgArray.text(heldBy.map(({ tenant }) => tenant)), pgArray.uuid(heldBy.map(({ reservationId }) => reservationId))];
   const { rows } = await tx.query<Row>({ name: 'authority-lock-budgets', text: LOCK, values });
   const byId = new Map(
     rows.map((row) => [

@@ -1,5 +1,5 @@
 import type { Grant } from '@exequatur/contracts';
-import { pipelined } from '@exequatur/event-store';
+import { pgArray, pipelined } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 
 export interface GrantRef {
@@ -7,6 +7,11 @@ export interface GrantRef {
   readonly grantId: string;
 }
 export const grantKey = ({ tenant, grantId }: GrantRef): string => `${tenant}/${grantId}`;
+
+const refOf = ({ tenant, grant_id: grantId }: Grant): GrantRef => ({ tenant, grantId });
+
+/** The one order in which rows of grants are locked: statements below take them as they are given. */
+const byKey = (left: GrantRef, right: GrantRef): number => (grantKey(left) < grantKey(right) ? -1 : 1);
 
 /** A grant row as locked, with those of the uses asked for that are taken; `usesTaken` grows while a batch is decided. */
 export interface LockedGrant {
@@ -20,7 +25,6 @@ INSERT INTO grant_row (tenant, grant_id, action_id, claims, closed)
 SELECT g.tenant, g.grant_id, g.action_id, g.claims, CASE WHEN w.action_id IS NOT NULL THEN 'withdrawn' END
 FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[]) AS g (tenant, grant_id, action_id, claims)
 LEFT JOIN withdrawn_action w ON w.tenant = g.tenant AND w.action_id = g.action_id
-ORDER BY g.tenant, g.grant_id
 ON CONFLICT (tenant, grant_id) DO UPDATE SET claims = excluded.claims, action_id = excluded.action_id WHERE grant_row.claims IS NULL`;
 
 /**
@@ -29,21 +33,22 @@ ON CONFLICT (tenant, grant_id) DO UPDATE SET claims = excluded.claims, action_id
  * exclusively and so cannot pass between the two looks.
  */
 export const admitGrants = async (tx: PgTransaction, grants: readonly Grant[]): Promise<void> => {
-  const distinct = [...new Map(grants.map((grant) => [grantKey({ tenant: grant.tenant, grantId: grant.grant_id }), grant])).values()];
+  const distinct = [...new Map(grants.map((grant) => [grantKey(refOf(grant)), grant])).values()].sort((left, right) => byKey(refOf(left), refOf(right)));
   if (distinct.length === 0) return;
   await tx.query({
     name: 'authority-admit',
     text: ADMIT,
-    values: [distinct.map(({ tenant }) => tenant), distinct.map(({ grant_id }) => grant_id), distinct.map(({ action_id }) => action_id), distinct.map((grant) => JSON.stringify(grant))],
+    values: [pgArray.text(distinct.map(({ tenant }) => tenant)), pgArray.uuid(distinct.map(({ grant_id }) => grant_id)), pgArray.uuid(distinct.map(({ action_id }) => action_id)), pgArray.text(distinct.map((grant) => JSON.stringify(grant)))],
   });
 };
 
 const LOCK = `
-SELECT g.tenant, g.grant_id, g.claims, g.closed FROM grant_row g
-WHERE (g.tenant, g.grant_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
-ORDER BY g.tenant, g.grant_id FOR UPDATE`;
+SELECT g.tenant, g.grant_id, g.claims, g.closed FROM unnest($1::text[], $2::uuid[]) AS wanted (tenant, grant_id)
+CROSS JOIN LATERAL (SELECT * FROM grant_row WHERE tenant = wanted.tenant AND grant_id = wanted.grant_id FOR UPDATE) AS g`;
 
-const USES = `SELECT r.tenant, r.grant_id, r.use_no FROM reservation r WHERE (r.tenant, r.grant_id, r.use_no) IN (SELECT * FROM unnest($1::text[], $2::uuid[], $3::integer[]))`;
+const USES = `
+SELECT r.tenant, r.grant_id, r.use_no FROM unnest($1::text[], $2::uuid[], $3::integer[]) AS wanted (tenant, grant_id, use_no)
+CROSS JOIN LATERAL (SELECT * FROM reservation WHERE tenant = wanted.tenant AND grant_id = wanted.grant_id AND use_no = wanted.use_no) AS r`;
 
 /** One use a command asks for. */
 export interface UseRef extends GrantRef {
@@ -53,10 +58,11 @@ export interface UseRef extends GrantRef {
 /** Locks the rows in their order and reads the uses asked for in a later statement, which sees what the last holder committed. */
 export const lockGrants = async (tx: PgTransaction, refs: readonly UseRef[]): Promise<ReadonlyMap<string, LockedGrant>> => {
   if (refs.length === 0) return new Map();
-  const values = [refs.map(({ tenant }) => tenant), refs.map(({ grantId }) => grantId)];
+  const distinct = [...new Map(refs.map((ref) => [grantKey(ref), ref])).values()].sort(byKey);
+  const columnsOf = (some: readonly GrantRef[]): Buffer[] => [pgArray.text(some.map(({ tenant }) => tenant)), pgArray.uuid(some.map(({ grantId }) => grantId))];
   const [{ rows }, uses] = await pipelined(
-    tx.query<{ tenant: string; grant_id: string; claims: string | null; closed: 'revoked' | 'withdrawn' | null }>({ name: 'authority-lock-grants', text: LOCK, values }),
-    tx.query<{ tenant: string; grant_id: string; use_no: number }>({ name: 'authority-uses', text: USES, values: [...values, refs.map(({ useNo }) => useNo)] }),
+    tx.query<{ tenant: string; grant_id: string; claims: string | null; closed: 'revoked' | 'withdrawn' | null }>({ name: 'authority-lock-grants', text: LOCK, values: columnsOf(distinct) }),
+    tx.query<{ tenant: string; grant_id: string; use_no: number }>({ name: 'authority-uses', text: USES, values: [...columnsOf(refs), pgArray.int4(refs.map(({ useNo }) => useNo))] }),
   );
   const grants = new Map(
     rows.map((row): [string, LockedGrant] => [

@@ -1,4 +1,5 @@
 import type { DataOf, ReservationHeld } from '@exequatur/contracts';
+import { pgArray } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 import { claimOf } from '@exequatur/reservations-domain';
 import type { FreezeSubject, LedgerEvent, Reservation, ReservationEvent, ReservationStatus } from '@exequatur/reservations-domain';
@@ -32,9 +33,8 @@ interface Row {
 }
 
 const LOCK = `
-SELECT r.reservation_id, r.tenant, r.version, r.status, r.held_at, r.expires_at, r.claim FROM reservation r
-WHERE (r.tenant, r.reservation_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
-ORDER BY r.reservation_id FOR UPDATE`;
+SELECT r.reservation_id, r.tenant, r.version, r.status, r.held_at, r.expires_at, r.claim FROM unnest($1::text[], $2::uuid[]) AS wanted (tenant, reservation_id)
+CROSS JOIN LATERAL (SELECT * FROM reservation WHERE reservation_id = wanted.reservation_id AND tenant = wanted.tenant FOR UPDATE) AS r`;
 
 export const claimText = (data: DataOf<typeof ReservationHeld>): string => JSON.stringify(data);
 
@@ -43,7 +43,10 @@ export const subjectOf = (tenant: string, data: DataOf<typeof ReservationHeld>):
 /** By reservation id. An id of another tenant is not there. */
 export const lockReservations = async (tx: PgTransaction, refs: readonly ReservationRef[]): Promise<Map<string, LockedReservation>> => {
   if (refs.length === 0) return new Map();
-  const { rows } = await tx.query<Row>({ name: 'authority-lock-reservations', text: LOCK, values: [refs.map(({ tenant }) => tenant), refs.map(({ reservationId }) => reservationId)] });
+  // Locked in the order given, which is the same for everyone.
+  const distinct = [...new Map(refs.map((ref) => [ref.reservationId, ref])).values()].sort((left, right) => (left.reservationId < right.reservationId ? -1 : 1));
+  const values = [pgArray.text(distinct.map(({ tenant }) => tenant)), pgArray.uuid(distinct.map(({ reservationId }) => reservationId))];
+  const { rows } = await tx.query<Row>({ name: 'authority-lock-reservations', text: LOCK, values });
   return new Map(
     rows.map((row): [string, LockedReservation] => {
       const held = JSON.parse(row.claim) as DataOf<typeof ReservationHeld>;

@@ -1,3 +1,4 @@
+import { pgArray } from '@exequatur/event-store';
 import type pg from 'pg';
 import type { OutgoingMessage, Publisher } from '../port.js';
 import { partitionOf } from '../partition.js';
@@ -11,7 +12,7 @@ export const WAKE_CHANNEL = 'exequatur_bus';
  */
 const APPEND = `
 WITH incoming AS (
-  SELECT * FROM unnest($2::int[], $3::int[], $4::text[], $5::bytea[], $6::jsonb[]) AS t (partition, place, key, value, headers)
+  SELECT * FROM unnest($2::int[], $3::int[], $4::text[], $5::bytea[], $6::text[]) AS t (partition, place, key, value, headers)
 ), held AS (
   SELECT partition FROM bus.partition WHERE topic = $1 AND partition = ANY ($2::int[]) ORDER BY partition FOR UPDATE
 ), moved AS (
@@ -21,7 +22,7 @@ WITH incoming AS (
   RETURNING p.partition, p.next_offset - c.messages AS first
 )
 INSERT INTO bus.message (topic, partition, "offset", key, value, headers)
-SELECT $1, i.partition, m.first + i.place, i.key, i.value, i.headers FROM incoming i JOIN moved m USING (partition)`;
+SELECT $1, i.partition, m.first + i.place, i.key, i.value, i.headers::jsonb FROM incoming i JOIN moved m USING (partition)`;
 
 /** Publishes to `bus.message`. Rejects, with nothing written, when the topic is unknown or not this role's own. */
 export class PostgresPublisher implements Publisher {
@@ -43,14 +44,15 @@ export class PostgresPublisher implements Publisher {
       counts.set(partition, place + 1);
       return { message, partition, place };
     });
-    const written = await this.pool.query(APPEND, [
+    const values = [
       topic,
-      placed.map(({ partition }) => partition),
-      placed.map(({ place }) => place),
-      messages.map(({ key }) => key),
-      messages.map(({ value }) => value),
-      messages.map(({ headers }) => JSON.stringify(headers)),
-    ]);
+      pgArray.int4(placed.map(({ partition }) => partition)),
+      pgArray.int4(placed.map(({ place }) => place)),
+      pgArray.text(messages.map(({ key }) => key)),
+      pgArray.bytea(messages.map(({ value }) => value)),
+      pgArray.text(messages.map(({ headers }) => JSON.stringify(headers))),
+    ];
+    const written = await this.pool.query({ name: 'bus-append', text: APPEND, values });
     if (written.rowCount !== messages.length) throw new Error(`topic ${topic} may not be written by this role`);
     this.wake(topic);
   }
@@ -76,7 +78,7 @@ export class PostgresPublisher implements Publisher {
     }
     this.waking.add(topic);
     this.pool
-      .query('SELECT pg_notify($1, $2)', [WAKE_CHANNEL, topic])
+      .query({ name: 'bus-wake', text: 'SELECT pg_notify($1, $2)', values: [WAKE_CHANNEL, topic] })
       .catch(() => undefined)
       .finally(() => {
         this.waking.delete(topic);

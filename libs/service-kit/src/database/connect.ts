@@ -27,7 +27,7 @@ const dataSourceOf = (definition: ServiceDefinition, config: ServiceConfig, log:
     connectTimeoutMS: CONNECT_MS,
     poolErrorHandler: (error: unknown) => log.warn({ err: error }, 'database connection lost'),
     extra: {
-      options: `-c search_path=${definition.name}`,
+      options: [`search_path=${definition.name}`, ...Object.entries(definition.databaseSettings ?? {}).map(([name, value]) => `${name}=${value}`)].map((setting) => `-c ${setting}`).join(' '),
       statement_timeout: STATEMENT_MS,
       lock_timeout: definition.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,

@@ -7,8 +7,8 @@ import type { HttpReply } from './http-request.js';
  * interceptor, since one interceptor puts an observable around every request of an app.
  */
 export class AnsweringAdapter extends FastifyAdapter {
-  override reply(response: HttpReply, body: unknown, statusCode?: number): unknown {
-    if (body instanceof Answer) return response.code(body.status).headers(body.headers).send(body.body);
-    return super.reply(response as never, body, statusCode);
+  override reply(response: Parameters<FastifyAdapter['reply']>[0], body: unknown, statusCode?: number): ReturnType<FastifyAdapter['reply']> {
+    if (!(body instanceof Answer)) return super.reply(response, body, statusCode);
+    return (response as HttpReply).code(body.status).headers(body.headers).send(body.body) as ReturnType<FastifyAdapter['reply']>;
   }
 }

@@ -5,7 +5,7 @@ CREATE TABLE idempotency (
   scope bytea PRIMARY KEY CHECK (octet_length(scope) = 32),
   input_hash bytea NOT NULL CHECK (octet_length(input_hash) = 32),
   status smallint NOT NULL CHECK (status BETWEEN 200 AND 499 AND status <> 429),
-  headers jsonb NOT NULL,
+  headers json NOT NULL,
   -- ciphertext under the action's data key when action_id is set
   body bytea NOT NULL,
   tenant text NOT NULL,

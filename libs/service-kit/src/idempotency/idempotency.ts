@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { pipelined, type PgTransaction } from '@exequatur/event-store';
+import { pgArray, pipelined, type PgTransaction } from '@exequatur/event-store';
 import { openBytes, sealBytes, type KeyStore } from '@exequatur/sealing';
 import type { Queryable } from '../database/database.js';
 import { Answer } from '../http/answer.js';
@@ -42,7 +42,8 @@ interface Row {
 const KEEP = `
 WITH kept AS (
   INSERT INTO idempotency AS old (scope, input_hash, status, headers, body, tenant, action_id, expires_at)
-  SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::smallint[], $4::jsonb[], $5::bytea[], $6::text[], $7::uuid[], $8::timestamptz[])
+  SELECT scope, input_hash, status, headers::json, body, tenant, action_id, expires_at
+  FROM unnest($1::bytea[], $2::bytea[], $3::integer[], $4::text[], $5::bytea[], $6::text[], $7::uuid[], $8::timestamptz[]) AS new (scope, input_hash, status, headers, body, tenant, action_id, expires_at)
   ON CONFLICT (scope) DO UPDATE SET input_hash = excluded.input_hash, status = excluded.status, headers = excluded.headers, body = excluded.body,
     action_id = excluded.action_id, kept_at = clock_timestamp(), expires_at = excluded.expires_at
   WHERE old.expires_at <= clock_timestamp()
@@ -82,7 +83,7 @@ export class Idempotency {
     const [locked, rows] = await pipelined(
       this.lock(tx, hashes),
       // A statement of its own: its snapshot is younger than the locks, so it sees what their last holder committed.
-      tx.query<Row>('SELECT scope, input_hash, status, headers, body, tenant, action_id FROM idempotency WHERE scope = ANY($1::bytea[]) AND expires_at > clock_timestamp()', [hashes]),
+      tx.query<Row>('SELECT scope, input_hash, status, headers, body, tenant, action_id FROM idempotency WHERE scope = ANY($1::bytea[]) AND expires_at > clock_timestamp()', [pgArray.bytea(hashes)]),
     );
     const kept = new Map(rows.rows.map((row) => [nameOf(row.scope), row]));
     const keys = await this.keysOf(rows.rows, (tenant, actions) => this.keys.actionKeys(tenant, actions, tx));
@@ -115,14 +116,14 @@ export class Idempotency {
       name: 'idempotency-keep',
       text: KEEP,
       values: [
-        hashes,
-        answers.map(({ scope }) => scope.inputHash),
-        answers.map(({ kept }) => kept.answer.status),
-        answers.map(({ kept }) => JSON.stringify(kept.answer.headers)),
-        bodies,
-        answers.map(({ scope }) => scope.tenant),
-        answers.map(({ kept }) => kept.actionId ?? null),
-        answers.map(({ kept }) => (kept.expiresAt ?? new Date(now + KEEP_MS)).toISOString()),
+        pgArray.bytea(hashes),
+        pgArray.bytea(answers.map(({ scope }) => scope.inputHash)),
+        pgArray.int4(answers.map(({ kept }) => kept.answer.status)),
+        pgArray.text(answers.map(({ kept }) => JSON.stringify(kept.answer.headers))),
+        pgArray.bytea(bodies),
+        pgArray.text(answers.map(({ scope }) => scope.tenant)),
+        pgArray.uuid(answers.map(({ kept }) => kept.actionId ?? null)),
+        pgArray.timestamptz(answers.map(({ kept }) => kept.expiresAt?.getTime() ?? now + KEEP_MS)),
         answers.length,
       ],
     });
@@ -136,7 +137,7 @@ export class Idempotency {
 
   private async lock(tx: Queryable, hashes: readonly Buffer[]): Promise<readonly boolean[]> {
     const keys = hashes.map((each) => each.readBigInt64BE(0));
-    const result = await tx.query<{ got: boolean }>('SELECT pg_try_advisory_xact_lock(key) AS got FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (key, place) ORDER BY place', [keys]);
+    const result = await tx.query<{ got: boolean }>('SELECT pg_try_advisory_xact_lock(key) AS got FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (key, place) ORDER BY place', [pgArray.int8(keys)]);
     return result.rows.map(({ got }) => got);
   }
 

@@ -20,6 +20,8 @@ export interface ServiceDefinition {
   readonly directory?: 'topic' | 'own';
   /** How long one lock is waited for in `PgEventStore.transact`; 2 s when left out. Short where commands are batched. */
   readonly lockTimeoutMs?: number;
+  /** PostgreSQL settings of this service's connections, by name. */
+  readonly databaseSettings?: Readonly<Record<string, string>>;
 }
 
 export interface RunningService {
