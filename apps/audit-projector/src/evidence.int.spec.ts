@@ -117,6 +117,26 @@ describe('evidence', () => {
     expect(cosignedAt(head, pinned)).toBeDefined();
   });
 
+  test('a review of the log as CSV and OCSF: filtered, going on where it broke off, the key bound to what was asked', async () => {
+    const actionId = await opened();
+    await receiptOf(actionId);
+    const review = (body: object, key = newId()) => world.call('POST', '/v1/exports', auditor(), { body, key });
+    const csv = (await review({ format: 'csv', action_id: actionId })).text.trimEnd().split('\r\n');
+    expect(csv).toHaveLength(4);
+    expect(csv[1]).toContain('"ActionProposed"');
+    const key = newId();
+    const whole = (await review({ format: 'ocsf' }, key)).text.trimEnd().split('\n').map((line) => JSON.parse(line) as { class_uid: number; metadata: { sequence: number; correlation_uid?: string } });
+    expect(new Set(whole.map(({ class_uid: uid }) => uid))).toEqual(new Set([3004, 3005, 6003]));
+    const middle = whole[Math.floor(whole.length / 2)]?.metadata.sequence ?? 0;
+    const rest = (await review({ format: 'ocsf', after: middle }, key)).text.trimEnd().split('\n').map((line) => (JSON.parse(line) as { metadata: { sequence: number } }).metadata.sequence);
+    expect(rest).toEqual(whole.map(({ metadata }) => metadata.sequence).filter((sequence) => sequence > middle));
+    expect((await review({ format: 'csv' }, key)).body).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+    expect((await review({ format: 'jsonl', action_id: actionId })).status).toBe(422);
+    expect((await review({ format: 'ocsf', from: '2099-01-01T00:00:00Z' })).text.trim()).toBe('');
+    expect((await review({ format: 'ocsf', action_kind: 'message.email.send' })).text).not.toContain('PersonLinked');
+    expect((await review({ format: 'csv' })).text).not.toContain(CANARY);
+  });
+
   test('the static files of a log lead to the root of its checkpoint', async () => {
     await receiptOf(await opened());
     const at = (path: string): Buffer => readFileSync(join(directory, 'tiles', 'acme', path));

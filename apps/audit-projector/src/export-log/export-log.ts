@@ -5,7 +5,7 @@ import { PgEventStore } from '@exequatur/event-store';
 import type { Actor, PgTransaction } from '@exequatur/event-store';
 import { newId, toInstant } from '@exequatur/kernel';
 import type { Clock } from '@exequatur/kernel';
-import { CLOCK, Database, Signer } from '@exequatur/service-kit';
+import { CLOCK, Database, problem, Signer } from '@exequatur/service-kit';
 import { logStream } from '../append-leaves/append-leaves.js';
 import { AUDIT_LIMITS } from '../limits.js';
 import { AskWitnesses } from '../ask-witnesses/ask-witnesses.js';
@@ -13,6 +13,10 @@ import { PublishTreeHeads } from '../publish-tree-heads/publish-tree-heads.js';
 import { exportDocument } from './export-document.js';
 import { leafDocument } from './leaf-document.js';
 import type { LeafDocument, LeafRow } from './leaf-document.js';
+import { CSV_HEADER, csvLine } from './csv-lines.js';
+import { ocsfEvent } from './ocsf-event.js';
+import { shownEvents } from './shown-event.js';
+import type { EventFilter, ProvenLeafRow } from './shown-event.js';
 
 /** What an export is of: fixed when it is begun, so that asking again gives the same bytes. */
 export interface BegunExport {
@@ -26,12 +30,21 @@ export interface BegunExport {
 /** The same before it is settled which cosignatures it carries. */
 type RecordedExport = Omit<BegunExport, 'cosignedIn'> & { readonly cosignedIn?: string };
 
+export type ExportFormat = 'jsonl' | 'csv' | 'ocsf';
+
+/** Fixed by its Idempotency-Key: asked for again with other words it is refused. */
+export interface ExportWhat {
+  readonly format: ExportFormat;
+  readonly filter: EventFilter;
+}
+
 export interface ExportRequest {
   readonly tenant: string;
   readonly actor: Actor;
   /** As principalName writes it. */
   readonly principal: string;
   readonly idempotencyKey: string;
+  readonly what: ExportWhat;
 }
 
 const NOTES = `
@@ -66,7 +79,7 @@ export class ExportLog {
   }
 
   private record(request: ExportRequest): Promise<RecordedExport> {
-    const { tenant, principal, idempotencyKey, actor } = request;
+    const { tenant, principal, idempotencyKey, actor, what } = request;
     const exportId = newId(this.clock.now());
     const stream: StreamId = { tenant, aggregate: ExportMade.aggregate, id: exportId };
     return this.store.transact({ streams: [logStream(tenant), stream] }, async (tx) => {
@@ -75,15 +88,16 @@ export class ExportLog {
       await this.heads.publishIn(tx, tenant);
       const { rows } = await tx.query<{ head_size: string }>('SELECT head_size::text FROM log WHERE tenant = $1', [tenant]);
       const begun: RecordedExport = { exportId, logSize: Number(rows[0]?.head_size ?? 0), createdAt: toInstant(this.clock.now()) };
-      await tx.query('INSERT INTO export (tenant, principal, idempotency_key, export_id, log_size, created_at) VALUES ($1, $2, $3, $4, $5, $6)', [tenant, principal, idempotencyKey, exportId, begun.logSize, begun.createdAt]);
-      await this.store.append(tx, [{ stream, expectedVersion: 0, events: [{ definition: ExportMade, data: { export_id: exportId, format: 'jsonl', log_size: begun.logSize }, actor }] }]);
+      await tx.query('INSERT INTO export (tenant, principal, idempotency_key, export_id, log_size, created_at, request) VALUES ($1, $2, $3, $4, $5, $6, $7)', [tenant, principal, idempotencyKey, exportId, begun.logSize, begun.createdAt, JSON.stringify(what)]);
+      await this.store.append(tx, [{ stream, expectedVersion: 0, events: [{ definition: ExportMade, data: { export_id: exportId, format: what.format, log_size: begun.logSize }, actor }] }]);
       return begun;
     });
   }
 
-  private async known(tx: PgTransaction, { tenant, principal, idempotencyKey }: ExportRequest): Promise<RecordedExport | undefined> {
-    const { rows } = await tx.query<{ export_id: string; log_size: string; created_at: string; cosigned_in: string | null }>('SELECT export_id, log_size::text, created_at, cosigned_in::text FROM export WHERE tenant = $1 AND principal = $2 AND idempotency_key = $3', [tenant, principal, idempotencyKey]);
+  private async known(tx: PgTransaction, { tenant, principal, idempotencyKey, what }: ExportRequest): Promise<RecordedExport | undefined> {
+    const { rows } = await tx.query<{ export_id: string; log_size: string; created_at: string; cosigned_in: string | null; request: string }>('SELECT export_id, log_size::text, created_at, cosigned_in::text, request FROM export WHERE tenant = $1 AND principal = $2 AND idempotency_key = $3', [tenant, principal, idempotencyKey]);
     const row = rows[0];
+    if (row !== undefined && row.request !== JSON.stringify(what)) problem('IDEMPOTENCY_KEY_REUSED');
     return row === undefined ? undefined : { exportId: row.export_id, logSize: Number(row.log_size), createdAt: row.created_at, ...(row.cosigned_in === null ? {} : { cosignedIn: row.cosigned_in }) };
   }
 
@@ -100,6 +114,17 @@ export class ExportLog {
       const text = 'SELECT sequence::text, bytes, path, signature, key_id, ordinal::text, topic FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 ORDER BY leaf.sequence';
       const { rows } = await this.database.query<LeafRow>(text, [tenant, from, Math.min(size, from + AUDIT_LIMITS.chunkLeaves)]);
       yield rows.map(leafDocument);
+    }
+  }
+
+  /** A review of the log as CSV or OCSF events, one a line: open data of proven events, behind a sequence when it goes on where it broke off. */
+  async *review(tenant: string, { logSize }: Pick<BegunExport, 'logSize'>, { format, filter }: ExportWhat, after: number | undefined): AsyncGenerator<string, void> {
+    if (format === 'csv' && after === undefined) yield CSV_HEADER;
+    const line = format === 'csv' ? csvLine : (event: Parameters<typeof ocsfEvent>[0]): string => `${JSON.stringify(ocsfEvent(event))}\n`;
+    for (let from = after === undefined ? 0 : after + 1; from < logSize; from += AUDIT_LIMITS.chunkLeaves) {
+      const text = `SELECT sequence::text, bytes FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 AND origin = 'ok' ORDER BY leaf.sequence`;
+      const { rows } = await this.database.query<ProvenLeafRow>(text, [tenant, from, Math.min(logSize, from + AUDIT_LIMITS.chunkLeaves)]);
+      yield (await shownEvents(this.database, tenant, rows, filter)).map(line).join('');
     }
   }
 

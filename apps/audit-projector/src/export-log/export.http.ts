@@ -1,14 +1,40 @@
 import { Readable } from 'node:stream';
 import { Controller, HttpCode, Post, StreamableFile } from '@nestjs/common';
-import { name, object, optional, text } from '@exequatur/contracts';
+import { count, instant, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { Allow, Caller, Describe, Http, principalName, problem, requireIdempotencyKey, ShapedBody } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import type { Actor } from '@exequatur/event-store';
 import { whoseLog } from '../whose-log.js';
 import { ExportLog } from './export-log.js';
+import type { ExportFormat } from './export-log.js';
+import type { EventFilter } from './shown-event.js';
 
-const exportBody = object({ tenant: optional(name()) });
+const exportBody = object({
+  tenant: optional(name()),
+  /** jsonl: the log itself, to be verified; csv and ocsf: reviews of its open data */
+  format: optional(oneOf('jsonl', 'csv', 'ocsf')),
+  /** of csv and ocsf: from ≤ time < to */
+  from: optional(instant()),
+  to: optional(instant()),
+  action_id: optional(uuid()),
+  action_kind: optional(name()),
+  /** of csv and ocsf: goes on behind this sequence, the last one that arrived */
+  after: optional(count()),
+});
+
+const TYPES: Readonly<Record<ExportFormat, readonly [type: string, extension: string]>> = {
+  jsonl: ['application/x-ndjson; charset=utf-8', 'jsonl'],
+  csv: ['text/csv; charset=utf-8', 'csv'],
+  ocsf: ['application/x-ndjson; charset=utf-8', 'ocsf.jsonl'],
+};
+
+const filterOf = ({ from, to, action_id: actionId, action_kind: kind }: Shape<typeof exportBody>): EventFilter => ({
+  ...(from === undefined ? {} : { from }),
+  ...(to === undefined ? {} : { to }),
+  ...(actionId === undefined ? {} : { action_id: actionId }),
+  ...(kind === undefined ? {} : { action_kind: kind }),
+});
 
 const actorOf = (caller: Principal): Actor => {
   if (caller.type === 'person') return { type: 'person', id: caller.id };
@@ -26,10 +52,17 @@ export class ExportHttp {
   @Post()
   @HttpCode(200)
   @Allow('person:auditor', 'root')
-  @Describe({ summary: 'Streams the log as JSON Lines (application/x-ndjson) for offline verification; ExportMade records who took it.', body: exportBody, answers: { 200: text() }, codes: ['IDEMPOTENCY_KEY_REQUIRED'] })
+  @Describe({ summary: 'Streams the log as JSON Lines (application/x-ndjson) for offline verification, or a review of it as CSV or OCSF 1.8 events; ExportMade records who took it.', body: exportBody, answers: { 200: text() }, codes: ['IDEMPOTENCY_KEY_REQUIRED'] })
   async export(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedBody(exportBody) body: Shape<typeof exportBody>): Promise<StreamableFile> {
     const tenant = whoseLog(caller, body.tenant);
-    const begun = await this.log.begin({ tenant, actor: actorOf(caller), principal: principalName(caller), idempotencyKey: requireIdempotencyKey(request) });
-    return new StreamableFile(Readable.from(this.log.lines(tenant, begun)), { type: 'application/x-ndjson; charset=utf-8', disposition: `attachment; filename="exequatur-${tenant}-${begun.logSize}.jsonl"` });
+    const { format = 'jsonl', after } = body;
+    const filter = filterOf(body);
+    // A log with holes would verify as nothing.
+    if (format === 'jsonl' && (after !== undefined || Object.keys(filter).length > 0)) return problem('INVALID', undefined, [{ pointer: '/format', expected: 'csv or ocsf, where only a part is asked for' }]);
+    const what = { format, filter };
+    const begun = await this.log.begin({ tenant, actor: actorOf(caller), principal: principalName(caller), idempotencyKey: requireIdempotencyKey(request), what });
+    const chunks = format === 'jsonl' ? this.log.lines(tenant, begun) : this.log.review(tenant, begun, what, after);
+    const [type, extension] = TYPES[format];
+    return new StreamableFile(Readable.from(chunks), { type, disposition: `attachment; filename="exequatur-${tenant}-${begun.logSize}.${extension}"` });
   }
 }
