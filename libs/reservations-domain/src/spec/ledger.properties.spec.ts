@@ -6,9 +6,9 @@ import { changeBudget, holdBudget, newLedger, replay, reserve, settleOne, unitAm
 import type { MemoryLedger } from './ledger.fixture.js';
 import { heldIn, modelCap, modelCommit, modelHold, modelReturn, spentIn, windowText } from './ledger-model.fixture.js';
 import type { ModelBudget, ModelReservation } from './ledger-model.fixture.js';
-import { DEFAULT_LIMITS } from './limits.js';
-import { aGrant, aRequest, id, NOW } from './reserve-question.fixture.js';
-import { runBudgetIdOf, runScopePath } from './run-limits.js';
+import { DEFAULT_LIMITS } from '../limits.js';
+import { aGrant, aRequest, id, NOW } from '../reserve-question.fixture.js';
+import { runBudgetIdOf, runScopePath } from '../run-limits.js';
 
 /** A tree of four levels, three units, and two agents in it. EXEQUATUR_LONG=1 runs 10,000 new sequences instead of the same 500. */
 const RUNS = process.env['EXEQUATUR_LONG'] === '1' ? { numRuns: 10_000 } : { numRuns: 500, seed: 20_261_120 };

@@ -1,23 +1,23 @@
 import type { BudgetMove, DataOf, Grant, PolicyLimits, ReservationHeld, ReserveRequest, UnitAmount } from '@exequatur/contracts';
 import { isRefusal } from '@exequatur/kernel';
-import { budgetAfter } from './budget.js';
-import type { Budget } from './budget.js';
-import { decideBudgetHold } from './decide-budget-hold.js';
-import type { BudgetHoldQuestion } from './decide-budget-hold.js';
-import { decideBudget, evolveBudget, initialBudget } from './decide-budget.js';
-import type { BudgetCommand, BudgetEnded, BudgetEvent, BudgetState } from './decide-budget.js';
-import { decideReserve } from './decide-reserve.js';
-import type { ReserveDecision } from './decide-reserve.js';
-import type { ActiveFreeze } from './freeze.js';
-import { freezeCovers } from './freeze.js';
-import { DEFAULT_LIMITS } from './limits.js';
-import { evolveReservation, initialReservation } from './reservation.js';
-import type { LedgerEvent, Reservation, ReservationEvent } from './reservation.js';
-import { runBudgetOfMove, runScopePath } from './run-limits.js';
-import type { RunNow } from './run-limits.js';
-import { pathAndAncestors } from './scope-path.js';
-import { settle } from './settle-reservation.js';
-import type { SettleCommand } from './settle-reservation.js';
+import { budgetAfter } from '../budget.js';
+import type { Budget } from '../budget.js';
+import { decideBudgetHold } from '../decide-budget-hold.js';
+import type { BudgetHoldQuestion } from '../decide-budget-hold.js';
+import { decideBudget, evolveBudget, initialBudget } from '../decide-budget.js';
+import type { BudgetCommand, BudgetEnded, BudgetEvent, BudgetState } from '../decide-budget.js';
+import { decideReserve } from '../decide-reserve.js';
+import type { ReserveDecision } from '../decide-reserve.js';
+import type { ActiveFreeze } from '../freeze.js';
+import { freezeCovers } from '../freeze.js';
+import { DEFAULT_LIMITS } from '../limits.js';
+import { evolveReservation, initialReservation } from '../reservation.js';
+import type { LedgerEvent, Reservation, ReservationEvent } from '../reservation.js';
+import { runBudgetOfMove, runScopePath } from '../run-limits.js';
+import type { RunNow } from '../run-limits.js';
+import { pathAndAncestors } from '../scope-path.js';
+import { settle } from '../settle-reservation.js';
+import type { SettleCommand } from '../settle-reservation.js';
 
 /**
  * The authority in memory, one tenant, one command after the other: what storage does around the deciders, without storage.
