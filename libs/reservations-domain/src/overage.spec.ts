@@ -158,6 +158,13 @@ describe('a claim on budget only', () => {
     expect(sweep(NOW + 4_999)).toEqual([]);
     expect(sweep(NOW + 5_000)).toMatchObject([{ type: 'ReservationExpired', data: { moves: [{ held: '0', committed: '0' }] } }]);
   });
+  test('may be asked for, and extended, up to a day', () => {
+    const { decision, state, byId } = ledger([tokens({})], { ttlMs: 3_600_000 });
+    expect(decision.data.expires_at).toBe('2026-01-31T09:00:00.000Z');
+    const extend = (byMs: number) => settle({ type: 'ExtendReservation', data: { byMs, heldAtMs: NOW }, metadata: { nowMs: NOW, limits: DEFAULT_LIMITS, frozen: false, budgets: byId } }, state);
+    expect(extend(3_600_000)).toMatchObject([{ type: 'ReservationExtended', data: { expires_at: '2026-01-31T10:00:00.000Z' } }]);
+    expect(extend(90_000_000)).toMatchObject([{ data: { expires_at: '2026-02-01T08:00:00.000Z' } }]);
+  });
   test.each<[string, Partial<BudgetHoldQuestion>]>([
     ['FROZEN', { freezes: [{ freezeId: id(1), scope: 'workflow', value: 'tenant:acme' }], budgets: [] }],
     ['BUDGET_UNKNOWN', { budgets: [aBudget()] }],

@@ -152,7 +152,8 @@ const extend = (state: Live, { byMs, heldAtMs }: { readonly byMs: number; readon
   if (isEnd(state.status) || state.status === 'Unknown') return refuse('RESERVATION_FINALIZED');
   if (nowMs >= state.expiresAt) return refuse('RESERVATION_EXPIRED');
   if (frozen) return refuse('FROZEN');
-  const until = Math.min(state.expiresAt + byMs, nowMs + limits.largestTtlMs, heldAtMs + limits.largestAgeMs);
+  const longest = state.budgetOnly === true ? limits.largestAgeMs : limits.largestTtlMs;
+  const until = Math.min(state.expiresAt + byMs, nowMs + longest, heldAtMs + limits.largestAgeMs);
   // At a bound already; extending never shortens a hold.
   if (until <= state.expiresAt) return [];
   return [{ type: 'ReservationExtended', data: { reservation_id: state.reservationId, expires_at: toInstant(until) } }];
