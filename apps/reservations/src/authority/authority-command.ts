@@ -26,6 +26,8 @@ export interface HoldBudgetAsked extends Asked {
   readonly hold: Pick<BudgetHoldQuestion, 'agent' | 'scopePath' | 'runId' | 'actionKind' | 'tool' | 'requestHash' | 'amounts' | 'ttlMs' | 'graceMs' | 'overagePolicy'>;
   /** Decided like any other, and nothing comes of it: no row, no event, no budget moved. */
   readonly dryRun?: true;
+  /** Where a budget does not cover all of it, hold what every budget of the unit still covers, be it nothing. */
+  readonly orLess?: true;
   /** What the surface that asked wants to read back; opaque to the authority, in the row and in no event. */
   readonly note?: string;
 }

@@ -1,6 +1,6 @@
 import type { DataOf, ReservationHeld } from '@exequatur/contracts';
 import { isRefusal } from '@exequatur/kernel';
-import { budgetAfter, decideBudgetHold, decideReserve, evolveReservation, freezeCovers, pathAndAncestors, settle as settleReservation } from '@exequatur/reservations-domain';
+import { availableOn, budgetAfter, budgetNow, decideBudgetHold, decideReserve, evolveReservation, freezeCovers, pathAndAncestors, settle as settleReservation } from '@exequatur/reservations-domain';
 import type { Budget, KnownGrant, LedgerEvent, ReservationEvent, ReservationLimits, SettleCommand } from '@exequatur/reservations-domain';
 import type { AuthorityCommand, AuthorityOutcome, HoldBudgetAsked, ReserveAsked, SettleAsked } from './authority-command.js';
 import type { LockedBudgets } from './budget-rows.js';
@@ -94,7 +94,9 @@ const holdBudget = (command: HoldBudgetAsked, locked: Locked, decided: Decided):
   const { nowMs, limits } = locked;
   const board = locked.boards.get(tenant);
   const budgets = budgetsOn(tenant, hold.scopePath, locked.budgets);
-  const decision = decideBudgetHold({ ...hold, tenant, reservationId, nowMs, limits, budgets, freezes: board?.freezes ?? [], policy: board?.policy, fenceEpoch: board?.fenceEpoch ?? 0 });
+  const asked = { ...hold, tenant, reservationId, nowMs, limits, budgets, freezes: board?.freezes ?? [], policy: board?.policy, fenceEpoch: board?.fenceEpoch ?? 0 };
+  const all = decideBudgetHold(asked);
+  const decision = command.orLess === true && !all.held && all.code === 'BUDGET_EXCEEDED' ? decideBudgetHold({ ...asked, amounts: coveredOf(hold.amounts, budgets, nowMs) }) : all;
   const outcome: AuthorityOutcome = { kind: 'reserved', decision, nowMs, otherUnits: budgets.length > 0 };
   if (dryRun === true) return outcome;
   if (!decision.held) {
@@ -106,6 +108,13 @@ const holdBudget = (command: HoldBudgetAsked, locked: Locked, decided: Decided):
   decided.written.push({ command, events: [{ type: 'ReservationHeld', data: decision.data }], correlationId: undefined });
   return outcome;
 };
+
+/** Of each unit what all of its budgets still cover, at most what was asked for. */
+const coveredOf = (amounts: HoldBudgetAsked['hold']['amounts'], budgets: readonly Budget[], nowMs: number): HoldBudgetAsked['hold']['amounts'] =>
+  amounts.map(({ unit, amount }) => {
+    const left = budgets.filter((budget) => budget.unit === unit).map((budget) => availableOn(budgetNow(budget, nowMs)));
+    return { unit, amount: left.reduce((least, each) => (each < least ? each : least), BigInt(amount)).toString() };
+  });
 
 const moveBudget = ({ byId }: LockedBudgets, budget: Budget): void => {
   const old = byId.get(budget.budgetId);

@@ -273,6 +273,18 @@ describe('the Cycles surface', () => {
       expect((await event(body)).bytes).toBe(first.bytes);
       expect((await figures()).slice(0, 2)).toEqual([reserved, spent + 9]);
     });
+    test('more than there is: by default as much as is there, and then nothing, but applied; no overdraft where there is none left', async () => {
+      await here.budget('30', 'tenant:acme/app:metered', UNIT);
+      const subject = { app: 'metered' };
+      expect(await event(used(20, { subject }))).toMatchObject({ status: 201, body: { charged: { amount: 20 } } });
+      const body = used(50, { subject });
+      const first = await event(body);
+      expect(first).toMatchObject({ status: 201, body: { charged: { amount: 10 } } });
+      expect((await event(body)).bytes).toBe(first.bytes);
+      expect(await event(used(5, { subject }))).toMatchObject({ status: 201, body: { charged: { amount: 0 } } });
+      expect(await event(used(5, { subject, overage_policy: 'ALLOW_WITH_OVERDRAFT' }))).toMatchObject({ status: 409, body: { error: 'OVERDRAFT_LIMIT_EXCEEDED' } });
+      expect(await balanceOf('app=metered')).toMatchObject({ reserved: { amount: 0 }, spent: { amount: 30 }, remaining: { amount: 0 } });
+    });
     test('more than there is: REJECT is refused, and nothing is charged', async () => {
       const before = await figures();
       expect(await event(used(100_000, { overage_policy: 'REJECT' }))).toMatchObject({ status: 409, body: { error: 'BUDGET_EXCEEDED' } });

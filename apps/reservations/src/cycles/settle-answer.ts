@@ -13,15 +13,15 @@ type Live = Exclude<Settled['reservation'], { readonly status: 'None' | 'Refused
  * Refusals of commit, release and extend. An expired reservation is gone (410), whatever was asked; one that was committed or
  * released is final (409).
  */
-const refusalOf = (outcome: Extract<AuthorityOutcome, { kind: 'refused' }>): Problem => {
+export const refusalOf = (outcome: Exclude<AuthorityOutcome, { kind: 'settled' }>): Problem => {
+  if (outcome.kind !== 'refused') throw new Error('a reservation was not settled');
   if (outcome.code === 'INVALID') return new CyclesProblem('INVALID', 'UNIT_MISMATCH', outcome.detail);
   if (outcome.code === 'RESERVATION_FINALIZED' && outcome.status === 'Expired') return new Problem('RESERVATION_EXPIRED');
   return new Problem(outcome.code, outcome.detail);
 };
 
 const settledOf = (outcome: AuthorityOutcome): { readonly settled: Settled; readonly live: Live } | Problem => {
-  if (outcome.kind === 'refused') return refusalOf(outcome);
-  if (outcome.kind !== 'settled') throw new Error('a reservation was not settled');
+  if (outcome.kind !== 'settled') return refusalOf(outcome);
   const { reservation } = outcome;
   return reservation.status === 'None' || reservation.status === 'Refused' ? new Problem('NOT_FOUND') : { settled: outcome, live: reservation };
 };
