@@ -15,10 +15,12 @@ import { TreeHeadTimer } from './publish-tree-heads/tree-head-timer.js';
 import { OpenContent } from './receipt/receipt-content.js';
 import { ReceiptHttp } from './receipt/receipt.http.js';
 import { TimelineHttp } from './timeline-view/timeline.http.js';
+import { FollowTimeline } from './workflow-metrics/follow-timeline.js';
+import { WorkflowMetricsHttp } from './workflow-metrics/workflow-metrics.http.js';
 
-/** The witness: it decides nothing. */
+/** It decides nothing. */
 @Module({
-  controllers: [LogHttp, ReceiptHttp, TimelineHttp, ExportHttp, ErasureHttp, LegalHoldHttp],
-  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, ExportLog],
+  controllers: [LogHttp, ReceiptHttp, TimelineHttp, ExportHttp, ErasureHttp, LegalHoldHttp, WorkflowMetricsHttp],
+  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, FollowTimeline, ExportLog],
 })
 export class AuditModule {}

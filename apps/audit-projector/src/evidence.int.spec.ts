@@ -8,10 +8,13 @@ import { cosignedAt, merkleRoot, readWitnessKey, verifyTreeHead } from '@exequat
 import type { WitnessKey } from '@exequatur/audit-chain';
 import { canonicalText, newId, newSalt, saltedHash } from '@exequatur/kernel';
 import { PgKeyStore, seal } from '@exequatur/sealing';
+import { Database } from '@exequatur/service-kit';
 import { verifyExport, verifyReceipt } from '@exequatur/audit-verify';
 import { createIdentity, nameOfLog, publicText, readWatchedLogs, serveWitness, Witness, WitnessMemory } from '@exequatur/witness';
 import type { RunningWitness } from '@exequatur/witness';
 import { Installation } from './spec/installation.contract.js';
+import { factsDigest, forgetFacts } from './workflow-metrics/fact-rows.js';
+import { FollowTimeline } from './workflow-metrics/follow-timeline.js';
 
 const hashOf = (digit: string): string => `sha256:${digit.repeat(64)}`;
 const CANARY = 'canary-plaintext-0815';
@@ -146,6 +149,26 @@ describe('evidence', () => {
     const { size, root } = head.head;
     const tile = at(`tile/0/000.p/${size}`);
     expect(merkleRoot(Array.from({ length: size }, (_, leaf) => tile.subarray(leaf * 32, leaf * 32 + 32)))).toEqual(root);
+  });
+
+  test('invariant 22: workflow metrics are counted from facts that are the same when they are made again', async () => {
+    const before = await world.call<{ stale_expiries: number }>('GET', '/v1/timeline/metrics', auditor());
+    await receiptOf(await opened());
+    await receiptOf(await opened());
+    let metrics = before;
+    await world.until('the two are counted', async () => (metrics = await world.call('GET', '/v1/timeline/metrics', auditor())).body.stale_expiries === before.body.stale_expiries + 2);
+    expect(metrics.body).toMatchObject({ tenant: 'acme', approval_to_execution_rate: null, volume_by_kind: { 'message.email.send': expect.any(Number) } });
+    const app = world.service?.app;
+    if (app === undefined) throw new Error('not started');
+    const database = app.get(Database);
+    const live = await factsDigest(database, 'acme');
+    await forgetFacts(database, 'acme');
+    await app.get(FollowTimeline).catchUp('acme');
+    expect(await factsDigest(database, 'acme')).toBe(live);
+    await app.get(FollowTimeline).count();
+    expect((await world.call('GET', '/metrics')).text).toMatch(/exequatur_workflow_stale_expiries\{tenant="acme",service="audit"\} [1-9]/);
+    for (const query of ['from=2026-01-01T00:00:00Z', 'from=2030-01-01T00:00:00Z', 'from=2026-02-30T00:00:00Z', 'to=soon']) expect([query, (await world.call('GET', `/v1/timeline/metrics?${query}`, auditor())).status]).toEqual([query, 422]);
+    expect((await world.call('GET', '/v1/timeline/metrics', world.agentToken('outreach-agent'))).status).toBe(403);
   });
 
   test('invariant 29: erased content is nowhere any more, a legal hold forbids it, and every proof still holds', async () => {

@@ -22,6 +22,14 @@ export const AUDIT_LIMITS = {
   witnessAnswerCharacters: 4_096,
   /** How often static files follow the tree heads. */
   tilesEveryMs: 1_000,
+  /** How often the facts of actions follow the timeline, by how many leaves a transaction, and how often gauges follow the facts. */
+  factsEveryMs: 5_000,
+  factLeaves: 1_000,
+  gaugesEveryMs: 15_000,
+  /** Tenants with gauges of their own; more would be more series than a scrape should have. */
+  gaugedTenants: 100,
+  /** Actions of one period that are counted. */
+  countedActions: 200_000,
   /** Leaves one page of /v1/log/entries has at most. */
   pageLeaves: 200,
 } as const;
