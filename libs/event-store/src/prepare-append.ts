@@ -1,9 +1,9 @@
 import { streamKey } from '@exequatur/contracts';
-import type { ServiceName, StreamId } from '@exequatur/contracts';
+import type { EventEnvelope, ServiceName, StreamId } from '@exequatur/contracts';
 import type { Clock } from '@exequatur/kernel';
 import { signBatch } from '@exequatur/audit-chain';
 import type { OriginProof, SigningKey } from '@exequatur/audit-chain';
-import { buildEnvelope, parseStored, serialise } from './envelope.js';
+import { buildEnvelope, serialise } from './envelope.js';
 import type { RecordedEvent, StreamWrite } from './port.js';
 import { InvalidEvent, assertValidEvent } from './validation.js';
 
@@ -18,14 +18,16 @@ export interface PreparedEvent {
   readonly recorded: RecordedEvent;
 }
 
-type Unsigned = { stream: StreamId; version: number; bytes: Buffer };
+type Unsigned = { stream: StreamId; version: number; envelope: EventEnvelope; bytes: Buffer };
 
 const serialiseWrite = ({ service, clock }: Author, { stream, expectedVersion, events }: StreamWrite): Unsigned[] =>
   events.map((event, index) => {
     const { type, owner } = event.definition;
     if (owner !== 'any' && owner !== service) throw new InvalidEvent(type, '/source', `must be written by ${owner}, not ${service}`);
     const version = expectedVersion + index + 1;
-    return { stream, version, bytes: serialise(buildEnvelope({ service, stream, version, event, nowMs: clock.now() })) };
+    const envelope = buildEnvelope({ service, stream, version, event, nowMs: clock.now() });
+    assertValidEvent(envelope);
+    return { stream, version, envelope, bytes: serialise(envelope) };
   });
 
 const assertDistinctStreams = (writes: readonly StreamWrite[]): void => {
@@ -43,15 +45,11 @@ const tenantBatches = (unsigned: readonly Unsigned[]): ReadonlyMap<string, Unsig
   return batches;
 };
 
-const recordedFrom = ({ bytes, version }: Unsigned, { path, signature, keyId }: OriginProof): RecordedEvent => {
-  const envelope: unknown = parseStored(bytes);
-  assertValidEvent(envelope);
-  return { envelope, bytes, path, signature, keyId, version };
-};
+const recordedFrom = ({ envelope, bytes, version }: Unsigned, { path, signature, keyId }: OriginProof): RecordedEvent => ({ envelope, bytes, path, signature, keyId, version });
 
 /**
- * Envelopes, bytes and proofs of one append, in the order of its writes: one signed Merkle root per tenant. What is validated
- * is what the bytes say, not the object they came from. @throws InvalidEvent
+ * Envelopes, bytes and proofs of one append, in the order of its writes: one signed Merkle root per tenant. What the schemas
+ * allow (text, whole numbers, lists, closed objects) reads back from its bytes as it was. @throws InvalidEvent
  */
 export const prepareAppend = (author: Author, writes: readonly StreamWrite[]): readonly PreparedEvent[] => {
   assertDistinctStreams(writes);

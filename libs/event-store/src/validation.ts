@@ -64,9 +64,10 @@ const assertConsistent = (envelope: EventEnvelope, definition: EventDefinition):
     if (!held) throw new InvalidEvent(type, pointer, expectation);
   };
   must(envelope.partitionkey === streamKey({ tenant, aggregate: definition.aggregate, id: subject }), '/partitionkey', `must be <tenant>/${definition.aggregate}/<subject>`);
-  must(envelope.dataschema === dataSchemaOf(definition), '/dataschema', `must be ${dataSchemaOf(definition)}`);
-  const services = definition.owner === 'any' ? SERVICES : [definition.owner];
-  must(services.some((service) => envelope.source === sourceOf(tenant, service)), '/source', 'must name the tenant and the owner of the type');
+  const dataschema = dataSchemaOf(definition);
+  must(envelope.dataschema === dataschema, '/dataschema', `must be ${dataschema}`);
+  const written = definition.owner === 'any' ? SERVICES.some((service) => envelope.source === sourceOf(tenant, service)) : envelope.source === sourceOf(tenant, definition.owner);
+  must(written, '/source', 'must name the tenant and the owner of the type');
   must(/^\d+$/.test(envelope.sequence) && envelope.sequence.length === SEQUENCE_DIGITS && Number(envelope.sequence) > 0, '/sequence', `must be a version from 1, padded to ${SEQUENCE_DIGITS} digits`);
 };
 

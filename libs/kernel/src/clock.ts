@@ -11,8 +11,14 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
 };
 
+/** A batch writes one moment many times. */
+let last = { ms: Number.NaN, text: '' };
+
 /** RFC 3339 in UTC with milliseconds: `2026-01-31T08:00:00.000Z`. @throws RangeError when ms is no valid time. */
-export const toInstant = (ms: number): string => new Date(ms).toISOString();
+export const toInstant = (ms: number): string => {
+  if (ms !== last.ms) last = { ms, text: new Date(ms).toISOString() };
+  return last.text;
+};
 
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
 

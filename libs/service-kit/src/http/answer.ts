@@ -1,3 +1,5 @@
+const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8' };
+
 /** An answer as it goes out: serialised once, so that a replay is byte-equal. */
 export class Answer {
   constructor(
@@ -6,8 +8,8 @@ export class Answer {
     readonly headers: Readonly<Record<string, string>> = {},
   ) {}
 
-  static json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
-    return new Answer(status, Buffer.from(JSON.stringify(value), 'utf8'), { 'content-type': 'application/json; charset=utf-8', ...headers });
+  static json(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Answer {
+    return new Answer(status, Buffer.from(JSON.stringify(value), 'utf8'), headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers });
   }
 
   static html(status: number, page: string, headers: Readonly<Record<string, string>> = {}): Answer {
