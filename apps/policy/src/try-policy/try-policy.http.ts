@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { anything, count, list, name, object, optional, proposalShape, record, text, truth, uuid } from '@exequatur/contracts';
+import { anything, count, list, name, object, optional, proposalShape, record, truth, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { deriveFacts, explain, judge, outcomeOf, policyDiff, replayTally } from '@exequatur/policy-domain';
 import type { ProposalWithJson, Ruling } from '@exequatur/policy-domain';
