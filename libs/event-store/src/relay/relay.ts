@@ -57,7 +57,7 @@ const BATCH_SIZE = 500;
 const MAX_BATCH_BYTES = 900_000;
 const HEADS_MS = 1_000;
 /** Under load, from one read to the next: each costs the database the same, however many events it finds. */
-const SPACING_MS = 4;
+const SPACING_MS = 8;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 /** First wait for a transaction that holds the horizon back; doubles up to pollMs, since its end wakes nobody. */
