@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import { defineBudget, grantsOn, ledger, lifecycleLoop, proposeLoop, proposeToAuthorised } from './authority.js';
 import { hop } from './hop.js';
 import type { Measured, Rounds, Window } from './load.js';
+import { policyBench } from './policy.js';
 import { emptyHandler, rawInsert } from './reference.js';
 import { startSetting } from './setting.js';
 import type { Topology } from './setting.js';
@@ -23,8 +24,13 @@ const command = new Command('npm run bench --')
   .option('--clients <list>', 'numbers of clients', (text) => text.split(',').map(Number), [1, 32, 200])
   .option('--spread <n>', 'budgets of the spread runs', (text) => Number(text), 1_000)
   .addOption(new Option('--topology <kind>', 'all services in one process, or five processes over the PostgreSQL transport').choices(['one-process', 'services']).default('one-process'))
-  .option('--output <file>', 'also write all figures as JSON');
+  .option('--output <file>', 'also write all figures as JSON')
+  .argument('[what]', 'policy: evaluation and replay in this process, without a server');
 command.parse(process.argv);
+if (command.args[0] === 'policy') {
+  policyBench();
+  process.exit(0);
+}
 const options = command.opts<{ seconds: number; warmUp: number; clients: number[]; spread: number; topology: Topology; output?: string }>();
 const window: Window = { warmUpMs: options.warmUp * 1_000, measureMs: options.seconds * 1_000 };
 const most = Math.max(...options.clients);
