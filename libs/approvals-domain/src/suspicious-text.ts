@@ -4,7 +4,7 @@
  */
 export type Suspicion = 'markup' | 'speaks_to_reviewer' | 'link_names_other_host';
 
-const MARKUP = /<\/?[a-z!][^<>]{0,200}>|\[[^\]]{0,200}\]\([^)]{0,500}\)|\b(?:javascript|vbscript|data):\S/i;
+const MARKUP = /<\/?[a-z!][^<>]{0,200}>|\[[^\]]{0,200}\]\([^)]{0,500}\)|\b(?:javascript|vbscript|data):\S|(?:&#x?[0-9a-f]{2,7};){4}/i;
 /** Bounded gaps only, so that a long hostile text costs one pass for each. */
 const SPEAKS: readonly RegExp[] = [
   /\b(?:ignore|disregard|forget|override|overrule|bypass|skip|suspend|disable|circumvent)\b[^.\n]{0,60}\b(?:previous|prior|above|earlier|all|any|your|the|system|safety|security|polic(?:y|ies)|rules?|instructions?|guardrails?|approvals?|checks?|restrictions?|filters?|review)\b/i,
