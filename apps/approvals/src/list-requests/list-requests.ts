@@ -104,8 +104,8 @@ export class ListRequests {
   /** @throws Problem INVALID on a cursor that is none */
   async list(person: PersonPrincipal, query: ListQuery): Promise<ListPage<QueueEntry>> {
     const size = pageSize(query.limit);
-    const where = conditions(await this.viewers.viewer(person), query);
-    const { rows } = await this.database.query<Row>(`SELECT * FROM approval_request WHERE ${where.sql} ORDER BY expires_at, approval_id LIMIT ${size + 1}`, where.values);
+    const { sql, values } = listStatement(await this.viewers.viewer(person), query);
+    const { rows } = await this.database.query<Row>(sql, values);
     return pageOf(rows, size, (row) => ({ expires_at: row.expires_at.toISOString(), approval_id: row.approval_id }), entryOf);
   }
 
@@ -160,6 +160,12 @@ export interface QueueCounts {
   readonly deferred: number;
   readonly waiting_for_answers: number;
 }
+
+/** One page of the list and one row more, which says that there is another. */
+export const listStatement = (viewer: Viewer, query: ListQuery): { readonly sql: string; readonly values: unknown[] } => {
+  const where = conditions(viewer, query);
+  return { sql: `SELECT * FROM approval_request WHERE ${where.sql} ORDER BY expires_at, approval_id LIMIT ${pageSize(query.limit) + 1}`, values: where.values };
+};
 
 type Condition = readonly [holds: (place: string) => string, value: unknown];
 
