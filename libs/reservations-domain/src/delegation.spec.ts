@@ -127,7 +127,7 @@ describe('a claim under a delegation', () => {
   test('under a run the child uses its own grant, in its parent\'s run and within what it was handed', () => {
     const ofRun = link({ parent: { type: 'run', id: 'run-1' }, fromAgent: 'boss', authority: authorityOfRun('tenant:acme/workspace:sales', toInstant(NOW + 60_000)) });
     const own = { claims: grant({ agent_identity: 'child' }), usesTaken: new Set<number>() };
-    const decision = decideReserve(asked([ofRun], { grant: own, policy: { version: 3, hash: grant().policy_hash, opinionOn: () => ({ verdict: 'DENY' }), limits: { run: { max_steps: 5 } } } }));
+    const decision = decideReserve(asked([ofRun], { grant: own, policy: { version: 3, hash: grant().policy_hash, opinionOn: () => ({ verdict: 'DENY' }), limits: { run: { max_steps: 5 } } }, run: { startedAtMs: undefined, budgets: [] } }));
     expect(decision).toMatchObject({ held: true, data: { agent: 'child', delegations: [id(50)] } });
     expect(decision.held ? decision.budgets.at(-1)?.scopePath : '').toBe('tenant:acme/agent:boss/run:run-1');
     expect(codeOf(decideReserve(asked([{ ...ofRun, parent: { type: 'run', id: 'run-2' } }], { grant: own })))).toBe('AGENT_MISMATCH');

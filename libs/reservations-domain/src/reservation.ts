@@ -46,8 +46,6 @@ export type LedgerEvent =
   | { readonly type: 'OverageAuthorised'; readonly data: DataOf<typeof OverageAuthorised> }
   | { readonly type: 'BudgetSoftLimitReached'; readonly data: DataOf<typeof BudgetSoftLimitReached> };
 
-export const isLedgerEvent = (event: { readonly type: string }): boolean => event.type === 'OverageAuthorised' || event.type === 'BudgetSoftLimitReached';
-
 export const initialReservation = (): Reservation => ({ status: 'None' });
 
 const holdOf = ({ budget_id, unit, amount, window_start }: BudgetMove): Hold =>

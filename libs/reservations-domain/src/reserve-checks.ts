@@ -12,7 +12,7 @@ import type { DelegationChain } from './judge-delegation.js';
 import { agreeWithPolicyNow } from './policy-now.js';
 import { useNoOf } from './reserve-question.js';
 import { chargeRun } from './run-limits.js';
-import { countVelocity, isVelocityExceeded } from './velocity.js';
+import { countVelocity, isVelocityExceeded, velocityKeysOf } from './velocity.js';
 
 const alreadyValid = withGrant(({ nowMs }, grant) => unless(nowMs >= fromInstant(grant.not_before), 'GRANT_NOT_YET_VALID'));
 const notExpired = withGrant(({ nowMs }, grant) => unless(nowMs < fromInstant(grant.expires_at), 'GRANT_EXPIRED'));
@@ -117,7 +117,10 @@ const capsHold = withGrant(({ request, nowMs }, grant, { caps, agreement, amount
 const velocityWithin = withGrant(({ policy, velocity, nowMs }, grant, findings) => {
   const rules = policy?.limits?.velocity;
   if (rules === undefined || rules.length === 0) return undefined;
-  const counted = countVelocity(rules, velocitySubjects(grant, findings.delegations), findings.amounts, velocity ?? [], nowMs);
+  const subjects = velocitySubjects(grant, findings.delegations);
+  // Rules without the rows they are judged on: closed, rather than counted from nothing each time.
+  if (velocity === undefined) return unless(velocityKeysOf(rules, subjects, nowMs).length === 0, 'VELOCITY_EXCEEDED');
+  const counted = countVelocity(rules, subjects, findings.amounts, velocity, nowMs);
   if (isVelocityExceeded(counted)) {
     findings.refusedBy = counted.ruleId;
     findings.retryAfterMs = counted.retryAfterMs;
@@ -131,7 +134,9 @@ const velocityWithin = withGrant(({ policy, velocity, nowMs }, grant, findings) 
 const runWithin = withGrant(({ policy, run, request, nowMs, caller }, grant, findings) => {
   const limits = policy?.limits?.run;
   if (limits === undefined) return undefined;
-  const charged = chargeRun(limits, run ?? NEW_RUN, { tenant: caller.tenant, agent: runOwner(grant, findings.delegations), runId: request.run_id, nowMs, amounts: findings.amounts });
+  // Limits without the state they are judged on: closed, here as above.
+  if (run === undefined) return refuse('RUN_LIMIT_EXCEEDED');
+  const charged = chargeRun(limits, run, { tenant: caller.tenant, agent: runOwner(grant, findings.delegations), runId: request.run_id, nowMs, amounts: findings.amounts });
   if (typeof charged === 'string') {
     findings.refusedBy = charged;
     return refuse('RUN_LIMIT_EXCEEDED');
@@ -141,7 +146,6 @@ const runWithin = withGrant(({ policy, run, request, nowMs, caller }, grant, fin
 });
 /** A child works in its parent's run: one limit for all of them. */
 const runOwner = (grant: Grant, chain: DelegationChain | undefined): string => chain?.at(-1)?.fromAgent ?? grant.agent_identity;
-const NEW_RUN = { startedAtMs: undefined, budgets: [] };
 
 const budgetsKnown: Check = ({ budgets }, { amounts }) => unless(everyUnitHasBudget(amounts, budgets), 'BUDGET_UNKNOWN');
 

@@ -38,13 +38,13 @@ export interface ReserveQuestion {
   readonly budgets: readonly Budget[];
   readonly fenceEpoch: number;
   readonly limits: ReservationLimits;
-  /** The run, where the policy in force limits runs; absent: this is its first claim. */
+  /** The run; needed where the policy in force limits runs, else every claim is refused. Before the first claim: `{ startedAtMs: undefined, budgets: [] }`. */
   readonly run?: RunNow;
   /** The delegation the request names and those above it, locked; absent or incomplete: GRANT_UNKNOWN. */
   readonly delegations?: readonly Delegation[];
   /** Circuits of the tenant that are not closed; half-open ones locked. */
   readonly circuits?: readonly ActiveCircuit[];
-  /** Rows of `velocityKeysOf`, locked. */
+  /** Rows of `velocityKeysOf`, locked; needed where a velocity rule counts the claim, else it is refused. */
   readonly velocity?: readonly VelocityCounter[];
 }
 

@@ -7,7 +7,7 @@ import { aQuestion, NOW } from './reserve-question.fixture.js';
 import { runBudgetIdOf, runScopePath } from './run-limits.js';
 import type { RunNow } from './run-limits.js';
 
-const limited = (run: RunLimits, changes: Partial<ReserveQuestion> = {}): ReserveQuestion => aQuestion({ policy: { version: 3, hash: `sha256:${'d'.repeat(64)}`, opinionOn: () => ({ verdict: 'DENY' }), limits: { run } }, ...changes });
+const limited = (run: RunLimits, changes: Partial<ReserveQuestion> = {}): ReserveQuestion => aQuestion({ policy: { version: 3, hash: `sha256:${'d'.repeat(64)}`, opinionOn: () => ({ verdict: 'DENY' }), limits: { run } }, run: { startedAtMs: undefined, budgets: [] }, ...changes });
 const limitOf = (decision: ReserveDecision): string => (decision.held ? 'held' : `${decision.code} ${decision.data.refused_by}`);
 const runAfter = (decision: ReserveDecision): RunNow => {
   if (!decision.held) throw new Error(decision.code);
@@ -36,6 +36,10 @@ describe('limits on a run', () => {
       });
       expect(seen).toEqual(['held', 'held', `RUN_LIMIT_EXCEEDED ${name}`]);
     }
+  });
+  test('invariant 27: limits without the state they are judged on refuse', () => {
+    const { run: _, ...unloaded } = limited({ max_steps: 25 });
+    expect(limitOf(decideReserve(unloaded))).toBe('RUN_LIMIT_EXCEEDED undefined');
   });
   test('max_seconds counts from the first claim', () => {
     const at = (nowMs: number) => limitOf(decideReserve(limited({ max_seconds: 60 }, { nowMs, run: { startedAtMs: NOW, budgets: [] } })));

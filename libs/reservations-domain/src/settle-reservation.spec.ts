@@ -8,9 +8,9 @@ import type { Budget } from './budget.js';
 import { decideReserve } from './decide-reserve.js';
 import { DEFAULT_LIMITS } from './limits.js';
 import { evolveReservation, initialReservation } from './reservation.js';
-import type { Reservation, ReservationEvent } from './reservation.js';
+import type { LedgerEvent, Reservation, ReservationEvent } from './reservation.js';
 import { aBudget, aGrant, aQuestion, aRequest, id, NOW } from './reserve-question.fixture.js';
-import { decideSettlement } from './settle-reservation.js';
+import { settle } from './settle-reservation.js';
 import type { SettleCommand, SettleMetadata } from './settle-reservation.js';
 
 const heldWith = (mode: 'self' | 'managed' = 'self', onSilence: 'unknown' | 'expire' = 'unknown') => {
@@ -58,7 +58,7 @@ const EXPIRES = NOW + 60_000;
 const AFTER_GRACE = EXPIRES + DEFAULT_LIMITS.graceMs;
 
 describe('a reservation', () => {
-  const reservation = specFor<Reservation, SettleCommand, ReservationEvent, Code>({ decide: decideSettlement, evolve: evolveReservation, initialState: initialReservation });
+  const reservation = specFor<Reservation, SettleCommand, ReservationEvent | LedgerEvent, Code>({ decide: settle, evolve: evolveReservation, initialState: initialReservation });
 
   test('starts, and starting again adds nothing', () => {
     reservation.given(held()).when(start()).then(started());
@@ -182,7 +182,7 @@ test('invariants 7, 8: whatever happens, held + committed <= cap, and reserved =
             'late-commit': commit(actual, metadata, 'executor'),
             'late-release': release(metadata, 'executor'),
           }[kind] as SettleCommand;
-          const outcome = decideSettlement(command, state);
+          const outcome = settle(command, state);
           if (isRefusal(outcome)) continue;
           for (const event of outcome) {
             const [moved] = 'moves' in event.data ? event.data.moves : [];

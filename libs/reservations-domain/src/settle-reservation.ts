@@ -1,11 +1,11 @@
 import type { BudgetMove, Code, commitComparison, Shape, UnitAmount } from '@exequatur/contracts';
-import { AMOUNT_DIGITS, assertNever, formatAmount, isRefusal, parseAmount, refuse, toInstant } from '@exequatur/kernel';
+import { AMOUNT_DIGITS, assertNever, formatAmount, parseAmount, refuse, toInstant } from '@exequatur/kernel';
 import type { Refusal } from '@exequatur/kernel';
 import { settleMoveOf, settleOn } from './budget.js';
 import type { Budget, Hold } from './budget.js';
 import { budgetOf, commitUsage } from './commit-usage.js';
 import type { ReservationLimits } from './limits.js';
-import { isEnd, isLedgerEvent } from './reservation.js';
+import { isEnd } from './reservation.js';
 import type { Claim, LedgerEvent, Reservation, ReservationEvent, ReservationStatus } from './reservation.js';
 import { softLimitReached } from './soft-limit.js';
 
@@ -46,18 +46,11 @@ type Live = { readonly status: ReservationStatus } & Claim;
  * - RESERVATION_EXPIRED: an agent reports after expires_at + grace, or anyone extends after expires_at.
  * - CONFLICT: a person reconciles what is not unknown, or says "not executed" while the action may still be running.
  * - EXECUTE_BY_PASSED, FROZEN: start, by an agent. FROZEN: extend. COMMIT_EXCEEDS_RESERVED: more than held of a unit.
- */
-export const decideSettlement = (command: SettleCommand, state: Reservation): readonly ReservationEvent[] | Refusal<Code> => {
-  const decided = settle(command, state);
-  if (isRefusal(decided)) return decided;
-  if (decided.some(isLedgerEvent)) throw new Error('budgets with overage policies or soft limits are settled with settle()');
-  return decided as readonly ReservationEvent[];
-};
-
-/**
- * The same with what budgets have to say: OverageAuthorised stands before the commit it allows, BudgetSoftLimitReached behind.
- * Each decision is made on the budgets as the one before it left them, so an overdraft is shared exactly, whoever comes together.
  * - OVERDRAFT_LIMIT_EXCEEDED: more used than held, and a budget's overdraft does not cover it.
+ *
+ * With the reservation's own events stands what budgets have to say: OverageAuthorised before the commit it allows,
+ * BudgetSoftLimitReached behind. Each decision is made on the budgets as the one before it left them, so an overdraft is
+ * shared exactly, whoever comes together.
  */
 export const settle = (command: SettleCommand, state: Reservation): readonly (ReservationEvent | LedgerEvent)[] | Refusal<Code> => {
   if (state.status === 'None' || state.status === 'Refused') return refuse('NOT_FOUND');

@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import type { VelocityRule } from '@exequatur/contracts';
 import fc from 'fast-check';
 import { matchesPattern } from './name-pattern.js';
-import { NOW } from './reserve-question.fixture.js';
+import { decideReserve } from './decide-reserve.js';
+import { aQuestion, NOW } from './reserve-question.fixture.js';
 import { countVelocity, isVelocityExceeded, SLICES, velocityKeysOf } from './velocity.js';
 import type { VelocityCounter, VelocitySubject } from './velocity.js';
 
@@ -83,6 +84,15 @@ describe('velocity', () => {
       }),
       { numRuns: 200 },
     );
+  });
+  test('invariant 27: rules without their rows refuse what they count; with them the claim says which rule and how long', () => {
+    const under = (kinds: readonly string[], velocity?: readonly VelocityCounter[]) =>
+      decideReserve(aQuestion({ ...(velocity === undefined ? {} : { velocity }), policy: { version: 3, hash: `sha256:${'d'.repeat(64)}`, opinionOn: () => ({ verdict: 'DENY' }), limits: { velocity: [rule({ kinds, max_count: 1 })] } } }));
+    expect(under(['message.*'])).toMatchObject({ held: false, code: 'VELOCITY_EXCEEDED' });
+    expect(under(['payment.*'])).toMatchObject({ held: true });
+    const first = under(['message.*'], []);
+    expect(first).toMatchObject({ held: true, velocity: [{ ruleId: 'mails', subject: '["mailer-agent"]', count: 1 }] });
+    expect(under(['message.*'], first.held ? first.velocity : [])).toMatchObject({ held: false, code: 'VELOCITY_EXCEEDED', retryAfterMs: HOUR + HOUR / SLICES, data: { refused_by: 'mails', retry_after_ms: HOUR + HOUR / SLICES } });
   });
   test('patterns: a star is any run of characters', () => {
     expect([matchesPattern('a.*.c', 'a.b.b.c'), matchesPattern('*', ''), matchesPattern('a*', 'ba'), matchesPattern('a', 'ab'), matchesPattern('*a*a', 'aa'), matchesPattern('**b', 'ab')]).toEqual([true, true, false, false, true, true]);
