@@ -79,6 +79,11 @@ describe('reconcile', () => {
   test('executed, at any time', () => execution.given(requested, started, unknown).when(reconcile('executed', executeBy)).then(reconciled('executed')));
   test('not executed, once nothing can still be running', () => execution.given(requested, started, unknown).when(reconcile('not_executed', from)).then(reconciled('not_executed')));
   test('not executed, one millisecond before', () => execution.given(requested, started, unknown).when(reconcile('not_executed', from - 1)).thenRefused('CONFLICT'));
+  test('invariant 6: the tool’s own word is believed no earlier', () => {
+    const byTool = { by: { kind: 'tool_query' } } as const;
+    execution.given(requested, started, unknown).when(reconcile('not_executed', from - 1, byTool)).thenRefused('CONFLICT');
+    execution.given(requested, started, unknown).when(reconcile('not_executed', from, byTool)).then({ type: 'ExecutionReconciled', data: { ...claimed, result: 'not_executed', by: 'tool_query' }, sealed: { evidence: 'seen' } });
+  });
   test('says when it can be said', () => {
     const state = [requested, started, unknown].reduce(evolve, initialState());
     const refusal = decide(reconcile('not_executed', executeBy), state);

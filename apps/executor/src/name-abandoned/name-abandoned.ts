@@ -6,7 +6,7 @@ import { EXECUTOR } from '../acting.js';
 import { ExecutionRecords, executionStream } from '../execution-stream/execution-records.js';
 import { LIMITS } from '../limits.js';
 
-const LAPSED = `SELECT tenant, execution_id FROM execution WHERE status = 'started' AND lease_until <= clock_timestamp() ORDER BY lease_until LIMIT $1`;
+const LAPSED = `SELECT tenant, execution_id FROM execution WHERE status = 'started' AND lease_until <= clock_timestamp() AND NOT execution_id = ANY ($2::uuid[]) ORDER BY lease_until LIMIT $1`;
 const STILL_LAPSED = `SELECT FROM execution WHERE tenant = $1 AND execution_id = $2 AND status = 'started' AND lease_until <= clock_timestamp() FOR UPDATE`;
 
 /**
@@ -22,8 +22,9 @@ export class NameAbandoned {
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
-  async nameAll(): Promise<void> {
-    const { rows } = await this.database.query<{ tenant: string; execution_id: string }>(LAPSED, [LIMITS.abandonedBatch]);
+  /** @param own what this instance works on: after a pause of its own its leases may have lapsed too */
+  async nameAll(own: readonly string[]): Promise<void> {
+    const { rows } = await this.database.query<{ tenant: string; execution_id: string }>(LAPSED, [LIMITS.abandonedBatch, own]);
     for (const { tenant, execution_id } of rows) await this.name(tenant, execution_id);
   }
 

@@ -135,6 +135,11 @@ export class ExecutionLeases {
     }
   }
 
+  /** What this instance works on now, whether or not its lease has lapsed meanwhile. */
+  heldIds(): readonly string[] {
+    return [...this.held.keys()];
+  }
+
   isHeld(lease: Lease): boolean {
     return this.clock.monotonic() < lease.heldUntil;
   }

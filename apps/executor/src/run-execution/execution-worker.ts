@@ -31,9 +31,8 @@ export class ExecutionWorker implements OnApplicationBootstrap, BeforeApplicatio
     @Inject(LOGGER) private readonly log: Logger,
   ) {
     const heartbeat = this.repeated('heartbeat', this.config.EXECUTOR_LEASE_MS / LIMITS.heartbeatsPerLease, async () => {
-      // First: after a pause of this process its own calls are not to be taken for abandoned.
       await this.leases.heartbeat();
-      await this.abandoned.nameAll();
+      await this.abandoned.nameAll(this.leases.heldIds());
     });
     // A loop of its own: a tool that answers slowly keeps no execution waiting.
     const questions = this.repeated('questions', LIMITS.pollMs, async () => {

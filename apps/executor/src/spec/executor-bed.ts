@@ -5,7 +5,7 @@ import { ActionAllowed, AgentKeyIssued, AgentRegistered, ALL_TOPICS, ApprovalGra
 import type { Grant, SealedContent, ServiceName } from '@exequatur/contracts';
 import type { Actor } from '@exequatur/event-store';
 import { canonicalBytes, derivedId, fromInstant, newId, newSalt, saltedHash, sha256Text, toInstant } from '@exequatur/kernel';
-import type { JsonValue } from '@exequatur/kernel';
+import type { JsonObject, JsonValue } from '@exequatur/kernel';
 import { postgresTransport } from '@exequatur/messaging';
 import { parsePolicy, policyHash, policyText, registeredKinds } from '@exequatur/policy-domain';
 import { reservationsService } from '@exequatur/reservations';
@@ -31,7 +31,7 @@ const KIND = 'mail.send';
 /** Short, so that specs about dead workers need not wait long. */
 export const LEASE_MS = 3_000;
 
-const POLICY: JsonValue = { version: 1, classes: { mail: { kinds: [KIND], default: 'allow', on_silence: 'unknown' } } };
+export const POLICY: JsonObject = { version: 1, classes: { mail: { kinds: [KIND], default: 'allow', on_silence: 'unknown' } } };
 
 export interface Reply {
   readonly status: number;
@@ -49,7 +49,7 @@ export interface LoggedEvent {
 /** Policy as a signed neighbour, the real reservations behind a wire that can be cut, and executors as told. */
 export class ExecutorBed {
   reservationsOrigin = '';
-  private policyHash = '';
+  private madeUnder = { policy_hash: '', policy_version: 1 };
   private stops: (() => Promise<unknown>)[] = [];
 
   private constructor(
@@ -139,14 +139,19 @@ export class ExecutorBed {
       );
     }
     await policy.publish({ tenant: TENANT, aggregate: 'person', id: 'olga' }, { definition: PersonLinked, data: { person: 'olga', subject: 'dev#olga', roles: ['operator'], token_hash: sha(OPERATOR_TOKEN) }, actor });
-    const parsed = parsePolicy(POLICY);
-    if (!parsed.ok) throw new Error(JSON.stringify(parsed.findings));
-    this.policyHash = policyHash(parsed.policy);
-    const published = { policy_hash: this.policyHash, policy_version: 1, source: JSON.stringify(POLICY), canonical: policyText(parsed.policy), registered_kinds: registeredKinds(parsed.policy), reason: 'spec' };
-    await policy.publish({ tenant: TENANT, aggregate: 'policy', id: 'policy' }, { definition: PolicyPublished, data: published, actor: { type: 'person', id: 'pia' } });
-    await this.until('the policy is in force', async () => ((await this.admin.query('SELECT FROM reservations.policy_in_force WHERE tenant = $1', [TENANT])).rowCount ?? 0) > 0);
+    await this.publishPolicy(1, POLICY);
     const budget = await this.post(this.reservationsOrigin, '/v1/budgets', { tenant: TENANT, scope_path: `tenant:${TENANT}`, unit: 'RISK_POINTS', cap: '1000000' }, this.secrets.adminToken);
     if (budget.status !== 201) throw new Error(budget.text);
+  }
+
+  /** Resolves when it is in force; grants from then on are made under it. */
+  async publishPolicy(version: number, policy: JsonValue): Promise<void> {
+    const parsed = parsePolicy(policy);
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.findings));
+    const published = { policy_hash: policyHash(parsed.policy), policy_version: version, source: JSON.stringify(policy), canonical: policyText(parsed.policy), registered_kinds: registeredKinds(parsed.policy), reason: 'spec' };
+    await this.policy.publish({ tenant: TENANT, aggregate: 'policy', id: 'policy' }, { definition: PolicyPublished, data: published, actor: { type: 'person', id: 'pia' } });
+    await this.until('the policy is in force', async () => (await this.admin.query('SELECT FROM reservations.policy_in_force WHERE tenant = $1 AND policy_version = $2', [TENANT, version])).rowCount === 1);
+    this.madeUnder = { policy_hash: published.policy_hash, policy_version: version };
   }
 
   /**
@@ -175,15 +180,15 @@ export class ExecutorBed {
     return {
       grant_id: actionId, source: 'allowance', action_id: actionId, tenant: TENANT, scope_path: SCOPE, agent_identity: 'mailer', run_id: 'run-1', action_kind: KIND, on_silence: 'unknown', tool,
       arguments_hash: hash, granted_arguments_hash: hash, binding: 'exact', execution_mode: mode, not_before: toInstant(Date.now() - 1_000), expires_at: toInstant(Date.now() + 600_000), max_uses: 1, risk_points: 1,
-      amounts: [], caps: {}, approvers: [], policy_hash: this.policyHash, policy_version: 1, rule_id: 'class:mail',
+      amounts: [], caps: {}, approvers: [], ...this.madeUnder, rule_id: 'class:mail',
       facts: { tenant: TENANT, scope_path: SCOPE, agent: 'mailer', run_id: 'run-1', action_kind: KIND, tool, risk_tags: [], risk_points: 1, amounts: [], has_evidence: false, has_reversal: false, execution_mode: mode },
       ...changes,
     };
   }
 
   private publishAllowance(claims: Grant, jws: string, id: string, sealed: SealedContent): Promise<void> {
-    const { action_id, grant_id, expires_at, policy_hash } = claims;
-    const data = { action_id, policy_hash, policy_version: 1, rule_id: 'class:mail', reason: 'spec', tier: 'AUTO', sampled: false, grant_id, grant: jws, expires_at } as const;
+    const { action_id, grant_id, expires_at, policy_hash, policy_version } = claims;
+    const data = { action_id, policy_hash, policy_version, rule_id: 'class:mail', reason: 'spec', tier: 'AUTO', sampled: false, grant_id, grant: jws, expires_at } as const;
     return this.policy.publish({ tenant: TENANT, aggregate: 'action', id: action_id }, { definition: ActionAllowed, id, data, sealed, correlationId: action_id, actor: { type: 'service', id: 'policy' } });
   }
 

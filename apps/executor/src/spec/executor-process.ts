@@ -21,7 +21,7 @@ export class ExecutorProcess {
     throw new Error(`the executor did not start: ${this.output}`);
   }
 
-  signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void {
+  signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM' | 'SIGUSR2'): void {
     this.child.kill(signal);
   }
 
