@@ -40,6 +40,14 @@ describe('budget', () => {
     expect(paid[0]?.data).toMatchObject({ cap: '19', committed: '17' });
     expect(paid.reduce(evolveBudget, owing)).toEqual({ status: 'Defined', budgetId: id(1), scopePath: 'tenant:acme', unit: 'RISK_POINTS', cap: 19n, held: 0n, committed: 17n, entryNo: 2 });
   });
+  test('adjusting to the same cap pays debt from room that has come free, and ends over limit', () => {
+    const owing = { ...evolveBudget(initialBudget(), defined), committed: 4n, debt: 7n, overLimit: true } as ReturnType<typeof initialBudget>;
+    const paid = decideBudget(adjust(10n), owing) as readonly BudgetEvent[];
+    expect(paid).toMatchObject([{ data: { cap: '10', committed: '10', debt: '1' } }]);
+    const after = paid.reduce(evolveBudget, owing);
+    expect(after).not.toHaveProperty('overLimit');
+    expect(decideBudget(adjust(10n), after)).toEqual([]);
+  });
   test('terms: window, soft limit, overage and overdraft are defined, kept and changed', () => {
     const terms = { window: 'day' as const, softLimit: 8n, overagePolicy: 'allow_with_overdraft' as const, overdraftLimit: 5n };
     const definedWith: BudgetEvent = { type: 'BudgetDefined', data: { ...defined.data as Extract<BudgetEvent, { type: 'BudgetDefined' }>['data'], window: 'day', window_start: '2026-01-31T00:00:00.000Z', soft_limit: '8', overage_policy: 'allow_with_overdraft', overdraft_limit: '5' } };

@@ -92,7 +92,9 @@ const adjust = (state: Budget, data: Extract<BudgetCommand, { type: 'AdjustBudge
   const overagePolicy = data.overagePolicy ?? state.overagePolicy;
   const overdraftLimit = data.overdraftLimit ?? state.overdraftLimit;
   const same = data.cap === state.cap && (softLimit ?? undefined) === state.softLimit && overagePolicy === state.overagePolicy && overdraftLimit === state.overdraftLimit;
-  if (same && state.overLimit !== true) return [];
+  // The same terms again still let a person have debt paid from room that has come free, and end `over limit`.
+  const settlesDebt = (state.debt ?? 0n) > 0n && state.cap > state.held + state.committed;
+  if (same && state.overLimit !== true && !settlesDebt) return [];
   const terms = { ...(softLimit === undefined ? {} : { softLimit }), ...(overagePolicy === undefined ? {} : { overagePolicy }), ...(overdraftLimit === undefined ? {} : { overdraftLimit }) };
   const refusal = outOfBounds(data.cap, softLimit);
   return refusal ?? changeCap(state, data.cap, { reason: data.reason }, terms);

@@ -142,10 +142,11 @@ const overage = (reservation: ModelReservation, budgets: readonly ModelBudget[],
 /** The refusing code, or nothing. `cap` is the new one; a new window begins before it is judged. */
 export const modelCap = (budget: ModelBudget, cap: bigint, nowMs: number, isAdjustment: boolean): 'CONFLICT' | undefined => {
   if (budget.closed) return 'CONFLICT';
-  if (isAdjustment && cap === budget.cap && !lookOver(budget, nowMs)) return undefined;
   const { window, pays } = look(budget, 0n, nowMs);
   const moves = window !== budget.current;
   const used = moves ? pays : heldIn(budget, window) + spentIn(budget, window);
+  const owesWithRoom = budget.debt - pays > 0n && budget.cap > used;
+  if (isAdjustment && cap === budget.cap && !lookOver(budget, nowMs) && !owesWithRoom) return undefined;
   if (cap < used) return 'CONFLICT';
   if (moves) {
     budget.caps.set(budget.current, budget.cap);
