@@ -11,4 +11,5 @@ WORKDIR /app
 COPY --from=build --chown=root:root /app /app
 RUN mkdir /secrets && chown node:node /secrets
 USER node
+ENV NODE_OPTIONS=--max-semi-space-size=32
 ENTRYPOINT ["node", "tools/entry.mjs"]

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { defineBudget, grantsOn, ledger, lifecycleLoop } from './authority.js';
+import { budgetLoop, defineBudget, grantsOn, ledger, lifecycleLoop } from './authority.js';
 import { startAuthorityServer } from './authority-server.js';
 import type { AuthorityServer } from './authority-server.js';
 import { seedBench } from './bench-tenant.js';
@@ -25,7 +25,7 @@ const wireOf = (server: AuthorityServer, connections: number): Wire => {
   const reservations = server.urls.reservations.map((url) => wireTo(url, connections));
   let turn = 0;
   return {
-    post: (path, body, credential, key) => (/^\/v1\/(reservations|budgets)/.test(path) ? (reservations[(turn += 1) % reservations.length] as Wire) : policy).post(path, body, credential, key),
+    post: (path, body, credential, key) => (/^\/(cycles|v1\/(reservations|budgets))/.test(path) ? (reservations[(turn += 1) % reservations.length] as Wire) : policy).post(path, body, credential, key),
     close: async () => {
       for (const wire of [policy, ...reservations]) await wire.close();
     },
@@ -46,7 +46,7 @@ export const authorityBench = async (options: { readonly clients: readonly numbe
       const empty = await emptyHandler(clients, { warmUpMs: 500, measureMs: 2_000 });
       const before = { server: cpuSeconds(server.pids.reservations), postgres: cpuSeconds(backendsOf(server.pids.postgres)), client: process.cpuUsage() };
       const started = performance.now();
-      const measured: Rounds = await lifecycleLoop(setting, clients, options.window, hot);
+      const measured: Rounds = process.env['BENCH_CYCLES'] === '1' ? await budgetLoop(setting, clients, options.window, ['hot']) : await lifecycleLoop(setting, clients, options.window, hot);
       const used = process.cpuUsage(before.client);
       const all = measured.count * ((performance.now() - started) / options.window.measureMs);
       const per = (seconds: number): string => ((seconds * 1_000) / all).toFixed(3);

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { ServiceName } from '@exequatur/contracts';
 import { startEmbeddedPostgres } from '@exequatur/local-servers';
 import { bootstrapDatabase } from '@exequatur/service-kit';
-import { createDatabase, DATABASE, databaseUrlOf, environmentOf, everyService, secretsOf } from '@exequatur/standalone';
+import { createDatabase, DATABASE, databaseUrlOf, environmentOf, everyService, NODE_OPTIONS, secretsOf } from '@exequatur/standalone';
 
 /** Instances of reservations on one PostgreSQL (fsync and synchronous_commit on), and policy for as long as grants are made. */
 export interface AuthorityServer {
@@ -41,7 +41,7 @@ export const startAuthorityServer = async (instances: number): Promise<Authority
   const start = async (service: ServiceName): Promise<{ url: string; child: ChildProcess }> => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const environment = environmentOf(service, { secrets, database: place, transport: { kind: 'postgres' }, logLevel: 'error', host: '127.0.0.1', urls: everyService(() => url) });
-    const child = spawn(process.execPath, [...(process.env['BENCH_NODE_FLAGS']?.split(' ') ?? []), fileURLToPath(new URL(`../../../apps/${FOLDER[service]}/dist/main.js`, import.meta.url))], { env: { PATH: process.env['PATH'], ...environment, REQUESTS_PER_SECOND: '1000000' }, stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(process.execPath, [fileURLToPath(new URL(`../../../apps/${FOLDER[service]}/dist/main.js`, import.meta.url))], { env: { PATH: process.env['PATH'], NODE_OPTIONS: `${NODE_OPTIONS} ${process.env['EXEQUATUR_BENCH_NODE_OPTIONS'] ?? ''}`, ...environment, REQUESTS_PER_SECOND: '1000000' }, stdio: ['ignore', 'ignore', 'inherit'] });
     await untilReady(url, child);
     return { url, child };
   };

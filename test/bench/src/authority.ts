@@ -58,6 +58,21 @@ export const lifecycle = async (setting: BenchTenant, grant: Grant, reserved: ()
   await setting.wire.post(`/v1/reservations/${reservation_id}/commit`, { actual: [{ unit: 'RISK_POINTS', amount: '1' }] }, setting.agentKey, key());
 };
 
+/** The same over the Cycles surface: a hold on budget only, as other budget authorities know it. */
+export const budgetLifecycle = async (setting: BenchTenant, app: string, reserved: () => void): Promise<void> => {
+  const amount = { unit: 'RISK_POINTS', amount: 1 };
+  const first = key();
+  const { reservation_id } = await setting.wire.post<{ reservation_id: string }>('/cycles/v1/reservations', { idempotency_key: first, subject: { tenant: setting.tenant, app }, action: { kind: 'bench.step', name: 'bench' }, estimate: amount }, setting.agentKey, first);
+  reserved();
+  const second = key();
+  await setting.wire.post(`/cycles/v1/reservations/${reservation_id}/commit`, { idempotency_key: second, actual: amount }, setting.agentKey, second);
+};
+
+export const budgetLoop = (setting: BenchTenant, clients: number, window: Window, apps: readonly string[]): Promise<Rounds> => {
+  let turn = 0;
+  return closedLoop(clients, window, (_, mark) => budgetLifecycle(setting, apps[(turn += 1) % apps.length] ?? 'hot', mark));
+};
+
 export const proposeLoop = (setting: BenchTenant, clients: number, window: Window): Promise<Measured> =>
   closedLoop(clients, window, async (client) => {
     await propose(setting, `tenant:${setting.tenant}/app:propose`, `run-${client}`);
