@@ -48,6 +48,15 @@ const LIST = `${SELECT}
     SELECT FROM event e WHERE e.tenant = r.tenant AND e.aggregate = 'reservation' AND e.subject = r.reservation_id::text AND e.type = ANY ($12::text[])
       AND ($10::timestamptz IS NULL OR e.recorded_at >= $10) AND ($11::timestamptz IS NULL OR e.recorded_at <= $11)))`;
 
+/** Ids are UUID v7, so they bound time: what looks for a key need not read what is older than keys are kept for, and an hour. */
+const KEYS_ARE_FOUND_MS = 25 * 60 * 60 * 1_000;
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+const firstIdOf = (ms: number): string => {
+  const time = ms.toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
+};
+
 const ENDS = [ReservationCommitted.type, ReservationReleased.type];
 const END = "SELECT subject, bytes FROM event WHERE tenant = $1 AND aggregate = 'reservation' AND subject = ANY ($2::text[]) AND type = ANY ($3::text[])";
 
@@ -75,11 +84,12 @@ export class CyclesReservationViewHttp {
     const { tenant, agent } = visibleTo(principal);
     const size = pageSize(query.limit);
     const oldestFirst = query.sort_by !== undefined && query.sort_dir === 'asc';
-    const after = query.cursor === undefined ? null : shaped(uuid(), decodeCursor(query.cursor));
+    const after = query.cursor === undefined ? (oldestFirst ? FIRST_ID : LAST_ID) : shaped(uuid(), decodeCursor(query.cursor));
+    const since = query.idempotency_key === undefined ? FIRST_ID : firstIdOf(Date.now() - KEYS_ARE_FOUND_MS);
     const values = [tenant, agent, placeOf(query, tenant), query.status ?? null, query.idempotency_key ?? null, ...windowOf(query, 'from', 'to'), ...windowOf(query, 'expires_from', 'expires_to'), ...windowOf(query, 'finalized_from', 'finalized_to'), ENDS];
     const { rows } = await this.database.query<CyclesRow>(
-      `${LIST} AND ($13::uuid IS NULL OR r.reservation_id ${oldestFirst ? '>' : '<'} $13) ORDER BY r.reservation_id ${oldestFirst ? 'ASC' : 'DESC'} LIMIT $14`,
-      [...values, after, size + 1],
+      `${LIST} AND r.reservation_id ${oldestFirst ? '>' : '<'} $13 AND r.reservation_id >= $14 ORDER BY r.reservation_id ${oldestFirst ? 'ASC' : 'DESC'} LIMIT $15`,
+      [...values, after, since, size + 1],
     );
     const shown = rows.slice(0, size);
     const ends = await this.ends(tenant, shown);

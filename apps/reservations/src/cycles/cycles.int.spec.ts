@@ -126,6 +126,30 @@ describe('the Cycles surface', () => {
       expect(await settle(id, 'commit', { idempotency_key: body['idempotency_key'], actual: { unit: UNIT, amount: 1 } })).toMatchObject({ status: 200 });
     });
 
+    test('invariant 21: lost-response matrix: each write answered twice is done once, and says the same', async () => {
+      const id = idOf(await create(asked(10)));
+      const other = idOf(await create(asked(10)));
+      const { estimate, ...rest } = asked(10);
+      const fresh = (body: object = {}): object => ({ idempotency_key: newId(), ...body });
+      const matrix: readonly (readonly [string, (body: object) => Promise<Answered>, object])[] = [
+        ['create', (body) => create(body), asked(10)],
+        ['extend', (body) => settle(id, 'extend', body), fresh({ extend_by_ms: 5_000 })],
+        ['commit', (body) => settle(id, 'commit', body), fresh({ actual: { unit: UNIT, amount: 10 } })],
+        ['release', (body) => settle(other, 'release', body), fresh()],
+        ['decide', (body) => ask('POST', '/v1/decide', '/v1/decide', body), asked(10)],
+        ['event', (body) => ask('POST', '/v1/events', '/v1/events', body), { ...rest, actual: estimate }],
+      ];
+      for (const [what, send, body] of matrix) {
+        const first = await send(body);
+        const after = [await figures(), await here.count("SELECT FROM event WHERE aggregate = 'reservation'")];
+        // The reply got lost: the client sends the same bytes again.
+        const again = await send(body);
+        const withoutLead = ({ bytes }: Answered): string => bytes.replace(/,"remaining_ttl_ms":\d+}$/, '}');
+        expect([what, withoutLead(again)]).toEqual([what, withoutLead(first)]);
+        expect([what, await figures(), await here.count("SELECT FROM event WHERE aggregate = 'reservation'")]).toEqual([what, ...after]);
+      }
+    });
+
     test('header and body must name the same key', async () => {
       const body = asked(1);
       expect(await create(body, undefined, { 'x-idempotency-key': 'another' })).toMatchObject({ status: 400, body: { error: 'INVALID_REQUEST' } });
