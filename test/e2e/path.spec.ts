@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generateSigningKey } from '@exequatur/audit-chain';
+import type { TrustedKeys } from '@exequatur/audit-chain';
+import { verifyReceipt } from '@exequatur/audit-verify';
 import { startHttpTool } from '@exequatur/local-servers';
 import { ActionDenied, ApprovalPending, ExequaturClient, governed, NoEffect, OutcomeUnknown, resumeGoverned } from '@exequatur/sdk';
 import type { ActionView, GovernedOptions, Proposed, Reserved } from '@exequatur/sdk';
@@ -55,7 +59,14 @@ describe('the whole path', () => {
     grant: granted.grant, execution_mode: 'self', scope_path: scope, run_id: proposal['run_id'], action_kind: proposal['action_kind'], tool: proposal['tool'],
     ...(granted.target_hash === undefined ? {} : { target_hash: granted.target_hash }), arguments_hash: granted.granted_arguments_hash ?? granted.arguments_hash, ...(proposal['environment'] === undefined ? {} : { environment: proposal['environment'] }),
   });
-  const receiptWith = (actionId: string, outcome: string): Promise<Answer> => until(() => ask(auditor, `GET /v1/receipts/${actionId}`), ({ body }) => body['outcome'] === outcome && JSON.stringify(body).includes('"proof"') && !JSON.stringify(body).includes('"pending":true'), `a receipt that says ${outcome}, with its proofs`);
+  /** Every end has one, and each verifies alone. */
+  const receiptWith = async (actionId: string, outcome: string): Promise<Answer> => {
+    const answer = await until(() => ask(auditor, `GET /v1/receipts/${actionId}`), ({ body }) => body['outcome'] === outcome && JSON.stringify(body).includes('"proof"') && !JSON.stringify(body).includes('"pending":true'), `a receipt that says ${outcome}, with its proofs`);
+    const trustedKeys = JSON.parse(readFileSync(join(standalone.dataDir, 'secrets', 'trusted-keys.json'), 'utf8')) as TrustedKeys;
+    const { result, violations } = verifyReceipt(answer.bytes, { trustedKeys });
+    expect({ outcome, result, violations }).toEqual({ outcome, result: 'valid', violations: [] });
+    return answer;
+  };
 
   test('approved, reserved, started, committed: executed; the receipt has a proof for every event', async () => {
     const proposal = mail();

@@ -18,6 +18,11 @@ export interface Surroundings {
 export const databaseUrlOf = (service: ServiceName, secrets: Pick<Secrets, 'databasePasswords'>, database: Surroundings['database']): string =>
   `postgres://${roleOf(service)}:${encodeURIComponent(secrets.databasePasswords[service])}@${database.host}:${database.port}/${database.name}`;
 
+/** Settings of audit that have no default of ours: outside witnesses, and a directory for static files. */
+const PASSED_ON = ['EXEQUATUR_WITNESSES', 'EXEQUATUR_WITNESSES_FILE', 'EXEQUATUR_TILES_DIR'];
+const passedOn = (): Record<string, string> =>
+  Object.fromEntries(PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+
 /** The environment of one service, exactly as it would be given to its process: see ServiceConfig for what each variable means. */
 export const environmentOf = (service: ServiceName, surroundings: Surroundings): Record<string, string> => {
   const { secrets, database, transport, urls } = surroundings;
@@ -35,6 +40,7 @@ export const environmentOf = (service: ServiceName, surroundings: Surroundings):
     LOG_LEVEL: surroundings.logLevel,
     PUBLIC_URL: urls.approvals,
     RESERVATIONS_URL: urls.reservations,
+    ...(service === 'audit' ? passedOn() : {}),
   };
 };
 

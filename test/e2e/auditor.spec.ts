@@ -1,0 +1,124 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { TrustedKeys } from '@exequatur/audit-chain';
+import { nameOfLog } from '@exequatur/witness';
+import { havePython } from '../faults/verify-in-python.js';
+import { askingAt, until } from './asking.js';
+import type { Ask } from './asking.js';
+import { freePort } from './free-port.js';
+import { startStandalone, temporaryDirectory } from './programs.js';
+import type { Program, RunningStandalone } from './programs.js';
+
+const SLOW = 180_000;
+const CANARY = 'canary-of-the-auditor-4242';
+const root = join(import.meta.dirname, '..', '..');
+
+/** docs/guides/audit.md, followed: an empty folder, an empty home, the packed verifier, an export, a receipt and the witness's key. */
+describe('the auditor’s walk', () => {
+  const [installation, outside] = [temporaryDirectory(), temporaryDirectory()];
+  const at = (name: string): string => join(outside.path, 'walk', name);
+  let standalone: RunningStandalone;
+  let witness: Program;
+  let ask: Ask;
+  let actionId: string;
+  let runs = 0;
+
+  /** As the guide writes it: from the folder, with nothing of this repository in reach. */
+  const follow = (program: string, ...argv: string[]): { code: number | null; out: string } => {
+    const { status, stdout, stderr } = spawnSync(program === 'node' ? process.execPath : program, argv, { cwd: at(''), env: { PATH: process.env['PATH'] ?? '', HOME: join(outside.path, 'home') }, encoding: 'utf8' });
+    return { code: status, out: stdout + stderr };
+  };
+  const propose = async (): Promise<string> => {
+    const proposal = { scope_path: standalone.credentials.scope_path, run_id: `run-${(runs += 1)}`, action_kind: 'message.email.send', tool: { name: 'mailer.send', version: '1.0' }, target: 'customer@example.com', arguments: { to: 'customer@example.com', subject: CANARY, text: CANARY }, environment: 'prod', reasoning: CANARY, reversal: { reason: 'A sent mail cannot be taken back.' }, execution_mode: 'self' };
+    const { status, body } = await ask<{ action_id: string; approval_id: string }>(standalone.credentials.agent, 'POST /v1/actions', proposal);
+    expect(status).toBe(201);
+    const card = await until(() => ask<{ view_hash: string }>(standalone.credentials.approver, `GET /v1/approvals/${body.approval_id}`), (answer) => answer.status === 200, 'the card');
+    expect((await ask(standalone.credentials.approver, `POST /v1/approvals/${body.approval_id}/reject`, { view_hash: card.body.view_hash, reason_code: 'too-risky', reason: CANARY, instruction: 'abort' }, { 'if-match': card.headers.get('etag') ?? '' })).status).toBe(200);
+    return body.action_id;
+  };
+  const cosignedReceipt = (id: string, query = ''): Promise<{ bytes: string }> =>
+    until(() => ask(standalone.credentials.auditor, `GET /v1/receipts/${id}${query}`), ({ bytes, body }) => body['ended'] === true && bytes.includes('witness.test/1') && !bytes.includes('"pending":true'), 'a receipt under a cosigned head');
+
+  const exported = async (): Promise<string> => {
+    const answer = await fetch(`${standalone.origin}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${standalone.credentials.auditor}`, 'content-type': 'application/json', 'idempotency-key': `export-${performance.now()}` }, body: '{}' });
+    expect(answer.status).toBe(200);
+    return answer.text();
+  };
+
+  beforeAll(async () => {
+    for (const folder of ['walk', 'home']) mkdirSync(join(outside.path, folder));
+    expect(spawnSync(process.execPath, [join(root, 'tools/pack-verifier.mjs'), at('verifier')], { encoding: 'utf8' }).status).toBe(0);
+    const { code, out } = follow('node', 'verifier/witness.mjs', 'init', '--state', 'state', '--name', 'witness.test/1');
+    expect(code).toBe(0);
+    writeFileSync(at('witness.key'), out);
+    const port = await freePort();
+    process.env['EXEQUATUR_WITNESSES'] = JSON.stringify([{ url: `http://127.0.0.1:${port}`, key: out.trim() }]);
+    process.env['EXEQUATUR_TILES_DIR'] = join(installation.path, 'tiles');
+    standalone = await startStandalone(join(installation.path, 'data'));
+    ask = askingAt(standalone.origin);
+    copyFileSync(join(standalone.dataDir, 'secrets', 'trusted-keys.json'), at('keys.json'));
+    const keys = (JSON.parse(readFileSync(at('keys.json'), 'utf8')) as TrustedKeys)['audit'] ?? [];
+    writeFileSync(at('logs.json'), JSON.stringify([{ origin: 'exequatur/acme', keys: keys.map(({ jwk }) => jwk) }]));
+    // The witness comes later than the log: until then nothing is cosigned, and nothing waits.
+    actionId = await propose();
+    const child = spawn(process.execPath, ['verifier/witness.mjs', 'serve', '--state', 'state', '--logs', 'logs.json', '--port', String(port)], { cwd: at(''), stdio: 'ignore' });
+    witness = { child, output: { stdout: '', stderr: '' }, ended: new Promise((resolve) => child.once('close', (exit, signal) => resolve({ code: exit, signal, stdout: '', stderr: '' }))) };
+    writeFileSync(at('receipt.json'), (await cosignedReceipt(actionId, '?content=true')).bytes);
+    writeFileSync(at('export.jsonl'), await exported());
+    writeFileSync(at('head.txt'), await (await fetch(`http://127.0.0.1:${port}/heads/${nameOfLog('exequatur/acme')}`)).text());
+  }, SLOW);
+  afterAll(async () => {
+    delete process.env['EXEQUATUR_WITNESSES'];
+    delete process.env['EXEQUATUR_TILES_DIR'];
+    witness.child.kill('SIGTERM');
+    await witness.ended;
+    await standalone.interrupt();
+    installation.remove();
+    outside.remove();
+  }, SLOW);
+
+  test('the whole log is valid, witnessed to its end', () => {
+    const { code, out } = follow('node', 'verifier/audit-verify.mjs', 'export.jsonl', '--trusted-keys', 'keys.json', '--witness', 'witness.key', '--tree-head', 'head.txt');
+    expect([out, code]).toEqual([expect.stringMatching(/^VALID[\s\S]*witness {6}witness\.test\/1: \d+ leaves/), 0]);
+  });
+
+  test(havePython ? 'the second verifier says the same' : 'left out: the second, independent verifier (needs python3)', () => {
+    if (!havePython) return;
+    const { code, out } = follow('python3', '-B', 'verifier/verify_export.py', '--trusted-keys', 'keys.json', '--witness', readFileSync(at('witness.key'), 'utf8').trim(), '--tree-head', 'head.txt', 'export.jsonl');
+    expect([out, code]).toEqual([expect.stringContaining('"result": "valid"'), 0]);
+  });
+
+  test('one receipt is valid alone, its card and arguments recomputed', () => {
+    const { code, out } = follow('node', 'verifier/audit-verify.mjs', 'receipt', 'receipt.json', '--trusted-keys', 'keys.json', '--witness', 'witness.key');
+    expect([out, code]).toEqual([expect.stringMatching(/^VALID[\s\S]*outcome {6}rejected/), 0]);
+    writeFileSync(at('lies.json'), readFileSync(at('receipt.json'), 'utf8').replaceAll(CANARY, 'something-else-of-note-1234'));
+    expect(follow('node', 'verifier/audit-verify.mjs', 'receipt', 'lies.json', '--trusted-keys', 'keys.json').code).toBe(1);
+  });
+
+  test('a changed export is invalid to both', () => {
+    const text = readFileSync(at('export.jsonl'), 'utf8');
+    writeFileSync(at('changed.jsonl'), text.replace(/"bytes_b64":"eyJzcGVj/, '"bytes_b64":"eyJzcGVk'));
+    expect(follow('node', 'verifier/audit-verify.mjs', 'changed.jsonl', '--trusted-keys', 'keys.json').code).toBe(1);
+    if (havePython) expect(follow('python3', '-B', 'verifier/verify_export.py', '--trusted-keys', 'keys.json', 'changed.jsonl').code).toBe(1);
+  });
+
+  test('the packed folder holds nothing of a service', () => {
+    const { out } = follow('find', 'verifier/node_modules', '-maxdepth', '2', '-mindepth', '1', '-name', '*');
+    expect(out).not.toMatch(/service-kit|event-store|messaging|audit-projector|nestjs|\/pg/);
+  });
+
+  test('invariant 29: after erasure nobody reads what was sealed, later exports and receipts hold nothing of it, and verify', async () => {
+    const id = await propose();
+    expect((await cosignedReceipt(id, '?content=true')).bytes).toContain(CANARY);
+    expect((await ask(standalone.adminToken, 'POST /v1/log/erasures', { tenant: 'acme', action_id: id, reason: 'request 1' })).status).toBe(200);
+    const after = await cosignedReceipt(id, '?content=true');
+    expect([after.bytes.includes(CANARY), after.bytes.includes('"erased":true')]).toEqual([false, true]);
+    const log = await exported();
+    const opened = log.split('\n').flatMap((line) => /"bytes_b64":"([^"]+)"/.exec(line)?.[1] ?? []).map((text) => Buffer.from(text, 'base64').toString('utf8'));
+    expect(opened.filter((event) => event.includes(CANARY))).toEqual([]);
+    writeFileSync(at('after.jsonl'), log);
+    expect(follow('node', 'verifier/audit-verify.mjs', 'after.jsonl', '--trusted-keys', 'keys.json', '--witness', 'witness.key').out).toMatch(/^VALID/);
+  }, SLOW);
+});
