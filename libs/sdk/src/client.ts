@@ -1,4 +1,5 @@
 import type { Caps, Code, Proposal, ReserveRequest, StopReason, Tool, UnitAmount, Verdict } from '@exequatur/contracts';
+import { ExequaturProblem } from './errors.js';
 import { send } from './http.js';
 import type { Call, HttpOptions } from './http.js';
 
@@ -80,6 +81,23 @@ export interface OutcomeReport {
   readonly provider_request_id?: string;
 }
 
+/** A question of a reviewer. */
+export interface Question {
+  readonly question_id: string;
+  readonly question: string;
+  readonly answered: boolean;
+}
+
+/** A run parked beside the request that holds it up. */
+export interface ParkedRun {
+  readonly approval_id: string;
+  readonly action_id: string;
+  readonly run_id: string;
+  readonly checkpoint_hash: string;
+  readonly size_bytes: number;
+  readonly stored_at: string;
+}
+
 /** What an agent can ask Exequatur. Every write takes an optional idempotencyKey; without one a fresh one is used per call. */
 export class ExequaturClient {
   readonly #http: HttpOptions;
@@ -133,9 +151,56 @@ export class ExequaturClient {
     return this.#settle(reservationId, 'extend', { by_ms: byMs }, idempotencyKey);
   }
 
+  /** What reviewers asked about a request of this agent. */
+  async questions(approvalId: string): Promise<readonly Question[]> {
+    return (await this.#send<{ readonly items: readonly Question[] }>({ method: 'GET', url: `${this.#approval(approvalId)}/questions` })).items;
+  }
+
+  /** Answers a question; the words stand in the reviewers' card as the agent's. */
+  giveInformation(approvalId: string, questionId: string, answer: string, idempotencyKey?: string): Promise<unknown> {
+    return this.#send({ method: 'POST', url: `${this.#approval(approvalId)}/give-information`, body: { question_id: questionId, answer }, ...keyed(idempotencyKey) });
+  }
+
+  /** A remark for reviewers, with its source and a score as decimal text from 0 to 1; never a vote. */
+  annotate(approvalId: string, remark: { readonly text: string; readonly source?: string; readonly score?: string }, idempotencyKey?: string): Promise<unknown> {
+    return this.#send({ method: 'POST', url: `${this.#approval(approvalId)}/annotate`, body: remark, ...keyed(idempotencyKey) });
+  }
+
+  /** Parks the run beside the request: opaque bytes up to 1 MiB, encrypted at rest. The newest counts; the same again changes nothing. */
+  park(approvalId: string, checkpoint: Uint8Array): Promise<ParkedRun> {
+    return this.#onceOpen(() => this.#send<ParkedRun>({ method: 'PUT', url: `${this.#approval(approvalId)}/checkpoint`, bytes: checkpoint }));
+  }
+
+  /** What this agent parked of a run, oldest first. */
+  async parked(runId: string): Promise<readonly ParkedRun[]> {
+    return (await this.#send<{ readonly items: readonly ParkedRun[] }>({ method: 'GET', url: `${this.#urls.approvals}/v1/approvals/parked?run=${encodeURIComponent(runId)}` })).items;
+  }
+
+  /** The parked bytes. */
+  checkpoint(approvalId: string): Promise<Uint8Array> {
+    return this.#send({ method: 'GET', url: `${this.#approval(approvalId)}/checkpoint` });
+  }
+
   /** Where a person decides about an approval. */
   approvalUrl(approvalId: string): string {
     return `${this.#urls.approvals}/approvals/${approvalId}`;
+  }
+
+  #approval(approvalId: string): string {
+    return `${this.#urls.approvals}/v1/approvals/${encodeURIComponent(approvalId)}`;
+  }
+
+  /** A proposal is answered before its request stands in the queue: until then it is not found there. */
+  async #onceOpen<T>(call: () => Promise<T>): Promise<T> {
+    const until = performance.now() + OPENS_WITHIN_MS;
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof ExequaturProblem) || error.code !== 'NOT_FOUND' || performance.now() > until) throw error;
+        await new Promise((resolve) => setTimeout(resolve, OPENS_AGAIN_MS));
+      }
+    }
   }
 
   #settle(reservationId: string, step: string, body: unknown, idempotencyKey: string | undefined): Promise<unknown> {
@@ -146,6 +211,9 @@ export class ExequaturClient {
     return send<T>(this.#http, call);
   }
 }
+
+const OPENS_WITHIN_MS = 10_000;
+const OPENS_AGAIN_MS = 100;
 
 const keyed = (idempotencyKey: string | undefined): { idempotencyKey?: string } => (idempotencyKey === undefined ? {} : { idempotencyKey });
 

@@ -16,6 +16,8 @@ export interface GovernedOptions<A> {
   /** `throw` ApprovalPending at once (default), or `wait` for people up to wait_ms */
   readonly on_pending?: 'throw' | 'wait';
   readonly wait_ms?: number;
+  /** the run's state, parked before ApprovalPending is thrown; `resumeRun` gives it back, in another process if need be */
+  readonly checkpoint?: (args: A) => Uint8Array;
 }
 
 /**
@@ -34,6 +36,7 @@ export const governed =
       return execute(tool, options, proposed.action_id, { args, argumentsHash: proposed.arguments_hash, grant: proposed.grant, targetHash: proposed.target_hash });
     }
     if (proposed.verdict !== 'REQUIRE_APPROVAL') throw denied(proposed);
+    if (options.checkpoint !== undefined && proposed.approval_id !== undefined) await options.client.park(proposed.approval_id, options.checkpoint(args));
     if (options.on_pending !== 'wait') throw new ApprovalPending(proposed.action_id, options.client.approvalUrl(proposed.approval_id ?? ''));
     return resumeGoverned(tool, options, proposed.action_id);
   };
