@@ -27,6 +27,8 @@ import { PublishPolicyHttp } from './publish-policy/publish-policy.http.js';
 import { RollBackPolicyHandler } from './rollback-policy/rollback-policy.handler.js';
 import { RollBackPolicyHttp } from './rollback-policy/rollback-policy.http.js';
 import { EqualityKeys } from './second-asking/equality-keys.js';
+import { ShadowPolicyHttp } from './shadow-policy/shadow-policy.http.js';
+import { Shadows } from './shadow-policy/shadows.js';
 import { RecordedActions } from './try-policy/recorded-actions.js';
 import { TriedPolicies } from './try-policy/tried-policies.js';
 import { TryPolicyHttp } from './try-policy/try-policy.http.js';
@@ -38,12 +40,12 @@ import { WithdrawActionHttp } from './withdraw-action/withdraw-action.http.js';
   imports: [CqrsModule.forRoot()],
   controllers: [
     ProposeActionHttp, WithdrawActionHttp, ActionViewHttp, ProjectActionWhenOthersDecided, IntakeHttp,
-    PublishPolicyHttp, RollBackPolicyHttp, TryPolicyHttp, PolicyVersionsHttp, ClassifyKindHttp, MarkPolicyInForceWhenReservationsSwitched,
+    PublishPolicyHttp, RollBackPolicyHttp, TryPolicyHttp, ShadowPolicyHttp, PolicyVersionsHttp, ClassifyKindHttp, MarkPolicyInForceWhenReservationsSwitched,
     TenantsHttp, AgentsHttp, PeopleHttp, ToolsHttp,
   ],
   providers: [
     ProposeActionHandler, ProposeBatch, EqualityKeys, ActivePolicies, WithdrawActionHandler, Actions, ActionDocuments, ActionChanges, IntakeConsumer,
-    PublishPolicyHandler, RollBackPolicyHandler, ClassifyKindHandler, PolicyPublisher, PolicyVersions, TriedPolicies, RecordedActions, DirectoryFacts,
+    PublishPolicyHandler, RollBackPolicyHandler, ClassifyKindHandler, PolicyPublisher, PolicyVersions, TriedPolicies, RecordedActions, Shadows, DirectoryFacts,
   ],
 })
 export class PolicyModule {}

@@ -15,6 +15,7 @@ import { ActivePolicies } from '../policy-versions/active-policies.js';
 import { rejectionsOf, rememberAsked } from '../second-asking/asked-proposals.js';
 import type { AskedProposal } from '../second-asking/asked-proposals.js';
 import { EqualityKeys, equalityOf } from '../second-asking/equality-keys.js';
+import { Shadows } from '../shadow-policy/shadows.js';
 import { actionStream, proposalWrite } from './action-events.js';
 import { decideProposal } from './decide-proposal.js';
 import type { DecidedProposal, ProposalIds } from './decide-proposal.js';
@@ -47,6 +48,7 @@ export class ProposeBatch {
     private readonly idempotency: Idempotency,
     private readonly policies: ActivePolicies,
     private readonly equality: EqualityKeys,
+    private readonly shadows: Shadows,
     private readonly signer: Signer,
     private readonly config: ServiceConfig,
     @Inject(KEY_STORE) private readonly keys: KeyStore,
@@ -94,6 +96,7 @@ export class ProposeBatch {
     await insertViews(tx, views.map((view, index) => ({ view, idempotencyKey: decided[index]?.command.idempotencyKey ?? null })));
     const answers = decided.map((one, index) => Answer.json(201, answerOf(one, views[index] as ActionView, this.config.PUBLIC_URL)));
     await this.idempotency.keepMany(tx, fresh.map(({ scope, ids }, index) => ({ scope, kept: { answer: answers[index] as Answer, actionId: ids.actionId, expiresAt: keptUntil(ids.nowMs, views[index]) } })));
+    await this.shadows.count(tx, decided.map(({ ids, command, asked: { data } }) => ({ actionId: ids.actionId, command, ruling: data.ruling })));
     return new Map(fresh.map(({ ids }, index) => [ids.actionId, answers[index] as Answer]));
   }
 
