@@ -28,6 +28,7 @@ import { ParkRunHttp } from './park-run/park-run.http.js';
 import { RebuildQueue } from './queue-view/rebuild-queue.js';
 import { Viewers } from './queue-view/visibility.js';
 import { ReviewEmergency, ReviewEmergencyHttp } from './review-emergency/review-emergency.http.js';
+import { ReviewQuality, ReviewQualityHttp } from './review-quality/review-quality.http.js';
 import { RevokeGrantHttp } from './revoke-grant/revoke-grant.http.js';
 import { ShowRequest } from './show-request/show-request.js';
 import { ShowRequestHttp } from './show-request/show-request.http.js';
@@ -54,6 +55,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     DecideBatchHttp,
     ParkRunHttp,
     StreamChangesHttp,
+    ReviewQualityHttp,
     StylesheetPage,
     LoginPages,
     QueuePages,
@@ -81,6 +83,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ParkRun,
     ChangesHub,
     StreamChanges,
+    ReviewQuality,
     DecisionRequests,
     OtherForms,
     Sessions,

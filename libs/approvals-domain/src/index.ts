@@ -16,3 +16,4 @@ export { slaDue, STEERING_LIMITS } from './steer.js';
 export * from './suspicious-text.js';
 export * from './visible-text.js';
 export * from './voting-delegation.js';
+export * from './review-flags.js';

@@ -51,6 +51,26 @@ CREATE TABLE approval_look (
   PRIMARY KEY (tenant, approval_id, person)
 );
 
+-- one row a vote, for questions about how people review
+CREATE TABLE vote_cast (
+  tenant text NOT NULL,
+  vote_event_id uuid NOT NULL,
+  approval_id uuid NOT NULL,
+  person text NOT NULL,
+  vote text NOT NULL,
+  action_kind text NOT NULL,
+  rule_id text NOT NULL,
+  cast_at timestamptz NOT NULL,
+  opened_at timestamptz,
+  dwell_ms bigint,
+  narrowed boolean NOT NULL,
+  edited boolean NOT NULL,
+  emergency boolean NOT NULL,
+  reason_code text,
+  PRIMARY KEY (tenant, vote_event_id)
+);
+CREATE INDEX vote_cast_at ON vote_cast (tenant, cast_at);
+
 CREATE TABLE approval_checkpoint (
   tenant text NOT NULL,
   approval_id uuid NOT NULL,

@@ -5,6 +5,7 @@ import type { EventDefinition } from '@exequatur/contracts';
 import type { PgTransaction, RecordedEvent } from '@exequatur/event-store';
 import { canonicalText, fromInstant, toInstant } from '@exequatur/kernel';
 import { APPROVAL_LIMITS } from '../limits.js';
+import { keepVotesCast } from '../review-quality/votes-cast.js';
 import { eventsOf, type RecordedApproval } from '../approval-stream/recorded-approval.js';
 
 export const REQUEST_STATUSES = ['open', 'granted', 'rejected', 'answered', 'expired', 'cancelled', 'revoked'] as const;
@@ -97,4 +98,5 @@ ON CONFLICT (tenant, approval_id) DO UPDATE SET ${KEPT.map((column) => `${column
 export const keepQueueRow = async (tx: PgTransaction, approval: RecordedApproval): Promise<void> => {
   const values = rowValues(approval);
   await tx.query(UPSERT, COLUMNS.map((column) => values[column]));
+  await keepVotesCast(tx, approval);
 };
