@@ -1,5 +1,7 @@
 export { conditions } from './conditions.js';
 export { argumentSchemas } from './argument-schemas.js';
+export { draftRule } from './draft-rule.js';
+export type { DraftedRule } from './draft-rule.js';
 export { readPolicyText } from './policy-text.js';
 export type { PolicyText, TextPlace } from './policy-text.js';
 

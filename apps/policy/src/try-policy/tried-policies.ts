@@ -34,6 +34,11 @@ export class TriedPolicies {
     return { policy: readPolicy(row.canonical), registered: new Set(row.registered_kinds), hash: row.policy_hash, version: Number(row.version) };
   }
 
+  /** @throws Problem NOT_FOUND where none was published */
+  async newestSource(tenant: string): Promise<string> {
+    return ((await latestRow(this.database, tenant)) ?? problem('NOT_FOUND', 'the tenant has published no policy')).source;
+  }
+
   /** As it would be published: with the kinds that people classified. */
   private async candidate(tenant: string, source: string): Promise<TriedPolicy> {
     const file = readPolicyFile(source);

@@ -1,9 +1,9 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { anything, count, list, name, object, optional, proposalShape, record, truth, uuid } from '@exequatur/contracts';
+import { anything, count, list, name, object, oneOf, optional, proposalShape, record, truth, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { deriveFacts, explain, judge, outcomeOf, policyDiff, replayTally } from '@exequatur/policy-domain';
-import type { ProposalWithJson, Ruling } from '@exequatur/policy-domain';
-import { policyLanguages } from '@exequatur/policy-languages';
+import type { ProposalWithJson, ReplayReport, Ruling } from '@exequatur/policy-domain';
+import { draftRule, policyLanguages } from '@exequatur/policy-languages';
 import { Allow, Caller, Describe, problem, shaped, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
 import type { Principal } from '@exequatur/service-kit';
 import { actingTenant } from '../acting.js';
@@ -15,11 +15,14 @@ import type { TriedPolicy } from './tried-policies.js';
 const which = { tenant: optional(name()), /** YAML of a candidate; else policy_version, else the newest */ source: optional(plainText(262_144)), policy_version: optional(count(1_000_000_000)) };
 const MAX_SIMULATED = 100;
 const MAX_REPLAYED = 2_000;
+/** Recorded actions that a draft is tried on where nothing else is said. */
+const DRAFT_REPLAYED = 500;
 const explainBody = object({ ...which, agent: name(), proposal: anything() });
 const simulateBody = object({ ...which, agent: name(), proposals: list(anything(), MAX_SIMULATED) });
 const replayBody = object({ ...which, limit: optional(count(MAX_REPLAYED)), before: optional(uuid()), leave_out_erased: optional(truth()) });
 const versionText = { json: { type: 'string', pattern: '^[1-9]\\d{0,8}$' } } as { json: Record<string, unknown>; type?: string };
 const diffQuery = object({ tenant: optional(name()), from: versionText, to: versionText });
+const draftBody = object({ tenant: optional(name()), action_kind: name(), action_class: name(), /** of a rule of its own; without it the class default holds */ decision: optional(oneOf('allow', 'require_approval', 'quarantine', 'deny')), /** recorded actions to replay */ replay: optional(count(MAX_REPLAYED)) });
 const answer = record(anything());
 
 /** Ask a policy without effect: nothing is recorded, and nothing that is decided depends on it. */
@@ -52,6 +55,18 @@ export class TryPolicyHttp {
     return { ...policyOf(tried), items };
   }
 
+  @Post('draft')
+  @HttpCode(200)
+  @Describe({ summary: 'The newest policy with a kind put into a class, and a rule for it: its text, what it changes, and what it makes of recorded actions. Nothing is published.', body: draftBody, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND'] })
+  async draft(@ShapedBody(draftBody) body: Shape<typeof draftBody>, @Caller() principal: Principal): Promise<object> {
+    const tenant = actingTenant(principal, body.tenant);
+    const active = await this.policies.of(tenant, {});
+    const source = draftRule(await this.policies.newestSource(tenant), { kind: body.action_kind, className: body.action_class, ...(body.decision === undefined ? {} : { decision: body.decision }) });
+    const drafted = await this.policies.of(tenant, { source });
+    const { report, erased } = await this.replayed(tenant, drafted, undefined, Math.max(1, body.replay ?? DRAFT_REPLAYED));
+    return { source, policy_hash: drafted.hash, differences: policyDiff(active.policy, drafted.policy), replay: { ...report, left_out: erased } };
+  }
+
   @Post('replay')
   @HttpCode(200)
   @Describe({ summary: 'Recorded actions under another policy, newest first, at most 2,000 a call: relaxed, tightened, unchanged. No effect.', body: replayBody, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND', 'CONFLICT'] })
@@ -59,14 +74,19 @@ export class TryPolicyHttp {
     const tenant = actingTenant(principal, body.tenant);
     const tried = await this.policies.of(tenant, body);
     const limit = Math.max(1, body.limit ?? MAX_REPLAYED);
-    const { actions, last } = await this.recorded.page(tenant, body.before, limit);
-    const erased = actions.filter(({ proposal }) => proposal === undefined);
-    if (erased.length > 0 && body.leave_out_erased !== true) problem('CONFLICT', `the content of ${erased.length} of these actions is erased, so that nobody can say what another policy makes of them; leave_out_erased counts the others`);
+    const { report, erased, last } = await this.replayed(tenant, tried, body.before, limit);
+    if (erased > 0 && body.leave_out_erased !== true) problem('CONFLICT', `the content of ${erased} of these actions is erased, so that nobody can say what another policy makes of them; leave_out_erased counts the others`);
+    return { ...policyOf(tried), ...report, left_out: erased, ...(last === undefined ? {} : { next_before: last }) };
+  }
+
+  /** What was erased is counted, never guessed. */
+  private async replayed(tenant: string, tried: TriedPolicy, before: string | undefined, limit: number): Promise<{ readonly report: ReplayReport; readonly erased: number; readonly last: string | undefined }> {
+    const { actions, last } = await this.recorded.page(tenant, before, limit);
     const tally = replayTally();
-    for (const { actionId, agent, before, proposal } of actions) {
-      if (proposal !== undefined) tally.add({ action_id: actionId, action_kind: proposal.action_kind, before, after: outcomeOf(rulingOn(tried, tenant, agent, proposal)) });
+    for (const { actionId, agent, before: was, proposal } of actions) {
+      if (proposal !== undefined) tally.add({ action_id: actionId, action_kind: proposal.action_kind, before: was, after: outcomeOf(rulingOn(tried, tenant, agent, proposal)) });
     }
-    return { ...policyOf(tried), ...tally.report(), left_out: erased.length, ...(last === undefined || actions.length === 0 ? {} : { next_before: last }) };
+    return { report: tally.report(), erased: actions.filter(({ proposal }) => proposal === undefined).length, last };
   }
 
   @Get('diff')

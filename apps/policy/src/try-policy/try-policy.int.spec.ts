@@ -88,11 +88,29 @@ describe('asking a policy without effect', () => {
     await bed.service.app.get<KeyStore>(KEY_STORE).destroyActionKey('acme', body.action_id);
     expect(await ask('replay', {})).toMatchObject({ status: 409, body: { code: 'CONFLICT', detail: expect.stringContaining('the content of 1 of these actions is erased') } });
     expect((await ask('replay', { leave_out_erased: true })).body).toMatchObject({ total: history.length, unchanged: history.length, left_out: 1 });
+    expect((await ask('draft', { action_kind: 'crm.note', action_class: 'internal_write' })).body).toMatchObject({ replay: { left_out: 1 } });
+  });
+
+  test('P7: from quarantine to a rule: drafted, tried on what was recorded, published, and the same kind is decided', async () => {
+    const note = proposalOf('acme', { action_kind: 'crm.note', tool: { name: 'crm', version: '1' }, arguments: { text: 'x' } });
+    const first = (await bed.post<{ action_id: string }>('/v1/actions', note, agent)).body;
+    expect(first).toMatchObject({ verdict: 'QUARANTINE', code: 'QUARANTINED_UNKNOWN_KIND' });
+    expect((await bed.get<{ items: { action_id: string }[] }>('/v1/actions?status=quarantined&limit=1', admin)).body.items).toMatchObject([{ action_id: first.action_id }]);
+    const { body } = await ask('draft', { action_kind: 'crm.note', action_class: 'internal_write', decision: 'require_approval' });
+    expect(body).toMatchObject({
+      differences: [{ part: 'class', id: 'internal_write', change: 'changed' }, { part: 'rule', id: 'draft-crm.note', change: 'added' }],
+      replay: { relaxed: 1, tightened: 0, changes: [{ action_id: first.action_id, change: 'relaxed', before: { verdict: 'QUARANTINE' }, after: { verdict: 'REQUIRE_APPROVAL', rule_id: 'draft-crm.note' } }] },
+    });
+    // Drafting has no effect: the kind is still unknown.
+    expect((await bed.post('/v1/actions', note, agent)).body).toMatchObject({ verdict: 'QUARANTINE' });
+    expect(await bed.post('/v1/policies', { source: body['source'], reason: 'crm notes are known now' }, admin)).toMatchObject({ status: 201, body: { policy_hash: body['policy_hash'] } });
+    expect((await bed.post('/v1/actions', note, agent)).body).toMatchObject({ verdict: 'REQUIRE_APPROVAL', rule_id: 'draft-crm.note', policy_version: 2 });
+    expect((await bed.post('/v1/policies/rollback', { to_version: 1, reason: 'next spec' }, admin)).status).toBe(201);
   });
 
   test('diff between versions, by rule', async () => {
     await bed.post('/v1/policies', { source: candidate, reason: 'smaller posts' }, admin);
-    const { body } = await bed.get<{ differences: { part: string; id: string; change: string }[] }>('/v1/policies/diff?from=1&to=2', admin);
+    const { body } = await bed.get<{ differences: { part: string; id: string; change: string }[] }>('/v1/policies/diff?from=1&to=4', admin);
     expect(body.differences.map(({ part, id, change }) => `${part} ${id} ${change}`)).toEqual(['class read_only changed', 'rule internal-post changed']);
     expect((await bed.get('/v1/policies/diff?from=1&to=77', admin)).status).toBe(404);
   });
