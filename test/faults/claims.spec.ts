@@ -9,7 +9,7 @@ import type { ExportedLog } from './kit/exported-log.js';
 import { startFaultProxy } from './kit/fault-proxy.js';
 import type { FaultProxy } from './kit/fault-proxy.js';
 import { Installation } from './kit/installation.js';
-import { committedEvents, everythingOf, notLogged } from './kit/ledger.js';
+import { committedEvents, eventsNamed, everythingOf, notLogged } from './kit/ledger.js';
 import { connect } from './kit/steady-work.js';
 import { persistently, post, Tenant, until } from './kit/tenant.js';
 import { seedOf } from './seeded-random.js';
@@ -86,9 +86,9 @@ describe('the executor is stopped right after it claimed', () => {
     executor().signal('SIGSTOP');
     proxy.behave({ kind: 'none' });
     letGo();
-    const [claim] = await here.rows<{ execute_by: Date }>('SELECT execute_by FROM reservations.reservation WHERE tenant = $1', [tenant.name]);
+    const [claim] = await eventsNamed(here.rows, tenant.name, 'ReservationHeld');
     expect(claim).toBeDefined();
-    await meanwhile({ executeBy: claim?.execute_by.getTime() ?? 0 });
+    await meanwhile({ executeBy: Date.parse(String(claim?.['execute_by'])) });
     executor().signal('SIGCONT');
     return action_id;
   };
@@ -97,7 +97,6 @@ describe('the executor is stopped right after it claimed', () => {
     expect(status).toBe(201);
     return body['freeze_id'] as string;
   };
-  const freezeStatus = async (id: string): Promise<string | undefined> => (await here.rows<{ status: string }>('SELECT status FROM reservations.scope_freeze WHERE freeze_id = $1', [id]))[0]?.status;
 
   test('invariants 2, 15, 16: the approval runs out and its scope is frozen; awake again it does nothing, and only then is it quiet', async () => {
     let freezeId = '';
@@ -105,14 +104,14 @@ describe('the executor is stopped right after it claimed', () => {
       freezeId = await freeze();
       await delay(Math.max(0, executeBy - Date.now()) + 1_500);
       // The claim has not ended, so nobody may say "stopped".
-      expect(await freezeStatus(freezeId)).toBe('Applied');
+      expect(await tenant.freezeStatus(freezeId)).toBe('fenced');
     });
     await reaching(actionId, 'failed');
-    await until(() => freezeStatus(freezeId), (status) => status === 'Quiesced', 'quiesced');
+    await until(() => tenant.freezeStatus(freezeId), (status) => status === 'quiesced', 'quiesced');
     const { events } = await checked([actionId]);
     expect(effectsOf(named(events, 'execution_id', 'ReservationHeld'))).toEqual([]);
     expect(events.filter(({ name }) => name === 'ExecutionFailed').map(({ data }) => data['code'])).toEqual(['EXECUTE_BY_PASSED']);
-    expect(await here.rows('SELECT held, committed FROM reservations.budget WHERE tenant = $1', [tenant.name])).toEqual([{ held: '0', committed: '0' }]);
+    expect(await tenant.balance()).toEqual({ held: 0, committed: 0 });
   }, SLOW);
 
   test('invariants 2, 15, 16: awake in time it may still act, once, before its execute_by; quiet comes after', async () => {
@@ -123,7 +122,7 @@ describe('the executor is stopped right after it claimed', () => {
       freezeId = await freeze();
     });
     await reaching(actionId, 'executed', 'failed');
-    await until(() => freezeStatus(freezeId), (status) => status === 'Quiesced', 'quiesced');
+    await until(() => tenant.freezeStatus(freezeId), (status) => status === 'quiesced', 'quiesced');
     const { events } = await checked([actionId]);
     const effects = effectsOf(named(events, 'execution_id', 'ReservationHeld'));
     expect(effects).toHaveLength(named(events, 'execution_id', 'ExecutionSucceeded').size);
@@ -157,7 +156,7 @@ describe('something changes between approval and claim', () => {
   const reserve = (body: unknown) => persistently(here.urls.reservations, { token: tenant.agent, path: '/v1/reservations', body, key: randomUUID() });
   const inForce = async (source: string): Promise<void> => {
     const version = await tenant.publish(source);
-    await until(() => here.rows('SELECT 1 FROM reservations.policy_in_force WHERE tenant = $1 AND policy_version = $2', [tenant.name, version]), (found) => found.length === 1, 'in force');
+    await until(() => eventsNamed(here.rows, tenant.name, 'PolicyInForce'), (found) => found.some((data) => data['policy_version'] === version), 'in force');
   };
   const other = `sha256:${'ab'.repeat(32)}`;
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { LoggedEvent } from './kit/exported-log.js';
 import { Installation } from './kit/installation.js';
-import { committedEvents, everythingOf } from './kit/ledger.js';
+import { claimsOf, committedEvents, eventsNamed, everythingOf } from './kit/ledger.js';
 import { ReserveLoad } from './kit/reserve-load.js';
 import { isLongRun } from './kit/seeds.js';
 import { persistently, post, Tenant, until } from './kit/tenant.js';
@@ -38,7 +38,6 @@ interface Frozen {
 }
 
 const percentile = (sorted: readonly number[], share: number): number => sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0;
-const claimsOf = async (tenant: Tenant): Promise<number> => Number((await here.rows<{ count: string }>('SELECT count(*) FROM reservations.reservation WHERE tenant = $1', [tenant.name]))[0]?.count);
 
 const frozenUnderLoad = async (scope: string, random: () => number): Promise<Frozen> => {
   const tenant = await Tenant.create(here, `f-${scope}-${randomUUID().slice(0, 4)}`);
@@ -66,17 +65,17 @@ const frozenUnderLoad = async (scope: string, random: () => number): Promise<Fro
     await delay(20);
   }
   const { freeze_id, fence_epoch } = await freeze({ scope, value });
-  const claims = await claimsOf(tenant);
+  const claims = await claimsOf(here.rows, tenant.name);
   await delay(500);
   const { asked: reserves, answers, perSecond } = await load.stop();
   console.log(`${scope}: ${perSecond} reserves/s asked, ${JSON.stringify(answers)}; fenced in ${fencedMs.map((ms) => ms.toFixed(0)).join(' ')} ms`);
   // The fault happened: it was loaded, and something was stopped. 15: nothing is held after `fenced`.
   expect(answers['held']).toBeGreaterThanOrEqual(100);
   expect(answers['FROZEN']).toBeGreaterThan(0);
-  expect(await claimsOf(tenant)).toBe(claims);
+  expect(await claimsOf(here.rows, tenant.name)).toBe(claims);
   expect(answers['held']).toBe(claims);
   expect((answers['held'] ?? 0) + (answers['FROZEN'] ?? 0) + (answers['BUSY'] ?? 0)).toBe(reserves);
-  expect(await here.rows('SELECT 1 FROM reservations.reservation WHERE tenant = $1 AND fence_epoch >= $2', [tenant.name, fence_epoch])).toEqual([]);
+  expect((await eventsNamed(here.rows, tenant.name, 'ReservationHeld')).filter((data) => (data['fence_epoch'] as number) >= fence_epoch)).toEqual([]);
   return { tenant, freezeId: freeze_id, claims, fencedMs };
 };
 
@@ -100,7 +99,7 @@ test('invariants 15, 16: a freeze of every scope kind under load: nothing is hel
   for (const scope of scopes) frozen.push(await frozenUnderLoad(scope, random));
 
   for (const { tenant, freezeId } of frozen) {
-    await until(() => here.rows<{ status: string }>('SELECT status FROM reservations.scope_freeze WHERE freeze_id = $1', [freezeId]), ([row]) => row?.status === 'Quiesced', `quiesced for ${tenant.name}`);
+    await until(() => tenant.freezeStatus(freezeId), (status) => status === 'quiesced', `quiesced for ${tenant.name}`);
     const { report, events } = await tenant.log(everythingOf(await committedEvents(here.rows, tenant.name)));
     expect(report).toMatchObject({ result: 'valid', violations: [] });
     const afterMs = quiescedAfterMs(events, freezeId);

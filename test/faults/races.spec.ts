@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { named } from './kit/exported-log.js';
 import type { ExportedLog } from './kit/exported-log.js';
 import { Installation } from './kit/installation.js';
-import { committedEvents, everythingOf, notLogged } from './kit/ledger.js';
+import { claimsOf, committedEvents, eventsNamed, everythingOf, notLogged } from './kit/ledger.js';
 import { RaceClients, raceRequest } from './kit/race-clients.js';
 import type { RaceReply } from './kit/race-client.js';
 import { seedsFrom } from './kit/seeds.js';
@@ -43,8 +43,6 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
     return counts;
   };
   const idOf = ({ body }: RaceReply): string => (JSON.parse(body) as { reservation_id: string }).reservation_id;
-  const claimsOf = async (tenant: Tenant): Promise<number> => Number((await here.rows<{ count: string }>('SELECT count(*) FROM reservations.reservation WHERE tenant = $1', [tenant.name]))[0]?.count);
-  const balanceOf = async (tenant: Tenant) => (await here.rows<{ held: string; committed: string }>('SELECT held, committed FROM reservations.budget WHERE tenant = $1', [tenant.name]))[0];
 
   /** The whole checker over the log, which must hold every committed event. */
   const checked = async (tenant: Tenant): Promise<ExportedLog> => {
@@ -67,7 +65,7 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
     const requests = await tenant.reservable({ kind: 'mail.send' }, CLIENTS);
     const replies = await clients.race(requests.map((body, client) => [reserving(tenant, client, body)]));
     expect(tally(replies)).toEqual({ held: units, BUDGET_EXCEEDED: CLIENTS - units });
-    expect(await balanceOf(tenant)).toEqual({ held: String(units), committed: '0' });
+    expect(await tenant.balance()).toEqual({ held: units, committed: 0 });
     replies.forEach((reply, client) => codeOf(reply) === 'held' && (gates.given[client % INSTANCES] = (gates.given[client % INSTANCES] ?? 0) + 1));
 
     // Everybody tries to end every claim in another way, at both instances.
@@ -83,7 +81,7 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
     expect(terminal).toHaveLength(new Set(terminal).size);
     const spent = named(events, 'reservation_id', 'ReservationCommitted').size;
     const unknown = [...named(events, 'reservation_id', 'ReservationMarkedUnknown')].filter((id) => !terminal.includes(id)).length;
-    expect(await balanceOf(tenant)).toEqual({ held: String(unknown), committed: String(spent) });
+    expect(await tenant.balance()).toEqual({ held: unknown, committed: spent });
   }, within);
 
   test.each(seeds)('invariants 4, 5, 21: the last uses of a grant are claimed once each, and twins of one request get one answer (seed %i)', async (seed) => {
@@ -128,16 +126,16 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
       Array.from({ length: CLIENTS }, (_, client) => Array.from({ length: 4 }, () => reserving(tenant, client, tenant.reserving(asked, allowed, (useNo += 1))))),
       async () => {
         const wanted = 1 + Math.floor(random() * CLIENTS);
-        await until(() => claimsOf(tenant), (claims) => claims >= wanted, 'load');
+        await until(() => claimsOf(here.rows, tenant.name), (claims) => claims >= wanted, 'load');
         const freeze = await post(originOf(seed), { token: tenant.operator, path: '/v1/freezes', body: { scope: 'kind', value: 'mail.bulk', reason: 'race' }, key: randomUUID() });
         fencedAt = Date.now();
         expect(freeze.status).toBe(201);
         epoch = freeze.body['fence_epoch'] as number;
-        heldAtFence = await claimsOf(tenant);
+        heldAtFence = await claimsOf(here.rows, tenant.name);
       },
     );
     expect(tally(replies)).toEqual({ held: heldAtFence, FROZEN: CLIENTS * 4 - heldAtFence });
-    expect(await claimsOf(tenant)).toBe(heldAtFence);
+    expect(await claimsOf(here.rows, tenant.name)).toBe(heldAtFence);
     expect(replies.filter((reply) => reply.sentAt > fencedAt && codeOf(reply) === 'held')).toEqual([]);
     gates.frozen += Math.min(heldAtFence, CLIENTS * 4 - heldAtFence);
     const { events } = await checked(tenant);
@@ -157,15 +155,15 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
       Array.from({ length: CLIENTS }, (_, client) => Array.from({ length: 6 }, () => reserving(tenant, client, tenant.reserving(asked, allowed, (useNo += 1))))),
       async () => {
         const wanted = 1 + Math.floor(random() * (CLIENTS / 2));
-        await until(() => claimsOf(tenant), (claims) => claims >= wanted, 'load');
+        await until(() => claimsOf(here.rows, tenant.name), (claims) => claims >= wanted, 'load');
         const version = await tenant.publish(POLICY.replace('bulk: { kinds: [mail.bulk], default: allow_with_caps,', 'bulk: { kinds: [mail.bulk], default: deny,').replace(', caps: { max_uses: 10000 } }', ' }'));
-        await until(() => here.rows('SELECT 1 FROM reservations.policy_in_force WHERE tenant = $1 AND policy_version = $2', [tenant.name, version]), (found) => found.length === 1, 'in force');
+        await until(() => eventsNamed(here.rows, tenant.name, 'PolicyInForce'), (found) => found.some((data) => data['policy_version'] === version), 'in force');
         inForceAt = Date.now();
-        heldWhenInForce = await claimsOf(tenant);
+        heldWhenInForce = await claimsOf(here.rows, tenant.name);
       },
     );
     expect(tally(replies)).toEqual({ held: heldWhenInForce, ...(heldWhenInForce < CLIENTS * 6 ? { POLICY_CHANGED_DENY: CLIENTS * 6 - heldWhenInForce } : {}) });
-    expect(await claimsOf(tenant)).toBe(heldWhenInForce);
+    expect(await claimsOf(here.rows, tenant.name)).toBe(heldWhenInForce);
     expect(replies.filter((reply) => reply.sentAt > inForceAt && codeOf(reply) === 'held')).toEqual([]);
     gates.switched += CLIENTS * 6 - heldWhenInForce;
     const { events } = await checked(tenant);

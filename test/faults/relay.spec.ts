@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Installation } from './kit/installation.js';
 import { committedEvents, everythingOf, notLogged } from './kit/ledger.js';
-import { post, Tenant, until } from './kit/tenant.js';
+import { persistently, post, Tenant, until } from './kit/tenant.js';
 import { seedOf } from './seeded-random.js';
 
 const SLOW = 300_000;
@@ -40,7 +40,7 @@ test('invariants 19, 20: a transaction that drew a lower id and commits after hi
   const blocker = await here.postgres.connect();
   await blocker.query('BEGIN');
   await blocker.query('SELECT FROM reservations.budget WHERE tenant = $1 FOR UPDATE', [slow.name]);
-  const late = post(first ?? '', { token: slow.agent, path: '/v1/reservations', body: slowly[0], key: randomUUID() });
+  const late = persistently(first ?? '', { token: slow.agent, path: '/v1/reservations', body: slowly[0], key: randomUUID() });
   const waiting = "SELECT backend_xid::text AS xid FROM pg_stat_activity WHERE usename = 'exequatur_reservations' AND wait_event_type = 'Lock' AND backend_xid IS NOT NULL";
   const [lower] = await until(() => here.rows<{ xid: string }>(waiting), (found) => found.length === 1, 'the batch that waits with its id drawn');
 

@@ -13,18 +13,22 @@ export const committedEvents = async (rows: Rows, tenant: string): Promise<reado
   return found.map(({ event_id }) => event_id);
 };
 
-/** Events and idempotent answers of reservations for a tenant, and what its budgets hold and have spent: what a second effect would change. */
-export const effectsOf = async (rows: Rows, tenant: string): Promise<{ readonly events: number; readonly claims: number; readonly uses: number; readonly held: string; readonly committed: string }> => {
-  const [found] = await rows<{ events: string; claims: string; uses: string; held: string; committed: string }>(
-    `SELECT (SELECT count(*) FROM reservations.event WHERE tenant = $1 AND type !~ 'StreamHeadsPublished') AS events,
-            (SELECT count(*) FROM reservations.reservation WHERE tenant = $1) AS claims,
-            (SELECT count(*) FROM reservations.grant_use WHERE tenant = $1) AS uses,
-            (SELECT coalesce(sum(held), 0) FROM reservations.budget WHERE tenant = $1) AS held,
-            (SELECT coalesce(sum(committed), 0) FROM reservations.budget WHERE tenant = $1) AS committed`,
-    [tenant],
-  );
-  if (found === undefined) throw new Error('no row of counts');
-  return { events: Number(found.events), claims: Number(found.claims), uses: Number(found.uses), held: found.held, committed: found.committed };
+/** Events of one name that reservations has committed for a tenant, as rows, whether relayed or not. */
+export const eventsNamed = async (rows: Rows, tenant: string, name: string): Promise<readonly Record<string, unknown>[]> => {
+  const found = await rows<{ event: { data: Record<string, unknown> } }>(`SELECT convert_from(bytes, 'UTF8')::jsonb AS event FROM reservations.event WHERE tenant = $1 AND type LIKE $2 ORDER BY xid, position`, [tenant, `%.${name}.v%`]);
+  return found.map(({ event }) => event.data);
+};
+
+const counted = async (rows: Rows, tenant: string, type: string): Promise<number> =>
+  Number((await rows<{ count: string }>('SELECT count(*) FROM reservations.event WHERE tenant = $1 AND type LIKE $2', [tenant, type]))[0]?.count);
+
+/** Claims that stand committed at this moment. */
+export const claimsOf = (rows: Rows, tenant: string): Promise<number> => counted(rows, tenant, '%.ReservationHeld.v%');
+
+/** What a second effect of a write to reservations would change: its events of the tenant, but those that sweeps add by themselves. */
+export const effectsOf = async (rows: Rows, tenant: string): Promise<number> => {
+  const [all, ...own] = await Promise.all(['%', '%.StreamHeadsPublished.v%', '%.FreezeQuiesced.v%'].map((type) => counted(rows, tenant, type)));
+  return own.reduce((rest, count) => rest - count, all ?? 0);
 };
 
 /** Committed events that are not in the log: invariant 20, with the rows as what is true. */

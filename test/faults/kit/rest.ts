@@ -51,7 +51,6 @@ export const expectNothingLost = async (rows: Rows, tenant: Tenant, origin: stri
   expect([...succeeded].filter((key) => !effects.includes(key))).toEqual([]);
 
   const unsettled = [...named(log.events, 'reservation_id', 'ReservationMarkedUnknown')].filter((id) => !spent.has(id) && !named(log.events, 'reservation_id', 'ReservationReleased').has(id));
-  const [budget] = await rows<{ held: string; committed: string }>('SELECT held, committed FROM reservations.budget WHERE tenant = $1', [tenant.name]);
-  expect(budget).toEqual({ held: String(unsettled.length), committed: String(spent.size) });
+  expect(await tenant.balance()).toEqual({ held: unsettled.length, committed: spent.size });
   return log;
 };

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '@exequatur/contracts';
 
 const RESTART_AFTER_MS = 100;
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 240_000;
 const APP_FOLDER: Readonly<Record<ServiceName, string>> = { policy: 'policy', approvals: 'approvals', reservations: 'reservations', executor: 'executor', audit: 'audit-projector' };
 const root = join(import.meta.dirname, '..', '..', '..');
 
@@ -53,8 +53,10 @@ export class ServiceProcess {
   }
 
   private start(): void {
+    // EXEQUATUR_FAULTS_LOG is a log level: what services say while harm is done to them is noise to everybody but who looks for a cause.
+    const output = process.env['EXEQUATUR_FAULTS_LOG'] === undefined ? 'ignore' : 2;
     const entry = join(root, 'apps', APP_FOLDER[this.service], 'dist', 'main.js');
-    const child = spawn(process.execPath, [entry], { env: { PATH: process.env['PATH'], ...this.environment }, stdio: ['ignore', 'ignore', process.env['EXEQUATUR_FAULTS_LOG'] === undefined ? 'ignore' : 'inherit'] });
+    const child = spawn(process.execPath, [entry], { env: { PATH: process.env['PATH'], ...this.environment }, stdio: ['ignore', output, output] });
     this.child = child;
     child.once('exit', () => {
       this.child = undefined;

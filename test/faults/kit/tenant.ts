@@ -114,6 +114,18 @@ export class Tenant {
     return body['budget_id'] as string;
   }
 
+  /** Held and committed over all budgets of a unit. */
+  async balance(unit = 'RISK_POINTS'): Promise<{ readonly held: number; readonly committed: number }> {
+    const { body } = await this.get<{ items: readonly { held: string; committed: string }[] }>('reservations', `/v1/balances?unit=${unit}&limit=200`, this.operator);
+    const sum = (field: 'held' | 'committed'): number => body.items.reduce((total, each) => total + Number(each[field]), 0);
+    return { held: sum('held'), committed: sum('committed') };
+  }
+
+  async freezeStatus(freezeId: string): Promise<string | undefined> {
+    const { body } = await this.get<{ items: readonly { freeze_id: string; status: string }[] }>('reservations', '/v1/freezes?include_lifted=true&limit=200', this.operator);
+    return body.items.find((each) => each.freeze_id === freezeId)?.status;
+  }
+
   proposalOf({ kind, mode = 'self', scopePath = this.scope, run = 'run-1' }: Proposing): Record<string, unknown> {
     return { scope_path: scopePath, run_id: run, action_kind: kind, tool: { name: TOOL[kind] ?? kind, version: '1.0' }, target: 'ann', arguments: { to: 'ann', text: kind }, reversal: { reason: 'none is needed' }, execution_mode: mode };
   }
