@@ -1,5 +1,5 @@
-import { Document, isCollection, isMap, isScalar, isSeq, parseDocument } from 'yaml';
-import type { YAMLMap } from 'yaml';
+import { isCollection, isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import type { Document, YAMLMap } from 'yaml';
 
 export interface DraftedRule {
   readonly kind: string;

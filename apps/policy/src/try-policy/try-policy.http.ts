@@ -36,7 +36,7 @@ export class TryPolicyHttp {
 
   @Post('explain')
   @HttpCode(200)
-  @Describe({ summary: 'Why a policy says what it says of a proposal: every rule, every fact, every cap. No effect.', body: explainBody, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND'] })
+  @Describe({ summary: 'Why a policy says what it says of a proposal: every rule, every fact, every cap. No effect.', body: explainBody, keyless: true, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND'] })
   async explain(@ShapedBody(explainBody) body: Shape<typeof explainBody>, @Caller() principal: Principal): Promise<object> {
     const tenant = actingTenant(principal, body.tenant);
     const tried = await this.policies.of(tenant, body);
@@ -47,7 +47,7 @@ export class TryPolicyHttp {
 
   @Post('simulate')
   @HttpCode(200)
-  @Describe({ summary: 'What a policy would say of up to 100 proposals. No effect.', body: simulateBody, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND'] })
+  @Describe({ summary: 'What a policy would say of up to 100 proposals. No effect.', body: simulateBody, keyless: true, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND'] })
   async simulate(@ShapedBody(simulateBody) body: Shape<typeof simulateBody>, @Caller() principal: Principal): Promise<object> {
     const tenant = actingTenant(principal, body.tenant);
     const tried = await this.policies.of(tenant, body);
@@ -57,7 +57,7 @@ export class TryPolicyHttp {
 
   @Post('draft')
   @HttpCode(200)
-  @Describe({ summary: 'The newest policy with a kind put into a class, and a rule for it: its text, what it changes, and what it makes of recorded actions. Nothing is published.', body: draftBody, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND'] })
+  @Describe({ summary: 'The newest policy with a kind put into a class, and a rule for it: its text, what it changes, and what it makes of recorded actions. Nothing is published.', body: draftBody, keyless: true, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND'] })
   async draft(@ShapedBody(draftBody) body: Shape<typeof draftBody>, @Caller() principal: Principal): Promise<object> {
     const tenant = actingTenant(principal, body.tenant);
     const active = await this.policies.of(tenant, {});
@@ -69,7 +69,7 @@ export class TryPolicyHttp {
 
   @Post('replay')
   @HttpCode(200)
-  @Describe({ summary: 'Recorded actions under another policy, newest first, at most 2,000 a call: relaxed, tightened, unchanged. No effect.', body: replayBody, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND', 'CONFLICT'] })
+  @Describe({ summary: 'Recorded actions under another policy, newest first, at most 2,000 a call: relaxed, tightened, unchanged. No effect.', body: replayBody, keyless: true, answers: { 200: answer }, codes: ['INVALID', 'NOT_FOUND', 'CONFLICT'] })
   async replay(@ShapedBody(replayBody) body: Shape<typeof replayBody>, @Caller() principal: Principal): Promise<object> {
     const tenant = actingTenant(principal, body.tenant);
     const tried = await this.policies.of(tenant, body);
