@@ -3,6 +3,7 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { defineBudget, grantsOn, ledger, lifecycleLoop, proposeLoop, proposeToAuthorised } from './authority.js';
+import { evidenceBench } from './evidence-bench.js';
 import { hop } from './hop.js';
 import type { Measured, Rounds, Window } from './load.js';
 import { policyBench } from './policy.js';
@@ -25,10 +26,14 @@ const command = new Command('npm run bench --')
   .option('--spread <n>', 'budgets of the spread runs', (text) => Number(text), 1_000)
   .addOption(new Option('--topology <kind>', 'all services in one process, or five processes over the PostgreSQL transport').choices(['one-process', 'services']).default('one-process'))
   .option('--output <file>', 'also write all figures as JSON')
-  .argument('[what]', 'policy: evaluation and replay in this process, without a server');
+  .argument('[what]', 'policy: evaluation and replay in this process, without a server; evidence: verifying, likewise');
 command.parse(process.argv);
 if (command.args[0] === 'policy') {
   policyBench();
+  process.exit(0);
+}
+if (command.args[0] === 'evidence') {
+  await evidenceBench();
   process.exit(0);
 }
 const options = command.opts<{ seconds: number; warmUp: number; clients: number[]; spread: number; topology: Topology; output?: string }>();

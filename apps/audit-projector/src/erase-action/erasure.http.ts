@@ -5,7 +5,7 @@ import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 import { ACTION_KEY_CACHE_MS } from '@exequatur/sealing';
 import type { KeyStore } from '@exequatur/sealing';
-import { Allow, Answer, Caller, Describe, Http, IdempotentRequests, KEY_STORE, problem, ShapedBody } from '@exequatur/service-kit';
+import { Allow, Answer, Caller, Describe, Http, IdempotentRequests, KEY_STORE, problem, requireIdempotencyKey, ShapedBody } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { whoseLog } from '../whose-log.js';
 import { actorOf, appendFact, assertKnownAction, erasureStream, streamsOf } from './keeping.js';
@@ -29,6 +29,7 @@ export class ErasureHttp {
   erase(@Http() request: HttpRequest, @Caller() principal: Principal, @ShapedBody(erasureBody) body: Shape<typeof erasureBody>): Promise<Answer> {
     const tenant = whoseLog(principal, body.tenant);
     const { action_id: actionId, reason } = body;
+    requireIdempotencyKey(request);
     if (reason.trim() === '') return problem('REASON_REQUIRED');
     return this.requests.run({
       request,

@@ -3,7 +3,7 @@ import { instant, LegalHoldLifted, LegalHoldPlaced, list, name, object, oneOf, o
 import type { Shape } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Allow, Answer, Caller, Database, decodeCursor, Describe, Http, IdempotentRequests, pageFields, pageOf, pageSize, principalName, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
+import { Allow, Answer, Caller, Database, decodeCursor, Describe, Http, IdempotentRequests, pageFields, pageOf, pageSize, principalName, problem, requireIdempotencyKey, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { whoseLog } from '../whose-log.js';
 import { actorOf, appendFact, assertKnownAction, holdStream, streamsOf } from './keeping.js';
@@ -30,6 +30,7 @@ export class LegalHoldHttp {
   place(@Http() request: HttpRequest, @Caller() principal: Principal, @ShapedBody(holdBody) body: Shape<typeof holdBody>): Promise<Answer> {
     const tenant = whoseLog(principal, body.tenant);
     const { action_id: actionId, reason } = body;
+    requireIdempotencyKey(request);
     if (reason.trim() === '') return problem('REASON_REQUIRED');
     return this.requests.run({
       request,
@@ -52,6 +53,7 @@ export class LegalHoldHttp {
   @Describe({ summary: 'Lift a legal hold.', body: liftBody, answers: { 200: holdAnswer }, codes: ['REASON_REQUIRED'] })
   lift(@Http() request: HttpRequest, @Caller() principal: Principal, @ShapedPath('action_id', uuid()) actionId: string, @ShapedBody(liftBody) body: Shape<typeof liftBody>): Promise<Answer> {
     const tenant = whoseLog(principal, body.tenant);
+    requireIdempotencyKey(request);
     if (body.reason.trim() === '') return problem('REASON_REQUIRED');
     return this.requests.run({
       request,

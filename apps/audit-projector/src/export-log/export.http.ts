@@ -55,12 +55,13 @@ export class ExportHttp {
   @Describe({ summary: 'Streams the log as JSON Lines (application/x-ndjson) for offline verification, or a review of it as CSV or OCSF 1.8 events; ExportMade records who took it.', body: exportBody, answers: { 200: text() }, codes: ['IDEMPOTENCY_KEY_REQUIRED'] })
   async export(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedBody(exportBody) body: Shape<typeof exportBody>): Promise<StreamableFile> {
     const tenant = whoseLog(caller, body.tenant);
+    const idempotencyKey = requireIdempotencyKey(request);
     const { format = 'jsonl', after } = body;
     const filter = filterOf(body);
     // A log with holes would verify as nothing.
     if (format === 'jsonl' && (after !== undefined || Object.keys(filter).length > 0)) return problem('INVALID', undefined, [{ pointer: '/format', expected: 'csv or ocsf, where only a part is asked for' }]);
     const what = { format, filter };
-    const begun = await this.log.begin({ tenant, actor: actorOf(caller), principal: principalName(caller), idempotencyKey: requireIdempotencyKey(request), what });
+    const begun = await this.log.begin({ tenant, actor: actorOf(caller), principal: principalName(caller), idempotencyKey, what });
     const chunks = format === 'jsonl' ? this.log.lines(tenant, begun) : this.log.review(tenant, begun, what, after);
     const [type, extension] = TYPES[format];
     return new StreamableFile(Readable.from(chunks), { type, disposition: `attachment; filename="exequatur-${tenant}-${begun.logSize}.${extension}"` });
