@@ -45,7 +45,7 @@ export const edit = ({ data, metadata }: EditCommand, state: ApprovalState): Dec
       ...ids(open),
       person: data.voter.id,
       ...view.data,
-      edited: fromProposed.slice(0, MOST_CHANGES).map(({ pointer }) => pointer.slice(0, POINTER_LIMIT)),
+      edited: [...new Set(fromProposed.map(({ pointer }) => topLevel(pointer)))].slice(0, MOST_CHANGES),
       edited_arguments_hash: saltedHash(content.salt, Buffer.from(text, 'utf8')),
       ...(Object.keys(maxAmount).length === 0 ? {} : { max_amount: maxAmount }),
     },
@@ -57,6 +57,9 @@ export const edit = ({ data, metadata }: EditCommand, state: ApprovalState): Dec
   const approved = approve({ content: { ...content, editedArguments: text, acceptedArguments: text }, ...(rationale === undefined ? {} : { rationale }), ...(dwellMs === undefined ? {} : { dwellMs }) }, metadata.now, after, vote as Exclude<typeof vote, Refused>);
   return isRefusal(approved) ? (approved as Refused) : [event, ...(approved as Exclude<typeof approved, Refused>)];
 };
+
+/** In the open stands the name of a tool's parameter only: a deeper key may be somebody's name or address. */
+const topLevel = (pointer: string): string => (/^\/[^/]*/.exec(pointer)?.[0] ?? '').slice(0, POINTER_LIMIT);
 
 const shownChange = ({ pointer, before, now }: ArgumentChange): { pointer: string; before: string; now: string } => ({ pointer, before: (before ?? '').slice(0, LONGEST_SHOWN), now: (now ?? '').slice(0, LONGEST_SHOWN) });
 

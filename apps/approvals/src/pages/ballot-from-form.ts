@@ -2,7 +2,8 @@ import type { RequestFacts } from '@exequatur/approvals-domain';
 import type { JsonValue } from '@exequatur/kernel';
 import { Problem, shaped } from '@exequatur/service-kit';
 import { approveBody, breakGlassBody, editBody, rejectBody, respondBody, type Ballot } from '../vote-on-request/ballots.js';
-import { BALLOT_FORMS, capsFromForm } from './decision-form.js';
+import type { BALLOT_FORMS} from './decision-form.js';
+import { capsFromForm } from './decision-form.js';
 import { editedArguments } from './edit-fields.js';
 
 type Fields = Readonly<Record<string, string>>;

@@ -149,7 +149,7 @@ export const ApprovalEdited = defineEvent({
     ...request,
     person: name(),
     ...view,
-    /** pointers whose value is another now, at most 50 of them */
+    /** top-level parameters in which something is another now, at most 50; deeper names may be personal and stay sealed */
     edited: list(text(200), 50),
     edited_arguments_hash: hash(),
     /** amounts of the edited arguments where they are smaller than proposed */
