@@ -56,10 +56,7 @@ const REMEMBERED_ROOTS = 4_096;
  * @throws KeyFormatError here, at start, when a trusted key is none
  */
 export const originVerifier = (trustedKeys: TrustedKeys, { remember = REMEMBERED_ROOTS }: { readonly remember?: number } = {}): OriginVerifier => {
-  const keys = new Map<string, KeyObject>();
-  for (const [service, trusted] of Object.entries(trustedKeys)) {
-    for (const { kid, jwk } of trusted) keys.set(keyName(service, kid), importVerifyingKey(jwk));
-  }
+  const keys = new Map(Object.entries(trustedKeys).map(([service, trusted]) => [service, new Map<string, KeyObject>(trusted.map(({ kid, jwk }) => [kid, importVerifyingKey(jwk)]))]));
   const verified = new Set<string>();
 
   return (bytes, proof, tenant, service) => {
@@ -67,10 +64,10 @@ export const originVerifier = (trustedKeys: TrustedKeys, { remember = REMEMBERED
     if (place === undefined) return fault('path_malformed');
     const root = rootOfInclusion({ leafHash: leafHash(bytes), ...place });
     if (root === undefined) return fault('path_invalid');
-    const key = keys.get(keyName(service, proof.keyId));
+    const key = keys.get(service)?.get(proof.keyId);
     if (key === undefined) return fault('key_unknown');
-    const payload = batchRoot(root, place.size, tenant, service);
-    const memory = JSON.stringify([proof.keyId, proof.signature, Buffer.from(payload).toString('utf8')]);
+    // Everything the signature is over, and the signature: what differs in one of them is another root.
+    const memory = JSON.stringify([proof.keyId, proof.signature, root.toString('base64'), place.size, tenant, service]);
     if (verified.delete(memory)) {
       // Added again at the young end: the set drops its oldest.
       verified.add(memory);
@@ -78,7 +75,7 @@ export const originVerifier = (trustedKeys: TrustedKeys, { remember = REMEMBERED
     }
     const signature = strictBase64(proof.signature, 'base64url');
     if (signature === undefined) return fault('signature_malformed');
-    if (!verifyDsse(key, BATCH_ROOT_TYPE, payload, signature)) return fault('signature_invalid');
+    if (!verifyDsse(key, BATCH_ROOT_TYPE, batchRoot(root, place.size, tenant, service), signature)) return fault('signature_invalid');
     verified.add(memory);
     for (const oldest of verified) {
       if (verified.size <= remember) break;
@@ -89,7 +86,6 @@ export const originVerifier = (trustedKeys: TrustedKeys, { remember = REMEMBERED
 };
 
 const fault = (reason: OriginFault): OriginResult => ({ ok: false, reason });
-const keyName = (service: string, kid: string): string => JSON.stringify([service, kid]);
 
 /** 53 levels hold any tree whose size is a safe integer; a hash is 43 characters. */
 const LONGEST_PATH = 53;
