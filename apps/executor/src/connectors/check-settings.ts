@@ -75,7 +75,12 @@ const checkSmtp = (settings: SmtpSettings): SmtpSettings => {
 };
 
 /** @throws Problem INVALID with a pointer into the body of `POST /v1/connectors` */
-export const checkSettings = (type: 'http' | 'smtp', settings: unknown): HttpSettings | SmtpSettings => (type === 'http' ? checkHttp(shaped(httpSettings, settings)) : checkSmtp(shaped(smtpSettings, settings)));
+export const checkSettings = (type: 'http' | 'smtp', given: unknown): HttpSettings | SmtpSettings => {
+  const settings = type === 'http' ? checkHttp(shaped(httpSettings, given)) : checkSmtp(shaped(smtpSettings, given));
+  // PostgreSQL keeps no NUL in JSON.
+  if (JSON.stringify(settings).includes('\\u0000')) invalid('/settings', 'texts without NUL characters');
+  return settings;
+};
 
 /** @throws Problem INVALID; what it says names fields only, never their values */
 export const checkCredential = (type: 'http' | 'smtp', given: unknown): Credential => {

@@ -45,6 +45,7 @@ describe('connectors', () => {
     [{ settings: { url: 'http://169.254.169.254/', private_networks: ['169.254.169.254'] } }, '/settings/private_networks'],
     [{ type: 'smtp', settings: { host: '10.0.0.1', port: 25, from: 'a@b.example' } }, '/settings/private_networks'],
     [{ settings: { url: 'https://x.example', private_networks: ['localhost'] } }, '/settings/private_networks/0'],
+    [{ settings: { url: 'https://x.example', extract: { model: '/a\0' } } }, '/settings'],
     [{ settings: { url: 'https://x.example', max_concurrency: 0 } }, '/settings/max_concurrency'],
     [{ settings: { url: 'https://x.example', redirects: 6 } }, '/redirects'],
     [{ settings: { url: 'https://x.example', extract: { rows: 'limit' } } }, '/settings/extract/rows'],

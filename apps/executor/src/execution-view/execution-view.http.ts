@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { count, instant, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
-import { Allow, Caller, Database, decodeCursor, Describe, pageFields, pageOf, pageSize, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
+import { Allow, Caller, Database, decodeCursor, Describe, pageFields, pageOf, pageSize, problem, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { Principal } from '@exequatur/service-kit';
 import { actingTenant } from '../acting.js';
 import { EXECUTION_STATUSES, executionShape, oneExecution, shownExecution, VIEW_COLUMNS } from './execution-view.js';
@@ -15,11 +15,18 @@ const listShape = object({
   agent: optional(name()),
   tool: optional(name()),
   /** why it failed, was skipped, or is not known */
-  code: optional(text(60)),
+  code: optional(name()),
   reconciled_as: optional(oneOf('executed', 'not_executed')),
   /** ended before: those that have been unknown for long */
   ended_before: optional(instant()),
 });
+/** The shape takes times that no calendar has. */
+const calendarInstant = (text: string | undefined): Date | null => {
+  if (text === undefined) return null;
+  const instant = new Date(text);
+  return Number.isNaN(instant.getTime()) ? problem('INVALID', undefined, [{ pointer: '/ended_before', expected: 'an instant that exists' }]) : instant;
+};
+
 const oneShape = object({ tenant: optional(name()) });
 const pageShape = object({ items: list(executionShape, 200), next_cursor: optional(text(500)) });
 
@@ -49,7 +56,7 @@ export class ExecutionViewHttp {
          AND ($5::uuid IS NULL OR action_id = $5) AND ($6::bigint IS NULL OR position < $6)
          AND ($8::text IS NULL OR tool_name = $8) AND ($9::text IS NULL OR code = $9) AND ($10::text IS NULL OR reconciled_as = $10) AND ($11::timestamptz IS NULL OR ended_at < $11)
        ORDER BY position DESC LIMIT $7`,
-      [tenant, agent, query.agent ?? null, query.status ?? null, query.action_id ?? null, before, size + 1, query.tool ?? null, query.code ?? null, query.reconciled_as ?? null, query.ended_before ?? null],
+      [tenant, agent, query.agent ?? null, query.status ?? null, query.action_id ?? null, before, size + 1, query.tool ?? null, query.code ?? null, query.reconciled_as ?? null, calendarInstant(query.ended_before)],
     );
     return pageOf(rows, size, ({ position }) => Number(position), shownExecution);
   }

@@ -260,6 +260,8 @@ describe('a managed grant is executed', () => {
       const list = await bed.call('GET', `${origin}/v1/executions?limit=1`, OPERATOR_TOKEN);
       expect(list).toMatchObject({ status: 200, body: { items: [{ execution_id: allowed.executionId }] } });
       expect(list.body['next_cursor']).toEqual(expect.any(String));
+      for (const odd of ['2026-02-30T10:00:00Z', '0000-01-01T00:00:00Z', '9999-12-31T23:59:59.999999Z']) expect((await bed.call('GET', `${origin}/v1/executions?ended_before=${odd}`, OPERATOR_TOKEN)).status).toBe(200);
+      for (const bad of ['ended_before=2026-02-30T99:00:00Z', 'code=%00', 'tool=%00', 'reconciled_as=maybe']) expect((await bed.call('GET', `${origin}/v1/executions?${bad}`, OPERATOR_TOKEN)).status).toBe(422);
       expect((await bed.call('GET', `${origin}/v1/executions`, OTHER_AGENT_TOKEN)).body['items']).toEqual([]);
       expect((await bed.call('GET', `${origin}/v1/executions?tenant=globex`, OPERATOR_TOKEN)).status).toBe(403);
       expect((await bed.call('GET', `${origin}/v1/executions?tenant=globex`, bed.secrets.adminToken)).body['items']).toEqual([]);
