@@ -63,6 +63,16 @@ describe('a receipt', () => {
     }
   });
 
+  test('invariant 24: an event whose proof does not lead to the tree head is not in the log', () => {
+    const receipt = withOutcome('denied');
+    const [first, ...rest] = receipt.steps as [ReceiptDocument['steps'][number], ...ReceiptDocument['steps'][number][]];
+    const proof = first.proof as NonNullable<typeof first.proof>;
+    const elsewhere = `sha256:${'0'.repeat(64)}`;
+    for (const other of [{ path: [elsewhere, ...proof.path.slice(1)] }, { path: proof.path.slice(1) }, { index: proof.index + 1 }, { size: proof.size - 1 }, { leaf_hash: elsewhere }]) {
+      expect([other, verify({ ...receipt, steps: [{ ...first, proof: { ...proof, ...other } }, ...rest] }).by_invariant]).toEqual([other, { 24: 1 }]);
+    }
+  });
+
   test('another outcome, or another agent, than the events say', () => {
     const receipt = withOutcome('denied');
     for (const change of [{ outcome: 'executed' }, { ended: false }, { agent: 'somebody' }, { chain: {} }, { tenant: 'globex' }, { action_id: receipts[0]?.action_id }]) expect([change, verify({ ...receipt, ...change }).result]).toEqual([change, 'invalid']);
