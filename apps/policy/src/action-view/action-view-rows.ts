@@ -9,8 +9,8 @@ export interface NewView {
 /** Rows of new actions, in the transaction of their events. */
 export const insertViews = async (tx: Queryable, views: readonly NewView[]): Promise<void> => {
   await tx.query(
-    `INSERT INTO action_view (tenant, action_id, agent, run_id, status, idempotency_key, document)
-     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::json[])`,
+    `INSERT INTO action_view (tenant, action_id, agent, run_id, status, idempotency_key, document, follows)
+     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::json[], $8::uuid[])`,
     [
       views.map(({ view }) => view.tenant),
       views.map(({ view }) => view.action_id),
@@ -19,9 +19,14 @@ export const insertViews = async (tx: Queryable, views: readonly NewView[]): Pro
       views.map(({ view }) => view.status),
       views.map(({ idempotencyKey }) => idempotencyKey),
       views.map(({ view }) => JSON.stringify(view)),
+      views.map(({ view }) => view.follows ?? null),
     ],
   );
 };
+
+/** The action that this one was decided anew as. */
+export const followerOf = async (db: Queryable, tenant: string, actionId: string): Promise<string | undefined> =>
+  (await db.query<{ action_id: string }>('SELECT action_id FROM action_view WHERE tenant = $1 AND follows = $2', [tenant, actionId])).rows[0]?.action_id;
 
 export const viewRow = async (db: Queryable, tenant: string, actionId: string): Promise<ActionView | undefined> =>
   (await db.query<{ document: ActionView }>('SELECT document FROM action_view WHERE tenant = $1 AND action_id = $2', [tenant, actionId])).rows[0]?.document;

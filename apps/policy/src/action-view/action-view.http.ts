@@ -7,7 +7,7 @@ import { actingTenant } from '../acting.js';
 import { plainText } from '../plain-text.js';
 import { ActionChanges } from './action-changes.js';
 import { ActionDocuments } from './action-document.js';
-import { viewRows } from './action-view-rows.js';
+import { followerOf, viewRows } from './action-view-rows.js';
 import { ACTION_STATUSES } from './action-view.js';
 import type { ActionView } from './action-view.js';
 import { Actions } from './actions.query.js';
@@ -87,8 +87,10 @@ export class ActionViewHttp {
     }
   }
 
-  private shown(view: ActionView, principal: Principal): Promise<object> | object {
-    return principal.type === 'agent' ? this.documents.whole(view) : this.documents.summary(view);
+  private async shown(view: ActionView, principal: Principal): Promise<object> {
+    const follower = view.status === 'quarantined' ? await followerOf(this.database, view.tenant, view.action_id) : undefined;
+    const document = principal.type === 'agent' ? await this.documents.whole(view) : this.documents.summary(view);
+    return follower === undefined ? document : { ...document, followed_by: follower };
   }
 }
 

@@ -31,6 +31,8 @@ export interface ActionView {
   readonly thread_id?: string;
   readonly facts: PolicyFacts;
   readonly door: 'http' | 'intake';
+  /** the quarantined action it was decided anew from */
+  readonly follows?: string;
   readonly status: ActionViewStatus;
   readonly verdict: Verdict;
   readonly tier?: 'AUTO' | 'LOG';

@@ -47,6 +47,7 @@ const proposed = (event: EventEnvelope<DataOf<typeof ActionProposed>>): ActionVi
     ...(data.thread_id === undefined ? {} : { thread_id: data.thread_id }),
     facts: data.facts,
     door: data.door,
+    ...(data.follows === undefined ? {} : { follows: data.follows }),
     status: 'proposed',
     why: {},
     verdict: 'QUARANTINE',

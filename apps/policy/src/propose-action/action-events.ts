@@ -15,7 +15,7 @@ export const DEFINITION_OF: Readonly<Record<OwnActionEvent['type'], EventDefinit
 /** The decided events as they are appended: allowances signed, personal content sealed under the action's key. */
 export const proposalWrite = async (decided: DecidedProposal, key: Buffer, signer: Signer): Promise<StreamWrite> => {
   const { command, ids, events } = decided;
-  const { agent, idempotencyKey, traceparent } = command;
+  const { agent, idempotencyKey, traceparent, anew } = command;
   const recorded = await Promise.all(
     events.map(async (event): Promise<NewEvent> => {
       const definition = DEFINITION_OF[event.type];
@@ -24,9 +24,9 @@ export const proposalWrite = async (decided: DecidedProposal, key: Buffer, signe
         definition,
         id,
         data: await signedData(decided, event, signer),
-        actor: { type: 'agent', id: agent.id },
+        actor: anew?.actor ?? { type: 'agent', id: agent.id },
         correlationId: ids.actionId,
-        causationId: idempotencyKey,
+        causationId: anew?.follows ?? idempotencyKey,
         ...(traceparent === undefined ? {} : { traceparent }),
         ...(definition.sealed === undefined ? {} : { sealed: seal(key, ids.actionId, id, decided.sealed) }),
       };

@@ -41,7 +41,7 @@ export const decideProposal = (command: ProposeAction, ids: ProposalIds, active:
   return { command, ids, asked, events, sealed: sealedOf(command, derived, salt, args) };
 };
 
-const proposedData = ({ agent, proposal, door }: ProposeAction, actionId: string, derived: DerivedFacts, salt: Buffer, args: string): DataOf<typeof ActionProposed> => {
+const proposedData = ({ agent, proposal, door, anew }: ProposeAction, actionId: string, derived: DerivedFacts, salt: Buffer, args: string): DataOf<typeof ActionProposed> => {
   const argumentsHash = saltedHash(salt, Buffer.from(args, 'utf8'));
   const targetHash = derived.target === undefined ? undefined : saltedHash(salt, Buffer.from(derived.target, 'utf8'));
   const { facts } = derived;
@@ -64,6 +64,7 @@ const proposedData = ({ agent, proposal, door }: ProposeAction, actionId: string
     ...(targetHash === undefined ? {} : { target_hash: targetHash }),
     action_hash: sha256Text(canonicalBytes(bound)),
     door,
+    ...(anew === undefined ? {} : { follows: anew.follows }),
     ...(agent.owner === undefined ? {} : { agent_owner: agent.owner }),
   };
 };

@@ -1,6 +1,13 @@
 import { Command } from '@nestjs/cqrs';
+import type { Actor } from '@exequatur/event-store';
 import type { ProposalWithJson } from '@exequatur/policy-domain';
 import type { AgentPrincipal, Answer } from '@exequatur/service-kit';
+
+/** Which action it follows, and who said so. */
+export interface Anew {
+  readonly follows: string;
+  readonly actor: Actor;
+}
 
 /** A proposal through either door; both share one idempotency scope and come to the same decision. */
 export class ProposeAction extends Command<Answer> {
@@ -11,6 +18,8 @@ export class ProposeAction extends Command<Answer> {
     readonly idempotencyKey: string,
     readonly door: 'http' | 'intake',
     readonly traceparent?: string,
+    /** a person has what was set aside decided anew */
+    readonly anew?: Anew,
   ) {
     super();
   }

@@ -29,10 +29,11 @@ interface Prepared {
 }
 
 /** The input is the proposal, whatever its bytes and door were: the same proposal twice is one action. */
-export const proposalScope = ({ agent, proposal, idempotencyKey }: ProposeAction): IdempotentScope => ({
+export const proposalScope = ({ agent, proposal, idempotencyKey, anew }: ProposeAction): IdempotentScope => ({
   tenant: agent.tenant,
   principal: principalName(agent),
-  operation: 'propose-action',
+  // An operation of its own, so that no key an agent chose can stand in the way of a person.
+  operation: anew === undefined ? 'propose-action' : 'decide-anew',
   key: idempotencyKey,
   inputHash: createHash('sha256').update(canonicalBytes(proposal as unknown as JsonValue)).digest(),
 });

@@ -34,14 +34,18 @@ export class RecordedActions {
   async page(tenant: string, before: string | undefined, limit: number): Promise<{ readonly actions: readonly RecordedAction[]; readonly last: string | undefined }> {
     const { rows: ids } = await this.database.query<{ action_id: string }>('SELECT action_id FROM action_view WHERE tenant = $1 AND ($2::uuid IS NULL OR action_id < $2) ORDER BY action_id DESC LIMIT $3', [tenant, before ?? null, limit]);
     const actionIds = ids.map(({ action_id }) => action_id);
+    return { actions: await this.of(tenant, actionIds), last: actionIds.at(-1) };
+  }
+
+  /** Those of these actions that policy decided, in this order. */
+  async of(tenant: string, actionIds: readonly string[]): Promise<readonly RecordedAction[]> {
     const { rows } = await this.database.query<{ subject: string; version: number; bytes: Buffer }>(`SELECT subject, version, bytes FROM event WHERE tenant = $1 AND aggregate = 'action' AND subject = ANY($2::text[]) AND version <= 2`, [tenant, actionIds]);
     const events = new Map(rows.map(({ subject, version, bytes }) => [`${subject} ${version}`, JSON.parse(bytes.toString('utf8')) as EventEnvelope]));
     const keys = await this.keys.actionKeys(tenant, actionIds);
-    const actions = actionIds.flatMap((actionId) => {
+    return actionIds.flatMap((actionId) => {
       const [proposed, verdict] = [events.get(`${actionId} 1`), events.get(`${actionId} 2`)];
       return proposed === undefined || verdict === undefined || isRefusedBefore(verdict) ? [] : [recorded(actionId, proposed as EventEnvelope<DataOf<typeof ActionProposed>>, verdict, keys.get(actionId))];
     });
-    return { actions, last: actionIds.at(-1) };
   }
 }
 

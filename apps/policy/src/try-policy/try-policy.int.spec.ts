@@ -105,6 +105,17 @@ describe('asking a policy without effect', () => {
     expect((await bed.post('/v1/actions', note, agent)).body).toMatchObject({ verdict: 'QUARANTINE' });
     expect(await bed.post('/v1/policies', { source: body['source'], reason: 'crm notes are known now' }, admin)).toMatchObject({ status: 201, body: { policy_hash: body['policy_hash'] } });
     expect((await bed.post('/v1/actions', note, agent)).body).toMatchObject({ verdict: 'REQUIRE_APPROVAL', rule_id: 'draft-crm.note', policy_version: 2 });
+    // The waiting one is decided anew, once, as a proposal of its agent; its agent finds it through the old one.
+    const anew = await bed.post<{ action_id: string }>(`/v1/actions/${first.action_id}/decide-anew`, {}, admin);
+    expect(anew).toMatchObject({ status: 201, body: { follows: first.action_id, status: 'awaiting_approval', verdict: 'REQUIRE_APPROVAL', rule_id: 'draft-crm.note' } });
+    expect(anew.body).not.toHaveProperty('salt');
+    expect((await bed.post(`/v1/actions/${first.action_id}/decide-anew`, {}, admin)).text).toBe(anew.text);
+    expect((await bed.get(`/v1/actions/${first.action_id}`, agent)).body).toMatchObject({ status: 'quarantined', followed_by: anew.body.action_id });
+    expect((await bed.get(`/v1/actions/${anew.body.action_id}`, agent)).body).toMatchObject({ status: 'awaiting_approval', follows: first.action_id, agent: 'outreach-agent', run_id: 'run-1' });
+    const { rows } = await bed.database.query<{ bytes: Buffer }>("SELECT bytes FROM event WHERE aggregate = 'action' AND subject = $1 AND version = 1", [anew.body.action_id]);
+    expect(JSON.parse(String(rows[0]?.bytes))).toMatchObject({ actortype: 'person', actorid: 'petra', data: { follows: first.action_id, facts: { agent: 'outreach-agent' } } });
+    expect((await bed.post(`/v1/actions/${anew.body.action_id}/decide-anew`, {}, admin)).status).toBe(409);
+    expect((await bed.post(`/v1/actions/${first.action_id}/decide-anew`, {}, agent)).status).toBe(403);
     expect((await bed.post('/v1/policies/rollback', { to_version: 1, reason: 'next spec' }, admin)).status).toBe(201);
   });
 

@@ -74,6 +74,8 @@ export const ActionProposed = defineEvent({
     /** hash of the canonical {tenant, scope_path, agent, run_id, action_kind, tool, target_hash, arguments_hash} */
     action_hash: hash(),
     door: oneOf('http', 'intake'),
+    /** the quarantined action that a person had decided anew, as this one */
+    follows: optional(uuid()),
     /** owner of record of the agent: may never approve */
     agent_owner: optional(name()),
   }),
