@@ -15,6 +15,7 @@ import { CyclesEventsHttp } from './cycles/cycles-events.http.js';
 import { CyclesReservationViewHttp } from './cycles/cycles-reservation-view.http.js';
 import { CyclesReservationsHttp } from './cycles/cycles-reservations.http.js';
 import { CyclesWire } from './cycles/cycles-wire.js';
+import { BlastRadiusHttp } from './freezes/blast-radius.http.js';
 import { FreezeStore } from './freezes/freeze-store.js';
 import { FreezeHttp } from './freezes/freeze.http.js';
 import { GrantViewHttp } from './grant-view/grant-view.http.js';
@@ -38,6 +39,7 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     DefineBudgetHttp,
     BudgetViewHttp,
     FreezeHttp,
+    BlastRadiusHttp,
     CyclesReservationsHttp,
     CyclesReservationViewHttp,
     CyclesDecideHttp,

@@ -1,10 +1,10 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { count, FREEZE_SCOPES, instant, list, name, object, oneOf, optional, text, truth, uuid } from '@exequatur/contracts';
+import { count, FREEZE_SCOPES, instant, list, name, object, oneOf, optional, scopePath, text, uuid, WIDE_FREEZE_SCOPES } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { newId, toInstant } from '@exequatur/kernel';
-import { freezeCovers, initialFreeze } from '@exequatur/reservations-domain';
-import type { Freeze } from '@exequatur/reservations-domain';
+import { initialFreeze, tenantOfScopePath } from '@exequatur/reservations-domain';
+import type { Freeze, FreezeScope } from '@exequatur/reservations-domain';
 import { Allow, Answer, Caller, Database, decodeCursor, Describe, Http, IdempotentRequests, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { actorOf } from '../authority/asking.js';
@@ -12,16 +12,12 @@ import { operatedTenant } from '../authority/operator.js';
 import { raiseFence } from '../authority/tenant-board.js';
 import { freezeStream, FreezeStore } from './freeze-store.js';
 
-/** Claims a preview looks at; beyond, its numbers say "at least". */
-const MAX_PREVIEWED = 10_000;
-const MAX_NAMED = 100;
+export const freezeScope = () => oneOf(...FREEZE_SCOPES, ...WIDE_FREEZE_SCOPES);
 
-const applyShape = object({ tenant: optional(name()), scope: oneOf(...FREEZE_SCOPES), value: text(300), reason: text(1_000) });
+const applyShape = object({ tenant: optional(name()), scope: freezeScope(), value: text(300), reason: text(1_000) });
 const liftShape = object({ reason: text(1_000) });
-const freezeAnswer = object({ freeze_id: uuid(), status: oneOf('fenced', 'quiesced', 'lifted'), scope: oneOf(...FREEZE_SCOPES), value: text(300), fence_epoch: count() });
-const listed = object({ freeze_id: uuid(), status: oneOf('fenced', 'quiesced', 'lifted'), scope: oneOf(...FREEZE_SCOPES), value: text(300), reason: text(1_000), fence_epoch: count(), unknown_reservations: list(uuid(), 10_000), applied_at: instant() });
-const previewQuery = object({ tenant: optional(name()), scope: oneOf(...FREEZE_SCOPES), value: text(300) });
-const previewAnswer = object({ standing_claims: count(), may_still_execute: count(), unknown: count(), agents: list(name(), MAX_NAMED), action_kinds: list(name(), MAX_NAMED), at_least: truth() });
+const freezeAnswer = object({ freeze_id: uuid(), status: oneOf('fenced', 'quiesced', 'lifted'), scope: freezeScope(), value: text(300), fence_epoch: count() });
+const listed = object({ freeze_id: uuid(), status: oneOf('fenced', 'quiesced', 'lifted'), scope: freezeScope(), value: text(300), reason: text(1_000), fence_epoch: count(), unknown_reservations: list(uuid(), 10_000), applied_at: instant() });
 const query = object({ ...pageFields, tenant: optional(name()), include_lifted: optional(oneOf('true', 'false')) });
 const page = object({ items: list(listed, 200), next_cursor: text(500) });
 
@@ -30,7 +26,7 @@ const STATUS = { Applied: 'fenced', Quiesced: 'quiesced', Lifted: 'lifted' } as 
 interface Row {
   freeze_id: string;
   status: keyof typeof STATUS;
-  scope: string;
+  scope: FreezeScope;
   value: string;
   reason: string;
   fence_epoch: string;
@@ -38,19 +34,13 @@ interface Row {
   applied_at: Date;
 }
 
-interface StandingRow {
-  status: string;
-  may_still_execute: boolean;
-  agent: string;
-  action_kind: string;
-  tool_name: string;
-  tool_version: string;
-  grant_id: string;
-}
-
-const STANDING = `
-SELECT status, status <> 'Unknown' AND grant_id IS NOT NULL AND execute_by > clock_timestamp() AS may_still_execute, agent, action_kind, tool_name, tool_version, grant_id FROM reservation
-WHERE tenant = $1 AND status IN ('Held', 'Started', 'Unknown') LIMIT $2`;
+/** A freeze that could never cover anything would be believed to have stopped something. @throws Problem INVALID */
+export const inOwnTenant = (tenant: string, { scope, value }: { readonly scope: FreezeScope; readonly value: string }): void => {
+  if (scope === 'tenant' && value !== tenant) problem('INVALID', undefined, [{ pointer: '/value', expected: 'the tenant' }]);
+  if (scope !== 'workflow') return;
+  shaped(object({ value: scopePath() }), { value });
+  if (tenantOfScopePath(value) !== tenant) problem('INVALID', undefined, [{ pointer: '/value', expected: 'a scope path of the tenant' }]);
+};
 
 /** Stop authority in a scope. The answer `fenced` is the truth: when it is sent, no later claim in the scope exists anywhere. */
 @Controller('v1/freezes')
@@ -64,10 +54,10 @@ export class FreezeHttp {
 
   @Post()
   @HttpCode(201)
-  @Describe({ summary: 'Freeze a tenant, agent, kind, tool (name or name@version) or grant.', body: applyShape, answers: { 201: freezeAnswer }, codes: ['REASON_REQUIRED'] })
+  @Describe({ summary: 'Freeze a tenant, agent, kind, tool (name or name@version), tool set, workflow (a scope path and everything below it), run or grant.', body: applyShape, answers: { 201: freezeAnswer }, codes: ['REASON_REQUIRED'] })
   apply(@ShapedBody(applyShape) body: Shape<typeof applyShape>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
     const tenant = operatedTenant(principal, body.tenant);
-    if (body.scope === 'tenant' && body.value !== tenant) return problem('INVALID', undefined, [{ pointer: '/value', expected: 'the tenant' }]);
+    inOwnTenant(tenant, body);
     const freezeId = newId();
     return this.requests.run({
       request,
@@ -105,26 +95,6 @@ export class FreezeHttp {
         return { status: 200, body: shown(freeze) };
       },
     });
-  }
-
-  /** The blast radius: what stands now in the scope. Nothing new would start; what may still execute does so by its execute_by. */
-  @Get('preview')
-  @Describe({ summary: 'What a freeze would stop, and what it could no longer stop.', query: previewQuery, answers: { 200: previewAnswer } })
-  async preview(@ShapedQuery(previewQuery) asked: Shape<typeof previewQuery>, @Caller() principal: Principal): Promise<unknown> {
-    const tenant = operatedTenant(principal, asked.tenant);
-    const { rows } = await this.database.query<StandingRow>(STANDING, [tenant, MAX_PREVIEWED]);
-    const covered = rows.filter((row) =>
-      freezeCovers({ freezeId: '', scope: asked.scope, value: asked.value }, { tenant, agent: row.agent, actionKind: row.action_kind, tool: { name: row.tool_name, version: row.tool_version }, grantId: row.grant_id }),
-    );
-    const distinct = (values: readonly string[]): readonly string[] => [...new Set(values)].sort().slice(0, MAX_NAMED);
-    return {
-      standing_claims: covered.length,
-      may_still_execute: covered.filter(({ may_still_execute }) => may_still_execute).length,
-      unknown: covered.filter(({ status }) => status === 'Unknown').length,
-      agents: distinct(covered.map(({ agent }) => agent)),
-      action_kinds: distinct(covered.map(({ action_kind }) => action_kind)),
-      at_least: rows.length === MAX_PREVIEWED,
-    };
   }
 
   @Get()

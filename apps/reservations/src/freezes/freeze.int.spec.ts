@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { newId } from '@exequatur/kernel';
+import { QuiesceFreezes } from '../sweeps/quiesce-freezes.js';
 import { Installation } from '../spec/installation.js';
 
 describe('freezes', () => {
@@ -9,25 +10,75 @@ describe('freezes', () => {
     await here.budget('100000');
   }, 60_000);
   afterAll(() => here.stop());
+  // What a spec leaves standing, a freeze of everything in the next would wait for.
+  afterEach(async () => {
+    const { rows } = await here.pool.query<{ reservation_id: string }>("SELECT reservation_id FROM reservation WHERE status IN ('Held', 'Started')");
+    for (const { reservation_id } of rows) await here.post(`/v1/reservations/${reservation_id}/release`, {});
+  });
 
   const freeze = (scope: string, value: string, reason = 'odd mails') => here.post('/v1/freezes', { scope, value, reason }, here.personToken('acme'));
   const lift = (id: unknown, reason = 'checked') => here.post(`/v1/freezes/${id as string}/lift`, { reason }, here.personToken('acme'));
   const standing = async (id: unknown) => ((await here.call('GET', '/v1/freezes?include_lifted=true', here.personToken('acme'))).body['items'] as Record<string, unknown>[]).find(({ freeze_id }) => freeze_id === id);
 
-  test.each([
+  /** One grant that every scope below covers, approved by a person before anything is frozen. */
+  const approved = () => here.grant({ source: 'approval', action_kind: 'pay.refund', rule_id: 'class:pay', scope_path: 'tenant:acme/workspace:sales/app:outreach', run_id: 'run-9', approvers: [{ person: 'ada', role: 'approver', stage: 0, vote_event_id: newId() }] });
+  const SCOPES: [string, (grantId: string) => string][] = [
     ['tenant', () => 'acme'],
     ['agent', () => 'mailer'],
-    ['kind', () => 'mail.send'],
+    ['kind', () => 'pay.refund'],
     ['tool', () => 'mailer.send'],
     ['tool', () => 'mailer.send@1'],
-    ['grant', (grantId: string) => grantId],
-  ])('invariant 15: nothing is claimed under a freeze of the %s, and again after it is lifted', async (scope, value) => {
-    const grant = here.grant();
+    ['toolset', () => 'mailer'],
+    ['workflow', () => 'tenant:acme/workspace:sales'],
+    ['workflow', () => 'tenant:acme/workspace:sales/app:outreach'],
+    ['run', () => 'run-9'],
+    ['grant', (grantId) => grantId],
+  ];
+
+  test.each(SCOPES)('invariant 15: what was approved before a freeze of the %s is not claimed under it, and again after it is lifted', async (scope, value) => {
+    const grant = approved();
     const applied = await freeze(scope, value(grant.grant_id));
     expect(applied).toMatchObject({ status: 201, body: { status: 'fenced', scope } });
     expect(await here.reserve(grant)).toMatchObject({ status: 423, body: { code: 'FROZEN' } });
     expect(await lift(applied.body['freeze_id'])).toMatchObject({ status: 200, body: { status: 'lifted' } });
     expect((await here.reserve(grant)).status).toBe(201);
+  });
+
+  test.each(SCOPES)('invariant 16: a freeze of the %s stops what was claimed but not started, and quiesces once it has ended', async (scope, value) => {
+    const grant = approved();
+    const id = (await here.reserve(grant)).body['reservation_id'] as string;
+    const applied = await freeze(scope, value(grant.grant_id));
+    const freezeId = applied.body['freeze_id'] as string;
+    expect(await here.post(`/v1/reservations/${id}/start`, undefined)).toMatchObject({ status: 423, body: { code: 'FROZEN' } });
+    expect(await here.post(`/v1/reservations/${id}/extend`, { by_ms: 300_000 })).toMatchObject({ status: 423, body: { code: 'FROZEN' } });
+    await here.service.app.get(QuiesceFreezes).sweep();
+    expect(await standing(freezeId)).toMatchObject({ status: 'fenced' });
+    await here.post(`/v1/reservations/${id}/release`, {});
+    await here.service.app.get(QuiesceFreezes).sweep();
+    expect(await standing(freezeId)).toMatchObject({ status: 'quiesced', unknown_reservations: [] });
+    await lift(freezeId);
+  });
+
+  test.each([
+    ['agent', 'other'],
+    ['toolset', 'mail'],
+    ['workflow', 'tenant:acme/workspace:sale'],
+    ['run', 'run-90'],
+    ['grant', newId()],
+  ])('a freeze of another %s leaves the rest alone, and waits for none of it', async (scope, value) => {
+    const id = (await here.reserve(approved())).body['reservation_id'] as string;
+    const freezeId = (await freeze(scope, value)).body['freeze_id'] as string;
+    expect((await here.reserve(approved())).status).toBe(201);
+    await here.service.app.get(QuiesceFreezes).sweep();
+    expect(await standing(freezeId)).toMatchObject({ status: 'quiesced' });
+    expect((await here.post(`/v1/reservations/${id}/start`, undefined)).status).toBe(200);
+    await lift(freezeId);
+  });
+
+  test('a freeze that could cover nothing is refused', async () => {
+    for (const value of ['tenant:globex/app:x', 'workspace:sales', 'tenant:acme/']) expect(await freeze('workflow', value)).toMatchObject({ status: 422, body: { code: 'INVALID' } });
+    expect(await freeze('tenant', 'globex')).toMatchObject({ status: 422 });
+    expect((await here.call('GET', '/v1/freezes/preview?scope=workflow&value=tenant:globex', here.personToken('acme'))).status).toBe(422);
   });
 
   test('what is outside the scope goes on', async () => {
@@ -46,11 +97,20 @@ describe('freezes', () => {
   });
 
   test('a preview tells what stands in the scope, and changes nothing', async () => {
-    const id = (await here.reserve(here.grant({ tool: { name: 'previewed', version: '1' }, facts: here.grant().facts }))).body['reservation_id'] as string;
+    const tool = { name: 'previewed', version: '1' };
+    const grant = here.grant({ tool, run_id: 'run-7', max_uses: 2 });
+    const id = (await here.reserve(grant)).body['reservation_id'] as string;
+    await here.reserve(here.grant({ tool, run_id: 'run-8' }));
+    for (const [scope, value, grants, claims] of [['run', 'run-7', 1, 1], ['workflow', 'tenant:acme', 1, 2], ['grant', grant.grant_id, 1, 1], ['run', 'run-8', 0, 1]] as const) {
+      const { body } = await here.call('GET', `/v1/freezes/preview?scope=${scope}&value=${value}`, here.personToken('acme'));
+      if (scope === 'workflow') expect({ grants: Number(body['open_grants']) >= grants, claims: Number(body['live_claims']) >= claims }).toEqual({ grants: true, claims: true });
+      else expect(body).toMatchObject({ open_grants: grants, live_claims: claims, runs: [grant.grant_id === value ? 'run-7' : value] });
+    }
+    await here.post(`/v1/reservations/${(await here.reserve(here.grant({ tool, run_id: 'run-8' }))).body['reservation_id'] as string}/release`, {});
     const preview = () => here.call('GET', '/v1/freezes/preview?scope=tool&value=previewed', here.personToken('acme'));
-    expect(await preview()).toMatchObject({ status: 200, body: { standing_claims: 1, may_still_execute: 1, unknown: 0, agents: ['mailer'], action_kinds: ['mail.send'], at_least: false } });
+    expect(await preview()).toMatchObject({ status: 200, body: { open_grants: 1, standing_claims: 2, live_claims: 2, may_still_execute: 2, unknown: 0, agents: ['mailer'], action_kinds: ['mail.send'], at_least: false } });
     await here.post(`/v1/reservations/${id}/outcome`, { status: 'UNKNOWN', reason: 'Ada Lovelace did not answer' });
-    expect((await preview()).body).toMatchObject({ standing_claims: 1, may_still_execute: 0, unknown: 1 });
+    expect((await preview()).body).toMatchObject({ standing_claims: 2, may_still_execute: 1, unknown: 1 });
     expect((await here.call('GET', '/v1/freezes/preview?scope=tool&value=previewed', here.agentToken('acme'))).status).toBe(403);
     expect(JSON.stringify(await here.events('ReservationMarkedUnknown'))).not.toContain('Lovelace');
   });

@@ -19,7 +19,7 @@ CREATE TABLE policy_in_force (
 CREATE TABLE scope_freeze (
   tenant text NOT NULL,
   freeze_id uuid PRIMARY KEY,
-  scope text NOT NULL CHECK (scope IN ('tenant', 'agent', 'kind', 'tool', 'grant')),
+  scope text NOT NULL CHECK (scope IN ('tenant', 'agent', 'kind', 'tool', 'grant', 'toolset', 'workflow', 'run')),
   value text NOT NULL,
   reason text NOT NULL,
   status text NOT NULL CHECK (status IN ('Applied', 'Quiesced', 'Lifted')),
@@ -36,6 +36,8 @@ CREATE TABLE grant_row (
   action_id uuid,
   claims text,
   closed text CHECK (closed IN ('revoked', 'withdrawn')),
+  -- by unit what all its uses have claimed, where it has totals: {"USD_MICROCENTS": "500"}
+  claimed jsonb,
   PRIMARY KEY (tenant, grant_id),
   CHECK (claims IS NOT NULL OR closed IS NOT NULL)
 );
@@ -79,18 +81,55 @@ CREATE INDEX reservation_due ON reservation (expires_at) WHERE status IN ('Held'
 -- For quiescing a freeze and listing what is unknown.
 CREATE INDEX reservation_standing ON reservation (tenant, fence_epoch) WHERE status IN ('Held', 'Started', 'Unknown');
 
--- Amounts fit 30 digits (kernel). No index on held, committed or entry_no, and room on the page: hot rows update in place.
+-- Amounts fit 30 digits (kernel). No index on what a claim changes, and room on the page: hot rows update in place.
 CREATE TABLE budget (
   budget_id uuid PRIMARY KEY,
   tenant text NOT NULL,
   scope_path text NOT NULL,
   unit text NOT NULL,
+  -- 0: open; -1: a limit of a run; closed ones move to their last entry, so that another may take their place
+  place bigint NOT NULL DEFAULT 0,
   cap numeric(30, 0) NOT NULL,
   held numeric(30, 0) NOT NULL DEFAULT 0,
   committed numeric(30, 0) NOT NULL DEFAULT 0,
   entry_no bigint NOT NULL,
-  CONSTRAINT budget_place UNIQUE (tenant, scope_path, unit),
+  -- null: lifetime
+  budget_window text CHECK (budget_window IN ('run', 'hour', 'day', 'month', 'lifetime')),
+  -- Unix ms; held and committed are of the window that began then
+  window_start_ms bigint NOT NULL DEFAULT 0,
+  soft_limit numeric(30, 0),
+  overage_policy text CHECK (overage_policy IN ('reject', 'allow_if_available', 'allow_with_overdraft')),
+  overdraft_limit numeric(30, 0) CHECK (overdraft_limit >= 0),
+  debt numeric(30, 0) NOT NULL DEFAULT 0 CHECK (debt >= 0),
+  over_limit boolean NOT NULL DEFAULT false,
+  run_limit text CHECK (run_limit IN ('max_steps', 'max_tool_calls', 'max_seconds', 'max_usd')),
+  -- windows that are over and in which holds still stand: [{"startMs", "cap", "held", "committed"}]; nearly always null
+  earlier jsonb,
+  CONSTRAINT budget_place UNIQUE (tenant, scope_path, unit, place),
+  CONSTRAINT budget_of_a_run CHECK ((place = -1) = (run_limit IS NOT NULL)),
   CONSTRAINT budget_covers CHECK (held + committed <= cap),
   CONSTRAINT budget_not_negative CHECK (held >= 0 AND committed >= 0)
+) WITH (fillfactor = 70);
+
+-- A run whose policy limits it. Its lock stands before its budgets, which come into being with its first claim.
+CREATE TABLE run (
+  tenant text NOT NULL,
+  agent text NOT NULL,
+  run_id text NOT NULL,
+  -- when its first claim was made; null until then
+  started_at_ms bigint,
+  PRIMARY KEY (tenant, agent, run_id)
+);
+
+-- What a velocity rule has counted for one subject: one row, one lock, and a claim rewrites its few slices.
+CREATE TABLE velocity_counter (
+  tenant text NOT NULL,
+  rule_id text NOT NULL,
+  subject text NOT NULL,
+  -- [[slice start in Unix ms, count, "amount"]], oldest first, at most those that still count
+  slices jsonb NOT NULL DEFAULT '[]',
+  -- Unix ms: nothing in it counts from then on
+  idle_from_ms bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (tenant, rule_id, subject)
 ) WITH (fillfactor = 70);
 `;

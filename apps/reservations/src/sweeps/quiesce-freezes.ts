@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import type { DataOf, ReservationHeld } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 import { freezeCovers } from '@exequatur/reservations-domain';
 import type { EarlierClaim, Freeze } from '@exequatur/reservations-domain';
 import { Database } from '@exequatur/service-kit';
 import { freezeStream, FreezeStore } from '../freezes/freeze-store.js';
+import { subjectOf } from '../authority/reservation-rows.js';
 import { databaseNow } from '../authority/runtime-authority.js';
 
 const MAX_FREEZES = 20;
@@ -15,16 +17,12 @@ interface ClaimRow {
   reservation_id: string;
   status: EarlierClaim['status'];
   execute_by: Date;
-  agent: string;
-  action_kind: string;
-  tool_name: string;
-  tool_version: string;
-  grant_id: string;
+  claim: string;
 }
 
 /** A hold on budget only starts nothing, so there is nothing to wait for. */
 const EARLIER = `
-SELECT reservation_id, status, execute_by, agent, action_kind, tool_name, tool_version, grant_id FROM reservation
+SELECT reservation_id, status, execute_by, claim FROM reservation
 WHERE tenant = $1 AND status IN ('Held', 'Started', 'Unknown') AND fence_epoch < $2 AND grant_id IS NOT NULL ORDER BY reservation_id`;
 
 /** The second answer to a freeze: everything from before the fence has ended, or is listed as unknown. Only this says "stopped". */
@@ -55,7 +53,7 @@ export class QuiesceFreezes {
   private async earlierClaims(tx: PgTransaction, tenant: string, freeze: Exclude<Freeze, { status: 'None' }>): Promise<readonly EarlierClaim[]> {
     const { rows } = await tx.query<ClaimRow>(EARLIER, [tenant, freeze.fenceEpoch]);
     return rows
-      .filter((row) => freezeCovers(freeze, { tenant, agent: row.agent, actionKind: row.action_kind, tool: { name: row.tool_name, version: row.tool_version }, grantId: row.grant_id }))
+      .filter((row) => freezeCovers(freeze, subjectOf(tenant, JSON.parse(row.claim) as DataOf<typeof ReservationHeld>)))
       .map(({ reservation_id, status, execute_by }) => ({ reservationId: reservation_id, status, executeBy: execute_by.getTime() }));
   }
 }
