@@ -37,6 +37,9 @@ import { SteerRequestHttp } from './steer-request/steer-request.http.js';
 import { ChangesHub } from './stream-changes/changes-hub.js';
 import { StreamChanges } from './stream-changes/stream-changes.js';
 import { StreamChangesHttp } from './stream-changes/stream-changes.http.js';
+import { DeliverWebhooks } from './tell-webhooks/deliver-webhooks.js';
+import { WebhookEndpoints } from './tell-webhooks/webhook-endpoints.js';
+import { WebhookNotices } from './tell-webhooks/webhook-notices.js';
 import { DecisionRequests } from './vote-on-request/decision-requests.js';
 import { VoteOnRequest } from './vote-on-request/vote-on-request.js';
 import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
@@ -63,6 +66,9 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
   ],
   providers: [
     ApprovalStreams,
+    WebhookEndpoints,
+    WebhookNotices,
+    DeliverWebhooks,
     OpenRequest,
     CardContexts,
     ExpireRequests,

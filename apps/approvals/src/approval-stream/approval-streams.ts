@@ -9,6 +9,7 @@ import { open, seal } from '@exequatur/sealing';
 import type { KeyStore } from '@exequatur/sealing';
 import { KEY_STORE, Signer } from '@exequatur/service-kit';
 import { keepQueueRow } from '../queue-view/queue-row.js';
+import { WebhookNotices } from '../tell-webhooks/webhook-notices.js';
 import { contentOf } from './approval-content.js';
 import type { ApprovalContent } from './approval-content.js';
 import { DEFINITIONS, recordedApproval } from './recorded-approval.js';
@@ -43,6 +44,7 @@ export class ApprovalStreams {
     private readonly store: PgEventStore,
     @Inject(KEY_STORE) private readonly keys: KeyStore,
     private readonly signer: Signer,
+    private readonly notices: WebhookNotices,
   ) {}
 
   async load(tx: PgQueries, tenant: string, approvalId: string): Promise<RecordedApproval | undefined> {
@@ -71,10 +73,14 @@ export class ApprovalStreams {
     let taken = 0;
     for (const [index, { tenant, past, steps }] of changes.entries()) {
       const count = writes[index]?.events.length ?? 0;
-      const approval = recordedApproval(tenant, [...past, ...recorded.slice(taken, taken + count)]);
+      const added = recorded.slice(taken, taken + count);
+      const approval = recordedApproval(tenant, [...past, ...added]);
       taken += count;
       if (approval === undefined) throw new Error('a request without ApprovalOpened');
-      if (steps.some(({ decided }) => decided.length > 0)) await keepQueueRow(tx, approval);
+      if (steps.some(({ decided }) => decided.length > 0)) {
+        await keepQueueRow(tx, approval);
+        await this.notices.keep(tx, approval, added);
+      }
       approvals.push(approval);
     }
     return approvals;

@@ -51,6 +51,21 @@ CREATE TABLE approval_look (
   PRIMARY KEY (tenant, approval_id, person)
 );
 
+-- whom to tell of what; body as it is sent, ids and states alone
+CREATE TABLE webhook_notice (
+  tenant text NOT NULL,
+  event_id uuid NOT NULL,
+  endpoint text NOT NULL,
+  body text NOT NULL,
+  attempts integer NOT NULL DEFAULT 0,
+  -- null: delivered, or given up
+  next_at timestamptz DEFAULT clock_timestamp(),
+  delivered_at timestamptz,
+  last_fault text,
+  PRIMARY KEY (tenant, event_id, endpoint)
+);
+CREATE INDEX webhook_notice_due ON webhook_notice (next_at) WHERE next_at IS NOT NULL;
+
 -- one row a vote, for questions about how people review
 CREATE TABLE vote_cast (
   tenant text NOT NULL,
