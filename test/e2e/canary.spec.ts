@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { TrustedKeys } from '@exequatur/audit-chain';
+import { verifyExport } from '@exequatur/audit-verify';
 import { startHttpTool } from '@exequatur/local-servers';
 import type { HttpTool } from '@exequatur/local-servers';
 import { askingAt, until } from './asking.js';
@@ -15,6 +19,10 @@ classes:
 tools:
   crm.update: { kind: crm.contact.update, risk_points: 1, target: /contact }
 `;
+
+async function* streamed(lines: readonly string[]): AsyncGenerator<string> {
+  yield* lines;
+}
 
 /** Invariant 30 from outside: a connector's credential, with a tool that repeats it wherever it can. */
 describe('a credential of a connector', () => {
@@ -78,6 +86,8 @@ describe('a credential of a connector', () => {
       return bytes_b64 === undefined ? [] : [Buffer.from(bytes_b64, 'base64').toString('utf8')];
     });
     expect(events.some((event) => event.includes('ExecutionReconciled'))).toBe(true);
+    const trustedKeys = JSON.parse(readFileSync(join(directory.path, 'secrets', 'trusted-keys.json'), 'utf8')) as TrustedKeys;
+    expect((await verifyExport(streamed(lines), { trustedKeys })).violations).toEqual([]);
     seen.push(...lines, ...events, (await ask(operator, 'GET /v1/connectors')).bytes, standalone.program.output.stdout, standalone.program.output.stderr);
     expect(seen.join('\n')).toContain('[redacted]');
     const spellings = [CANARY, 'canary-credential', Buffer.from(CANARY).toString('base64').slice(0, 40), Buffer.from(CANARY).toString('hex')];

@@ -32,6 +32,8 @@ export const LIMITS = {
   questions: 24,
   /** The longest wait between two of them. */
   questionMostMs: 3_600_000,
+  /** How often the unknown ones are counted, for the metric. */
+  countUnknownMs: 5_000,
   /** The share of the workers that one tool may have where its connector names no limit: the others go on while it is slow. */
   workersPerTool: 0.75,
   /** Executions of one tenant that may wait; a further use is then answered BUSY. */

@@ -52,6 +52,12 @@ export class Questions {
     return rows.map(({ tenant, execution_id, tool_name, tool_version, max_runtime_ms }) => ({ tenant, executionId: execution_id, tool: { name: tool_name, version: tool_version }, maxRuntimeMs: Number(max_runtime_ms) }));
   }
 
+  /** Of all tenants. */
+  async countUnknown(): Promise<number> {
+    const { rows } = await this.database.query<{ unknown: number } & Record<string, unknown>>("SELECT count(*)::integer AS unknown FROM execution WHERE status = 'unknown'");
+    return rows[0]?.unknown ?? 0;
+  }
+
   async heard({ tenant, executionId }: Question, what: string): Promise<void> {
     await this.database.query(HEARD, [tenant, executionId, what]);
   }

@@ -80,6 +80,7 @@ describe('an unknown outcome is settled by what the tool says', () => {
     expect((await list('unknown', '&tool=mute.tool&code=CONNECTION_LOST_UNKNOWN')).body['items']).toMatchObject([{ execution_id: executionId, asks: 1, not_executed_from: expect.any(String) }]);
     expect((await list('unknown', '&tool=billing.refund')).body['items']).toEqual([]);
     expect((await list('unknown', '&ended_before=2020-01-01T00:00:00Z')).body['items']).toEqual([]);
+    await bed.until('it is counted', async () => /^exequatur_executions_unknown\{[^}]*\} 1$/m.test(await (await fetch(`${origin}/metrics`)).text()));
     await bed.connect(origin, MUTE_TOOL, { type: 'http', settings: { url: `${tool.url}/refunds`, outcome_query: query() } });
     await bed.ended(executionId, /Reconciled/);
     expect((await list('reconciled', '&reconciled_as=executed&tool=mute.tool')).body['items']).toMatchObject([{ execution_id: executionId }]);

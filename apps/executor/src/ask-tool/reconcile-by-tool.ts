@@ -36,6 +36,11 @@ export class ReconcileByTool {
     return questions.length;
   }
 
+  /** Those of all tenants that nobody has settled yet. */
+  countUnknown(): Promise<number> {
+    return this.questions.countUnknown();
+  }
+
   private async ask(question: Question, stopping: AbortSignal): Promise<void> {
     const connector = await this.connectors.open(question.tenant, question.tool);
     const said = connector === undefined ? undefined : await this.tools.ask(connector, question.executionId, AbortSignal.any([stopping, AbortSignal.timeout(LIMITS.questionMs)]));

@@ -18,6 +18,7 @@ export class ExecutionWorker implements OnApplicationBootstrap, BeforeApplicatio
   private readonly running = new Set<Promise<void>>();
   private readonly faults = new Set<string>();
   private readonly turns = this.repeated('turns', LIMITS.pollMs, () => this.takeTurns());
+  private unknown = 0;
   private readonly loops: readonly RepeatedWork[];
 
   constructor(
@@ -38,12 +39,16 @@ export class ExecutionWorker implements OnApplicationBootstrap, BeforeApplicatio
     const questions = this.repeated('questions', LIMITS.pollMs, async () => {
       while (!this.stopping.signal.aborted && (await this.reconciling.askAll(this.stopping.signal)) === LIMITS.questionsAtOnce);
     });
-    this.loops = [this.turns, heartbeat, questions];
+    const count = this.repeated('unknown-count', LIMITS.countUnknownMs, async () => {
+      this.unknown = await this.reconciling.countUnknown();
+    });
+    this.loops = [this.turns, heartbeat, questions, count];
   }
 
   onApplicationBootstrap(): void {
     this.health.add({ name: 'execution-worker', check: async () => (this.faults.size === 0 ? undefined : `failing: ${[...this.faults].join(', ')}`) });
     this.metrics.gauge('exequatur_executions_running', 'Executions this instance works on now.', () => this.running.size);
+    this.metrics.gauge('exequatur_executions_unknown', 'Executions of all tenants whose outcome is unknown.', () => this.unknown);
     for (const loop of this.loops) loop.start();
   }
 

@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { newId } from '@exequatur/kernel';
+import { newId, systemClock } from '@exequatur/kernel';
 import { startHttpTool } from '@exequatur/local-servers';
 import type { HttpTool } from '@exequatur/local-servers';
+import { loadConfig } from '@exequatur/service-kit';
+import type { Database } from '@exequatur/service-kit';
+import { executorService } from '../index.js';
+import type { ExecutorConfig } from '../executor-config.js';
 import { LIMITS } from '../limits.js';
 import { AGENT_TOKEN, ExecutorBed, TENANT } from '../spec/executor-bed.js';
+import { ExecutionLeases } from './execution-leases.js';
 
 const NARROW = { name: 'narrow.tool', version: '1' };
 const SLOW = { name: 'slow.tool', version: '1' };
@@ -66,3 +71,29 @@ describe('a bounded pool of workers', () => {
     expect((await bed.post(origin, `/v1/actions/${actionId}/executions`, undefined, AGENT_TOKEN)).status).toBe(201);
   }, 40_000);
 });
+
+test('tenants take turns, however much one of them has waiting', async () => {
+  const bed = await ExecutorBed.start();
+  try {
+    // For its tables only: nobody else is to take what follows.
+    await (await bed.executorProcess()).stop();
+    const waiting = async (tenant: string, count: number): Promise<void> => {
+      const grantId = newId();
+      const claims = { tool: { name: 'any.tool', version: '1' } };
+      await bed.admin.query("INSERT INTO managed_grant (tenant, grant_id, action_id, agent, max_uses, grant_jws, claims, expires_at, content, content_event_id) VALUES ($1, $2, $2, 'a', 1000, 'jws', $3, 'infinity', '{}', $2)", [tenant, grantId, JSON.stringify(claims)]);
+      await bed.admin.query("INSERT INTO execution (tenant, execution_id, action_id, grant_id, use_no, agent, tool_name, tool_version, status) SELECT $1, gen_random_uuid(), $2, $2, n, 'a', 'any.tool', '1', 'requested' FROM generate_series(1, $3::integer) n", [tenant, grantId, count]);
+    };
+    await waiting('busy', 1_000);
+    await waiting('quiet', 2);
+    await waiting('shy', 1);
+    const config = loadConfig(executorService.Config, bed.environment('executor', { EXECUTOR_WORKERS: '8' })) as ExecutorConfig;
+    const leases = new ExecutionLeases({ query: bed.admin.query.bind(bed.admin) } as unknown as Database, systemClock, config);
+    const taken = await leases.take(5);
+    expect(taken.map(({ tenant }) => tenant).sort()).toEqual(['busy', 'busy', 'quiet', 'quiet', 'shy']);
+    // Six of eight workers may be this tool's: four more, however many are asked for.
+    expect((await leases.take(8)).map(({ tenant }) => tenant)).toEqual(Array.from({ length: 4 }, () => 'busy'));
+    expect(await leases.take(8)).toEqual([]);
+  } finally {
+    await bed.stop();
+  }
+}, 60_000);
