@@ -168,7 +168,7 @@ export class ExequaturClient {
 
   /** Parks the run beside the request: opaque bytes up to 1 MiB, encrypted at rest. The newest counts; the same again changes nothing. */
   park(approvalId: string, checkpoint: Uint8Array): Promise<ParkedRun> {
-    return this.#onceOpen(() => this.#send<ParkedRun>({ method: 'PUT', url: `${this.#approval(approvalId)}/checkpoint`, bytes: checkpoint }));
+    return this.#onceOpen(() => this.#send<ParkedRun>({ method: 'POST', url: `${this.#approval(approvalId)}/checkpoint`, bytes: checkpoint }));
   }
 
   /** What this agent parked of a run, oldest first. */
@@ -176,9 +176,10 @@ export class ExequaturClient {
     return (await this.#send<{ readonly items: readonly ParkedRun[] }>({ method: 'GET', url: `${this.#urls.approvals}/v1/approvals/parked?run=${encodeURIComponent(runId)}` })).items;
   }
 
-  /** The parked bytes. */
-  checkpoint(approvalId: string): Promise<Uint8Array> {
-    return this.#send({ method: 'GET', url: `${this.#approval(approvalId)}/checkpoint` });
+  /** The parked bytes; undefined when there are none, or the action was erased. */
+  async checkpoint(approvalId: string): Promise<Uint8Array | undefined> {
+    const { checkpoint } = await this.#send<{ readonly checkpoint: string | null }>({ method: 'GET', url: `${this.#approval(approvalId)}/checkpoint` });
+    return checkpoint === null ? undefined : new Uint8Array(Buffer.from(checkpoint, 'base64url'));
   }
 
   /** Where a person decides about an approval. */

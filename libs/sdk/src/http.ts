@@ -3,7 +3,7 @@ import type { Code } from '@exequatur/contracts';
 import { ExequaturProblem, ExequaturUnreachable } from './errors.js';
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST';
   readonly url: string;
   readonly body?: unknown;
   /** in the place of body: sent as application/octet-stream */
@@ -26,7 +26,7 @@ const ATTEMPT_TIMEOUT_MS = 15_000;
 const BACKOFF_MS = [100, 300, 1_000, 3_000] as const;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** One call with its retries; an answer of bytes comes back as Uint8Array. Only what cannot have a second effect is retried: reads, and writes under one Idempotency-Key. */
+/** One call with its retries. Only what cannot have a second effect is retried: reads, and writes under one Idempotency-Key. */
 export const send = async <T>(options: HttpOptions, call: Call): Promise<T> => {
   const idempotencyKey = call.method === 'POST' ? (call.idempotencyKey ?? randomUUID()) : undefined;
   const attempts = options.attempts ?? 4;
@@ -57,7 +57,6 @@ const attemptOnce = async <T>(options: HttpOptions, call: Call, idempotencyKey: 
       ...(call.bytes === undefined ? {} : { body: new Uint8Array(call.bytes) }),
       signal: AbortSignal.timeout(call.timeoutMs ?? ATTEMPT_TIMEOUT_MS),
     });
-    if (response.ok && response.headers.get('content-type') === OCTETS) return { ok: true, value: new Uint8Array(await response.arrayBuffer()) as T };
     const text = await response.text();
     const value: unknown = text === '' ? undefined : JSON.parse(text);
     if (response.ok) return { ok: true, value: value as T };

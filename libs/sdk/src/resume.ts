@@ -1,5 +1,4 @@
 import type { ActionView, ExequaturClient, ParkedRun } from './client.js';
-import { ExequaturProblem } from './errors.js';
 
 /** One action of a run that was parked, how it stands now, and the bytes that were parked with it. */
 export interface ResumedAction {
@@ -19,13 +18,8 @@ export const resumeRun = async (client: ExequaturClient, runId: string): Promise
   const resumed: ResumedAction[] = [];
   for (const parked of await client.parked(runId)) {
     const action = await client.action(parked.action_id);
-    const checkpoint = await client.checkpoint(parked.approval_id).catch(asErased);
+    const checkpoint = await client.checkpoint(parked.approval_id);
     resumed.push({ parked, action, ...(checkpoint === undefined ? {} : { checkpoint }) });
   }
   return resumed;
-};
-
-const asErased = (error: unknown): undefined => {
-  if (error instanceof ExequaturProblem && error.code === 'NOT_FOUND') return undefined;
-  throw error;
 };

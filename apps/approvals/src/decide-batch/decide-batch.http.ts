@@ -1,14 +1,14 @@
-import { Controller, Post } from '@nestjs/common';
+import { Controller, Get, Post } from '@nestjs/common';
 import { count, hash, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Allow, Answer, Caller, Describe, Http, IdempotentRequests, problem, ShapedBody } from '@exequatur/service-kit';
-import type { HttpRequest, PersonPrincipal, Principal } from '@exequatur/service-kit';
+import { Allow, Caller, Describe, Http, IdempotentRequests, problem, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
+import type { Answer, HttpRequest, PersonPrincipal, Principal } from '@exequatur/service-kit';
 import { approvalStream } from '../approval-stream/approval-streams.js';
 import { BATCH_LIMIT, DecideBatch } from './decide-batch.js';
 
 const member = object({ approval_id: uuid(), version: count(), view_hash: hash() });
-const previewBody = object({ group: text(32), limit: optional(count(BATCH_LIMIT)) });
+const previewQuery = object({ group: text(32), limit: optional(count(BATCH_LIMIT)) });
 const previewAnswer = object({
   group: text(32),
   items: list(object({ approval_id: uuid(), version: count(), view_hash: hash(), title: text(), expires_at: text(40), has_reversal: { json: { type: 'boolean' } } }), BATCH_LIMIT),
@@ -44,10 +44,10 @@ export class DecideBatchHttp {
     private readonly batches: DecideBatch,
   ) {}
 
-  @Post('preview')
-  @Describe({ summary: 'The open requests of a group that whoever asks may decide now, with their number and the hash of the set; decides nothing.', body: previewBody, answers: { 200: previewAnswer } })
-  async preview(@Caller() caller: Principal, @ShapedBody(previewBody) body: Shape<typeof previewBody>): Promise<Answer> {
-    return Answer.json(200, await this.batches.preview(personOf(caller), body.group, body.limit ?? BATCH_LIMIT));
+  @Get('preview')
+  @Describe({ summary: 'The open requests of a group that whoever asks may decide now, with their number and the hash of the set; decides nothing.', query: previewQuery, answers: { 200: previewAnswer } })
+  preview(@Caller() caller: Principal, @ShapedQuery(previewQuery) { group, limit }: Shape<typeof previewQuery>): Promise<object> {
+    return this.batches.preview(personOf(caller), group, limit ?? BATCH_LIMIT);
   }
 
   @Post()
@@ -59,13 +59,15 @@ export class DecideBatchHttp {
   })
   decide(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedBody(batchBody) body: Shape<typeof batchBody>): Promise<Answer> {
     const person = personOf(caller);
-    this.batches.check(body);
     return this.requests.run({
       request,
       principal: person,
       operation: 'decide-batch',
       locks: { streams: body.items.map(({ approval_id }) => approvalStream(person.tenant, approval_id)) },
-      work: async (tx) => ({ status: 200, body: await this.batches.decide(tx, person, body, request.traceparent) }),
+      work: async (tx) => {
+        this.batches.check(body);
+        return { status: 200, body: await this.batches.decide(tx, person, body, request.traceparent) };
+      },
     });
   }
 }

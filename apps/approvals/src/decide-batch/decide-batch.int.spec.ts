@@ -21,7 +21,7 @@ describe('deciding many at once', () => {
     return found;
   };
   type Preview = { group: string; items: { approval_id: string; version: number; view_hash: string }[]; expected_count: number; set_hash: string };
-  const preview = async (rule: string): Promise<Preview> => (await here.call('POST', '/v1/approvals/batch/preview', here.personToken('fiona'), { body: { group: (await groupOf(rule)).group_key } })).body as unknown as Preview;
+  const preview = async (rule: string): Promise<Preview> => (await here.call('GET', `/v1/approvals/batch/preview?group=${(await groupOf(rule)).group_key}`, here.personToken('fiona'))).body as unknown as Preview;
   const decide = ({ group, items, expected_count, set_hash }: Preview, body: object, key = newId()) =>
     here.call('POST', '/v1/approvals/batch', here.personToken('fiona'), { body: { group, items: items.map(({ approval_id, version, view_hash }) => ({ approval_id, version, view_hash })), expected_count, set_hash, ...body }, key });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { sha256Text } from '@exequatur/kernel';
+import { newId, sha256Text } from '@exequatur/kernel';
 import type { KeyStore } from '@exequatur/sealing';
 import { KEY_STORE } from '@exequatur/service-kit';
 import { Installation, type Asked } from '../spec/installation.js';
@@ -12,15 +12,15 @@ describe('a parked run and the stream of changes', () => {
   afterAll(() => here.stop());
 
   const put = (asked: Asked, bytes: Buffer, token = here.agentToken()) =>
-    fetch(`${here.origin}/v1/approvals/${asked.request.approval_id}/checkpoint`, { method: 'PUT', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' }, body: new Uint8Array(bytes) });
-  const get = (asked: Asked, token = here.agentToken()) => fetch(`${here.origin}/v1/approvals/${asked.request.approval_id}/checkpoint`, { headers: { authorization: `Bearer ${token}` } });
+    fetch(`${here.origin}/v1/approvals/${asked.request.approval_id}/checkpoint`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'idempotency-key': newId(), 'content-type': 'application/octet-stream' }, body: new Uint8Array(bytes) });
+  const get = (asked: Asked, token = here.agentToken()) => here.call('GET', `/v1/approvals/${asked.request.approval_id}/checkpoint`, token);
 
   test('the bytes come back as they were, are encrypted at rest, and only their hash is told (invariant 30)', async () => {
     const asked = await here.ask();
     const bytes = Buffer.concat([Buffer.from('canary-of-the-run'), Buffer.alloc(900_000, 7)]);
     for (let twice = 0; twice < 2; twice += 1) expect((await put(asked, bytes)).status).toBe(200);
     expect((await here.events(asked)).filter(({ name }) => name === 'CheckpointStored')).toMatchObject([{ actorid: 'support-bot', data: { checkpoint_hash: sha256Text(bytes), size_bytes: bytes.length, run_id: 'run-1' } }]);
-    expect(Buffer.from(await (await get(asked)).arrayBuffer()).equals(bytes)).toBe(true);
+    expect(Buffer.from((await get(asked)).body['checkpoint'] as string, 'base64url').equals(bytes)).toBe(true);
     const [row] = await here.rows<{ sealed: Buffer }>('SELECT sealed FROM approval_checkpoint WHERE approval_id = $1', [asked.request.approval_id]);
     expect(row?.sealed.includes('canary-of-the-run')).toBe(false);
     expect((await here.call('GET', '/v1/approvals/parked?run=run-1', here.agentToken())).body['items']).toMatchObject([{ approval_id: asked.request.approval_id, checkpoint_hash: sha256Text(bytes) }]);
@@ -33,19 +33,22 @@ describe('a parked run and the stream of changes', () => {
     const asked = await here.ask();
     const other = await here.addAgent('other-bot', 'tenant:acme');
     expect((await put(asked, Buffer.from('x'), other)).status).toBe(404);
+    expect((await get(asked)).body).toMatchObject({ checkpoint: null });
     await put(asked, Buffer.from('mine'));
     expect((await get(asked, other)).status).toBe(404);
     expect((await get(asked, here.agentToken('globex'))).status).toBe(404);
     expect((await get(asked, here.personToken('fiona'))).status).toBe(403);
     expect((await put(asked, Buffer.alloc(1_048_577))).status).toBe(413);
     await here.service.app.get<KeyStore>(KEY_STORE, { strict: false }).destroyActionKey('acme', asked.request.action_id);
-    expect((await get(asked)).status).toBe(404);
+    expect((await get(asked)).body).toMatchObject({ checkpoint: null, checkpoint_hash: null });
+    const json = await here.call('POST', `/v1/approvals/${asked.request.approval_id}/checkpoint`, here.agentToken(), { body: {} });
+    expect(json).toMatchObject({ status: 415 });
   });
 
   /** Reads server-sent events until `holds`; gives them and closes. */
   const stream = async (person: string, lastEventId: string | undefined, holds: (seen: readonly { id: string; event: string; data: { approval_id: string } }[]) => boolean, whileOpen: () => Promise<void> = async () => undefined) => {
     const closing = new AbortController();
-    const answer = await fetch(`${here.origin}/v1/stream`, { headers: { authorization: `Bearer ${here.personToken(person)}`, ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) }, signal: closing.signal });
+    const answer = await fetch(`${here.origin}/v1/stream`, { headers: { authorization: `Bearer ${here.personToken(person)}`, accept: 'text/event-stream', ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) }, signal: closing.signal });
     expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     if (answer.body === null) throw new Error('no body');
     await whileOpen();
@@ -79,6 +82,8 @@ describe('a parked run and the stream of changes', () => {
     const leads = await stream('lea', '0-0', (changes) => changes.length > 0);
     expect(new Set(leads.map(({ data }) => data.approval_id))).toEqual(new Set([lead.request.approval_id]));
     expect(await here.call('GET', '/v1/stream', here.agentToken())).toMatchObject({ status: 403 });
+    const batch = await fetch(`${here.origin}/v1/stream`, { headers: { authorization: `Bearer ${here.personToken('lea')}`, 'last-event-id': '0-0' } });
+    expect(await batch.json()).toMatchObject({ items: [{ event: 'ApprovalOpened', data: { approval_id: lead.request.approval_id } }], last_event_id: leads.at(-1)?.id });
   });
 
   test('a Last-Event-ID of others is refused', async () => {

@@ -1,9 +1,12 @@
 import { Controller, Get, Res } from '@nestjs/common';
+import { count, instant, list, object, text, uuid } from '@exequatur/contracts';
 import { Admission, Allow, Caller, Describe, Directory, Http, problem } from '@exequatur/service-kit';
 import type { HttpReply, HttpRequest, PersonPrincipal, Principal } from '@exequatur/service-kit';
 import { APPROVAL_LIMITS } from '../limits.js';
 import { positionOf, StreamChanges, type Change } from './stream-changes.js';
 import type { Position } from './changes-hub.js';
+
+const batchAnswer = object({ items: list(object({ id: text(50), event: text(50), data: object({ approval_id: uuid(), status: text(20), version: count(), at: instant() }) }), 500), last_event_id: text(50) });
 
 const lines = ({ id, event, data }: Change): string => `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 
@@ -18,13 +21,18 @@ export class StreamChangesHttp {
   ) {}
 
   @Get()
-  @Describe({ summary: 'Changes of the requests that whoever asks may see, as server-sent events; with Last-Event-ID everything since that one.', answers: {}, codes: ['BUSY'] })
+  @Describe({ summary: 'Changes of the requests that whoever asks may see, as server-sent events; with Last-Event-ID everything since that one. Without `Accept: text/event-stream` one batch of them at once, as JSON.', answers: { 200: batchAnswer }, codes: ['BUSY'] })
   async open(@Http() request: HttpRequest, @Caller() caller: Principal, @Res() reply: HttpReply): Promise<void> {
     const person = caller.type === 'person' ? caller : problem('FORBIDDEN');
     const asked = request.headers['last-event-id'];
     const from = positionOf(typeof asked === 'string' ? asked : undefined);
     if (asked !== undefined && from === undefined) problem('INVALID', 'Last-Event-ID is none of ours');
     const start = await this.stream.start(from);
+    if (request.headers.accept?.includes('text/event-stream') !== true) {
+      const { changes, position } = await this.stream.after(await this.stream.viewer(person), start);
+      await reply.type('application/json').send(JSON.stringify({ items: changes, last_event_id: `${position.xid}-${position.position}` }));
+      return;
+    }
     this.admission.beginLongPoll(request);
     reply.hijack();
     reply.raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
