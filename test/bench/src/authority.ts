@@ -3,7 +3,7 @@ import { closedLoop, openLoop } from './load.js';
 import type { Measured, Rounds, Window } from './load.js';
 import type { BenchTenant } from './bench-tenant.js';
 
-interface Grant {
+export interface Grant {
   readonly grant_id: string;
   readonly grant: string;
   readonly scope_path: string;
@@ -59,18 +59,13 @@ export const lifecycle = async (setting: BenchTenant, grant: Grant, reserved: ()
 };
 
 /** The same over the Cycles surface: a hold on budget only, as other budget authorities know it. */
-export const budgetLifecycle = async (setting: BenchTenant, app: string, reserved: () => void): Promise<void> => {
+export const budgetLifecycle = async (setting: BenchTenant, place: Readonly<Record<string, string>>, reserved: () => void): Promise<void> => {
   const amount = { unit: 'RISK_POINTS', amount: 1 };
   const first = key();
-  const { reservation_id } = await setting.wire.post<{ reservation_id: string }>('/cycles/v1/reservations', { idempotency_key: first, subject: { tenant: setting.tenant, app }, action: { kind: 'bench.step', name: 'bench' }, estimate: amount }, setting.agentKey, first);
+  const { reservation_id } = await setting.wire.post<{ reservation_id: string }>('/cycles/v1/reservations', { idempotency_key: first, subject: { tenant: setting.tenant, ...place }, action: { kind: 'bench.step', name: 'bench' }, estimate: amount }, setting.agentKey, first);
   reserved();
   const second = key();
   await setting.wire.post(`/cycles/v1/reservations/${reservation_id}/commit`, { idempotency_key: second, actual: amount }, setting.agentKey, second);
-};
-
-export const budgetLoop = (setting: BenchTenant, clients: number, window: Window, apps: readonly string[]): Promise<Rounds> => {
-  let turn = 0;
-  return closedLoop(clients, window, (_, mark) => budgetLifecycle(setting, apps[(turn += 1) % apps.length] ?? 'hot', mark));
 };
 
 export const proposeLoop = (setting: BenchTenant, clients: number, window: Window): Promise<Measured> =>
@@ -100,15 +95,30 @@ export const proposeToAuthorised = (setting: BenchTenant, perSecond: number, win
     await reserve(setting, { grant_id, grant, arguments_hash, scope_path, run_id, used: 0 });
   });
 
-/** The ledger after the load, by SQL: nothing held, nothing over its cap. */
-export const ledger = async (setting: BenchTenant): Promise<{ held: bigint; committed: bigint; overGrants: number }> => {
+export interface Ledger {
+  readonly held: bigint;
+  readonly committed: bigint;
+  readonly overGrants: number;
+  /** rows, and events that made them */
+  readonly claims: number;
+  readonly heldEvents: number;
+  /** not ended */
+  readonly standing: number;
+}
+
+/** The ledger after the load, by SQL: nothing held, nothing over its cap, a row and a gapless stream for every claim. */
+export const ledger = async (setting: BenchTenant): Promise<Ledger> => {
   const client = new pg.Client({ connectionString: setting.databaseUrl });
   await client.connect();
   try {
     await client.query('SET search_path = reservations');
-    const { rows } = await client.query<{ held: string; committed: string; over: string }>('SELECT coalesce(sum(held), 0)::text AS held, coalesce(sum(committed), 0)::text AS committed, count(*) FILTER (WHERE held + committed > cap)::text AS over FROM budget');
+    const { rows } = await client.query<{ held: string; committed: string; over: string; claims: string; held_events: string; standing: string }>(`
+      SELECT coalesce(sum(held), 0)::text AS held, coalesce(sum(committed), 0)::text AS committed, count(*) FILTER (WHERE held + committed > cap)::text AS over,
+        (SELECT count(*) FROM reservation)::text AS claims, (SELECT count(*) FROM event WHERE type LIKE '%.ReservationHeld.%')::text AS held_events,
+        (SELECT count(*) FROM reservation WHERE status IN ('Held', 'Started', 'Unknown'))::text AS standing
+      FROM budget`);
     const [row] = rows;
-    return { held: BigInt(row?.held ?? 0), committed: BigInt(row?.committed ?? 0), overGrants: Number(row?.over ?? 0) };
+    return { held: BigInt(row?.held ?? 0), committed: BigInt(row?.committed ?? 0), overGrants: Number(row?.over ?? 0), claims: Number(row?.claims ?? 0), heldEvents: Number(row?.held_events ?? 0), standing: Number(row?.standing ?? 0) };
   } finally {
     await client.end();
   }

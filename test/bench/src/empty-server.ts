@@ -1,8 +1,22 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import 'reflect-metadata';
+import { Controller, HttpCode, Module, Post } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
-/** Reads the request to its end and answers at once: HTTP alone, nothing decided. */
-const server = createServer((request, response) => {
-  request.resume().on('end', () => response.writeHead(201, { 'content-type': 'application/json' }).end('{"reservation_id":"00000000-0000-7000-8000-000000000000","status":"Held"}'));
-});
-server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+/** The same exchange on the same framework, with nothing decided: reads the body, answers at once. */
+@Controller('v1')
+class EmptyHttp {
+  @Post('reservations')
+  @HttpCode(201)
+  answer(): object {
+    return { reservation_id: '00000000-0000-7000-8000-000000000000', status: 'held' };
+  }
+}
+
+@Module({ controllers: [EmptyHttp] })
+class EmptyModule {}
+
+const app = await NestFactory.create<NestFastifyApplication>(EmptyModule, new FastifyAdapter({ logger: false }), { logger: false });
+await app.listen(0, '127.0.0.1');
+console.log(await app.getUrl());

@@ -8,18 +8,21 @@ export interface Measured {
   readonly p999: number;
   readonly max: number;
   readonly count: number;
+  /** Rounds begun, warm-up included: what the servers worked for. */
+  readonly started: number;
   readonly errors: number;
 }
 
 const histogramOf = (): Histogram => build({ lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3 });
 
-const measured = (histogram: Histogram, seconds: number, errors: number): Measured => ({
+const measured = (histogram: Histogram, seconds: number, errors: number, started: number): Measured => ({
   perSecond: histogram.totalCount / seconds,
   p50: histogram.getValueAtPercentile(50) / 1_000,
   p99: histogram.getValueAtPercentile(99) / 1_000,
   p999: histogram.getValueAtPercentile(99.9) / 1_000,
   max: histogram.maxValue / 1_000,
   count: histogram.totalCount,
+  started,
   errors,
 });
 
@@ -40,11 +43,13 @@ export const closedLoop = async (clients: number, window: Window, round: (client
   const from = performance.now() + window.warmUpMs;
   const until = from + window.measureMs;
   let errors = 0;
+  let begun = 0;
   let lastError: unknown;
   await Promise.all(
     Array.from({ length: clients }, async (_, client) => {
       while (performance.now() < until) {
         const started = performance.now();
+        begun += 1;
         try {
           await round(client, () => {
             if (started >= from) parts.recordValue(Math.max(1, Math.round((performance.now() - started) * 1_000)));
@@ -60,8 +65,8 @@ export const closedLoop = async (clients: number, window: Window, round: (client
     }),
   );
   if (errors > 0) console.error(`  ${errors} errors, the last: ${String(lastError)}`);
-  const whole = measured(histogram, window.measureMs / 1_000, errors);
-  return parts.totalCount === 0 ? whole : { ...whole, firstPart: measured(parts, window.measureMs / 1_000, 0) };
+  const whole = measured(histogram, window.measureMs / 1_000, errors, begun);
+  return parts.totalCount === 0 ? whole : { ...whole, firstPart: measured(parts, window.measureMs / 1_000, 0, begun) };
 };
 
 /** Open loop at a fixed rate: latency counts from the scheduled moment, so a stall is not hidden by waiting for it. */
@@ -72,7 +77,8 @@ export const openLoop = async (perSecond: number, window: Window, round: (nth: n
   const until = from + window.measureMs;
   const underWay = new Set<Promise<void>>();
   let errors = 0;
-  for (let nth = 0; ; nth += 1) {
+  let nth = 0;
+  for (; ; nth += 1) {
     const scheduled = started + (nth * 1_000) / perSecond;
     if (scheduled >= until) break;
     const wait = scheduled - performance.now();
@@ -89,5 +95,5 @@ export const openLoop = async (perSecond: number, window: Window, round: (nth: n
     void one.finally(() => underWay.delete(one));
   }
   await Promise.all(underWay);
-  return measured(histogram, window.measureMs / 1_000, errors);
+  return measured(histogram, window.measureMs / 1_000, errors, nth);
 };

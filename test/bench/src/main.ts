@@ -3,6 +3,7 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { defineBudget, grantsOn, ledger, lifecycleLoop, proposeLoop, proposeToAuthorised } from './authority.js';
+import { authorityBench } from './authority-bench.js';
 import { evidenceBench } from './evidence-bench.js';
 import { hop } from './hop.js';
 import type { Measured, Rounds, Window } from './load.js';
@@ -26,7 +27,10 @@ const command = new Command('npm run bench --')
   .option('--spread <n>', 'budgets of the spread runs', (text) => Number(text), 1_000)
   .addOption(new Option('--topology <kind>', 'all services in one process, or five processes over the PostgreSQL transport').choices(['one-process', 'services']).default('one-process'))
   .option('--output <file>', 'also write all figures as JSON')
-  .argument('[what]', 'policy: evaluation and replay in this process, without a server; evidence: verifying, likewise');
+  .option('--repeats <n>', 'authority: how often each run is measured', (text) => Number(text), 3)
+  .option('--instances <n>', 'authority: instances of reservations on the one database', (text) => Number(text), 1)
+  .option('--steady <seconds>', 'authority: one long run at the most clients', (text) => Number(text), 0)
+  .argument('[what]', 'authority: reservations alone, in depth; policy: evaluation and replay in this process, without a server; evidence: verifying, likewise');
 command.parse(process.argv);
 if (command.args[0] === 'policy') {
   policyBench();
@@ -36,8 +40,9 @@ if (command.args[0] === 'evidence') {
   await evidenceBench();
   process.exit(0);
 }
-const options = command.opts<{ seconds: number; warmUp: number; clients: number[]; spread: number; topology: Topology; output?: string }>();
+const options = command.opts<{ seconds: number; warmUp: number; clients: number[]; spread: number; topology: Topology; repeats: number; instances: number; steady: number; output?: string }>();
 const window: Window = { warmUpMs: options.warmUp * 1_000, measureMs: options.seconds * 1_000 };
+if (command.args[0] === 'authority') process.exit((await authorityBench({ ...options, window })) ? 0 : 1);
 const most = Math.max(...options.clients);
 
 const results: Record<string, Measured> = {};

@@ -17,7 +17,7 @@ const policyWith = (rules: number): Policy => {
     classes: { work: { kinds, default: 'allow' } },
     rules: Array.from({ length: rules }, (_, index) => ({
       id: `rule-${index}`,
-      match: { kind: index % 10 === 0 ? `area${index % 10}.*` : (kinds[index % KINDS] ?? ''), ...(index % 4 === 0 ? { risk_tags: ['payment'] } : {}) },
+      match: { kind: index % 10 === 0 ? `area${(index / 10) % 10}.*` : (kinds[index % KINDS] ?? ''), ...(index % 4 === 0 ? { risk_tags: ['payment'] } : {}) },
       ...(index % 3 === 0 ? { when: "amount('USD') <= money('42.00', 'USD') && action.tool.name.startsWith('tool')" } : {}),
       ...(index % 5 === 0 ? { decision: 'allow_with_caps', caps: { max_amount: { USD: '100.00' }, expires_in: '10m' } } : { decision: index % 7 === 0 ? 'require_approval' : 'allow' }),
     })),

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { wireTo } from './http.js';
 import { closedLoop } from './load.js';
 import type { Measured, Window } from './load.js';
-import type { Setting } from './setting.js';
+import type { BenchTenant } from './bench-tenant.js';
 
 /** What the machine can do in the same run: the same exchange with an empty handler, in a process of its own like the server. */
 export const emptyHandler = async (clients: number, window: Window): Promise<Measured> => {
@@ -25,7 +25,7 @@ export const emptyHandler = async (clients: number, window: Window): Promise<Mea
 const BATCH = 64;
 
 /** The same rows without any logic: one reservation-sized and two event-sized rows a lifecycle, in batches, on the same server and settings. */
-export const rawInsert = async (setting: Setting, window: Window): Promise<Measured> => {
+export const rawInsert = async (setting: BenchTenant, window: Window): Promise<Measured> => {
   const client = new pg.Client({ connectionString: setting.databaseUrl });
   await client.connect();
   try {

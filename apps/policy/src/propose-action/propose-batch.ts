@@ -70,12 +70,14 @@ export class ProposeBatch {
       const claims = await this.idempotency.claimMany(tx, prepared.map(({ scope }) => scope));
       const fresh = prepared.filter((_, index) => claims[index]?.status === 'new');
       const answers = await this.decideAll(tx, fresh, tenants, equalityKeys);
-      return prepared.map((entry, index) => {
-        const claim = claims[index];
+      const answerAt = (index: number): Answer | Problem => {
+        const [claim, entry] = [claims[index], prepared[index]];
         if (claim?.status === 'replay') return claim.replay;
         if (claim?.status === 'refused') return claim.problem;
-        return answers.get(entry.ids.actionId) ?? new Problem('INTERNAL');
-      });
+        if (claim?.status === 'twin') return answerAt(claim.of);
+        return (entry === undefined ? undefined : answers.get(entry.ids.actionId)) ?? new Problem('INTERNAL');
+      };
+      return prepared.map((_, index) => answerAt(index));
     });
   }
 

@@ -51,15 +51,14 @@ export class AuthorityBatches implements OnApplicationShutdown {
       const outcomes = this.authority.decide(tx, fresh.map(({ command }) => command), locked);
       const made = new Map(fresh.map((submission, index) => [submission, this.answer(submission, outcomes[index])]));
       await this.idempotency.keepMany(tx, [...made].flatMap(([{ scope }, answer]) => (answer instanceof Answer ? [{ scope, kept: { answer } }] : [])));
-      return {
-        outcomes,
-        answers: submissions.map((submission, index) => {
-          const claim = claims[index];
-          if (claim?.status === 'replay') return claim.replay;
-          if (claim?.status === 'refused') return claim.problem;
-          return made.get(submission) ?? new Problem('INTERNAL');
-        }),
+      const answerAt = (index: number): Answer | Problem => {
+        const [claim, submission] = [claims[index], submissions[index]];
+        if (claim?.status === 'replay') return claim.replay;
+        if (claim?.status === 'refused') return claim.problem;
+        if (claim?.status === 'twin') return answerAt(claim.of);
+        return (submission === undefined ? undefined : made.get(submission)) ?? new Problem('INTERNAL');
       };
+      return { outcomes, answers: submissions.map((_, index) => answerAt(index)) };
     });
     // Counted once it is committed.
     for (const outcome of outcomes) this.metrics.decided(outcome);

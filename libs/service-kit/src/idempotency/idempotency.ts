@@ -27,7 +27,12 @@ export interface KeptAnswer {
   readonly expiresAt?: Date;
 }
 
-export type Claim = { readonly status: 'new' } | { readonly status: 'replay'; readonly replay: Answer } | { readonly status: 'refused'; readonly problem: Problem };
+/** `twin`: the same request stands earlier in the list, and its answer is the answer to both. */
+export type Claim =
+  | { readonly status: 'new' }
+  | { readonly status: 'twin'; readonly of: number }
+  | { readonly status: 'replay'; readonly replay: Answer }
+  | { readonly status: 'refused'; readonly problem: Problem };
 
 interface Row {
   scope: Buffer;
@@ -71,12 +76,11 @@ export class Idempotency {
   /** The first answer, or undefined when this is the first request. @throws Problem IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_IN_FLIGHT */
   async claim(tx: Queryable, scope: IdempotentScope): Promise<{ replay: Answer } | undefined> {
     const [claim] = await this.claimMany(tx, [scope]);
-    if (claim === undefined || claim.status === 'new') return undefined;
-    if (claim.status === 'refused') throw claim.problem;
-    return { replay: claim.replay };
+    if (claim?.status === 'refused') throw claim.problem;
+    return claim?.status === 'replay' ? { replay: claim.replay } : undefined;
   }
 
-  /** One claim a scope, in order. A scope that stands twice in the list is in flight the second time. */
+  /** One claim a scope, in order. A scope that stands twice in the list is the twin of the first, or its key is used for another input. */
   async claimMany(tx: Queryable, scopes: readonly IdempotentScope[]): Promise<readonly Claim[]> {
     if (scopes.length === 0) return [];
     const hashes = scopes.map((scope) => this.hashOf(scope));
@@ -87,14 +91,15 @@ export class Idempotency {
     );
     const kept = new Map(rows.rows.map((row) => [nameOf(row.scope), row]));
     const keys = await this.keysOf(rows.rows, (tenant, actions) => this.keys.actionKeys(tenant, actions, tx));
-    const seen = new Set<string>();
+    const seen = new Map<string, number>();
     return scopes.map((scope, index) => {
       const name = nameOf(hashes[index] ?? NO_BYTES);
       const row = kept.get(name);
-      const repeated = seen.has(name);
-      seen.add(name);
+      const first = seen.get(name);
+      if (first === undefined) seen.set(name, index);
       if (row !== undefined) return replayOf(scope, row, keys);
-      return repeated || locked[index] !== true ? inFlight() : NEW;
+      if (first !== undefined) return twinOf(scope, scopes[first], first);
+      return locked[index] === true ? NEW : inFlight();
     });
   }
 
@@ -162,6 +167,9 @@ export class Idempotency {
     return keys;
   }
 }
+
+const twinOf = (scope: IdempotentScope, first: IdempotentScope | undefined, of: number): Claim =>
+  first?.inputHash.equals(scope.inputHash) === true ? { status: 'twin', of } : { status: 'refused', problem: new Problem('IDEMPOTENCY_KEY_REUSED') };
 
 const replayOf = (scope: IdempotentScope, row: Row, keys: ReadonlyMap<string, Buffer>): Claim => {
   if (!row.input_hash.equals(scope.inputHash)) return { status: 'refused', problem: new Problem('IDEMPOTENCY_KEY_REUSED') };

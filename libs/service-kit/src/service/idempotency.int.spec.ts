@@ -7,7 +7,7 @@ import pg from 'pg';
 import { Batcher } from '../batcher/batcher.js';
 import { Database } from '../database/database.js';
 import { Answer } from '../http/answer.js';
-import { Idempotency, type IdempotentScope } from '../idempotency/idempotency.js';
+import { Idempotency, type Claim, type IdempotentScope } from '../idempotency/idempotency.js';
 import { Problem } from '../problem/problem.js';
 import { Gate, NotesModule } from '../spec/notes.module.js';
 import { addAgent } from '../spec/test-credentials.js';
@@ -129,14 +129,16 @@ describe('invariant 21: idempotency', () => {
       ...more,
     });
 
+    type Twin = Extract<Claim, { status: 'twin' }>;
     /** What a hot path does, in small: claim all, write what is new, keep all. */
-    const write = (commands: readonly Note[]): Promise<readonly (Answer | Problem)[]> => {
+    const write = (commands: readonly Note[]): Promise<readonly (Answer | Problem | Twin)[]> => {
       const idempotency = service.app.get(Idempotency);
       return service.app.get(PgEventStore).transact({ streams: [] }, async (tx) => {
         const claims = await idempotency.claimMany(tx, commands.map(({ scope }) => scope));
         const answers = claims.map((claim, index) => {
           if (claim.status === 'replay') return claim.replay;
           if (claim.status === 'refused') return claim.problem;
+          if (claim.status === 'twin') return claim;
           return Answer.json(201, { id: commands[index]?.id });
         });
         const fresh = commands.flatMap((command, index) => {
@@ -156,13 +158,13 @@ describe('invariant 21: idempotency', () => {
       const c = note(newId());
       const second = await write([a, b, reused, c, c]);
       expect(second.slice(0, 2)).toEqual(first);
-      expect(second.slice(2).map((answer) => (answer instanceof Problem ? answer.code : answer.status))).toEqual(['IDEMPOTENCY_KEY_REUSED', 201, 'IDEMPOTENCY_IN_FLIGHT']);
+      expect(second.slice(2).map((answer) => (answer instanceof Problem ? answer.code : answer instanceof Answer ? answer.status : `twin of ${answer.of}`))).toEqual(['IDEMPOTENCY_KEY_REUSED', 201, 'twin of 3']);
       expect(await notes()).toBe(3);
     });
 
     test('a COMMIT whose answer is lost: the batch runs again and every command gets its first answer, once made', async () => {
       let runs = 0;
-      const batcher = new Batcher<Note, Answer | Problem>({
+      const batcher = new Batcher<Note, Answer | Problem | Twin>({
         name: 'spec',
         tenantOf: ({ scope }) => scope.tenant,
         run: async (commands) => {
