@@ -47,7 +47,7 @@ export const combine = (candidates: readonly Candidate[], decision: PolicyDecisi
     verdict: VERDICT_OF[decision],
     rule_id: shortened(sorted.map(({ id }) => id)),
     reason: (reasons.length === 0 ? fallbackReason : reasons.join('; ')).slice(0, MAX_REASON),
-    caps: sorted.reduce<Caps>((caps, candidate) => intersectCaps(caps, candidate.caps ?? {}), {}),
+    caps: capsOf(sorted),
     sample_ppm: Math.max(0, ...sorted.map(({ sample_ppm }) => sample_ppm ?? 0)),
   };
   switch (decision) {
@@ -61,6 +61,24 @@ export const combine = (candidates: readonly Candidate[], decision: PolicyDecisi
     case 'deny':
       return { ...ruling, code: sorted.find(({ code }) => code !== undefined)?.code ?? 'POLICY_DENIED' };
   }
+};
+
+/** Text of caps of a policy, which never change: many rules have the same, and intersecting costs more than comparing. */
+const TEXTS = new WeakMap<Caps, string>();
+
+const textOf = (caps: Caps): string => {
+  const known = TEXTS.get(caps);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(caps);
+  TEXTS.set(caps, text);
+  return text;
+};
+
+const capsOf = (candidates: readonly Candidate[]): Caps => {
+  const distinct = new Map<string, Caps>();
+  for (const { caps } of candidates) if (caps !== undefined) distinct.set(textOf(caps), caps);
+  const [first, ...others] = distinct.values();
+  return first === undefined ? {} : others.reduce<Caps>((caps, more) => intersectCaps(caps, more), first);
 };
 
 const shortened = (ids: readonly string[]): string => {
