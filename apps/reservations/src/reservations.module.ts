@@ -5,8 +5,15 @@ import { AuthorityBatches } from './authority/authority-batches.js';
 import { AuthorityMetrics } from './authority/authority-metrics.js';
 import { RuntimeAuthority } from './authority/runtime-authority.js';
 import { TenantBoards } from './authority/tenant-board.js';
+import { BudgetStore } from './budgets/budget-store.js';
 import { BudgetViewHttp } from './budgets/budget-view.http.js';
 import { DefineBudgetHttp } from './budgets/define-budget.http.js';
+import { CircuitMetrics } from './circuits/circuit-metrics.js';
+import { CircuitStore } from './circuits/circuit-store.js';
+import { CircuitHttp } from './circuits/circuit.http.js';
+import { CountOutcomes } from './circuits/count-outcomes.consumer.js';
+import { FoldSeen } from './circuits/fold-seen.js';
+import { JudgeCircuits } from './circuits/judge-circuits.js';
 import { CloseGrantWhenTakenBack } from './close-grant/close-grant.consumer.js';
 import { CyclesBalancesHttp } from './cycles/cycles-balances.http.js';
 import { CyclesBatches } from './cycles/cycles-batches.js';
@@ -15,6 +22,8 @@ import { CyclesEventsHttp } from './cycles/cycles-events.http.js';
 import { CyclesReservationViewHttp } from './cycles/cycles-reservation-view.http.js';
 import { CyclesReservationsHttp } from './cycles/cycles-reservations.http.js';
 import { CyclesWire } from './cycles/cycles-wire.js';
+import { DelegationStore } from './delegations/delegation-store.js';
+import { DelegationHttp } from './delegations/delegation.http.js';
 import { BlastRadiusHttp } from './freezes/blast-radius.http.js';
 import { FreezeStore } from './freezes/freeze-store.js';
 import { FreezeHttp } from './freezes/freeze.http.js';
@@ -40,6 +49,9 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     BudgetViewHttp,
     FreezeHttp,
     BlastRadiusHttp,
+    CircuitHttp,
+    DelegationHttp,
+    CountOutcomes,
     CyclesReservationsHttp,
     CyclesReservationViewHttp,
     CyclesDecideHttp,
@@ -56,7 +68,13 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     AuthorityMetrics,
     AuthorityBatches,
     DryRun,
+    BudgetStore,
     FreezeStore,
+    CircuitMetrics,
+    CircuitStore,
+    FoldSeen,
+    JudgeCircuits,
+    DelegationStore,
     SweepClaims,
     QuiesceFreezes,
     SweepTimer,

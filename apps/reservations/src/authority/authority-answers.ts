@@ -28,28 +28,41 @@ export const claimView = (held: Held, nowMs: number) => ({
   holds: heldAmounts(held.holds),
 });
 
-const authorization = (tenant: string, held: Held, signer: Signer): string => {
+/**
+ * The token a tool checks (libs/authority-verify): for this tool, these arguments, under these caps, until execute_by. Without
+ * the salt, which stays with the proposer: stored answers are not sealed.
+ */
+const authorization = (tenant: string, held: Held, nowMs: number, signer: Signer): string => {
   const claims: Authorization = {
     reservation_id: held.reservation_id,
     grant_id: held.grant_id ?? '',
+    ...(held.action_id === undefined ? {} : { action_id: held.action_id }),
+    ...(held.use_no === undefined ? {} : { use_no: held.use_no }),
     tenant,
     tool: held.tool,
+    aud: held.tool.name,
     granted_arguments_hash: held.granted_arguments_hash,
+    caps: held.caps,
     execute_by: held.execute_by,
+    iat: Math.floor(nowMs / 1_000),
+    exp: Math.ceil(fromInstant(held.execute_by) / 1_000),
   };
   return signer.signJws(claims, AUTHORIZATION_JWS_TYPE);
 };
 
 /** A refusal as the bytes that are sent and stored; one that may pass (429, 5xx) as a Problem, which never is stored. */
-const refused = (problem: Problem): Answer | Problem => (problem.status >= 500 || problem.status === 429 ? problem : Answer.json(problem.status, problem.document(), { 'content-type': PROBLEM_CONTENT_TYPE }));
+const refused = (problem: Problem, retryAfterMs?: number): Answer | Problem =>
+  problem.status >= 500 || problem.status === 429
+    ? problem
+    : Answer.json(problem.status, problem.document(), { 'content-type': PROBLEM_CONTENT_TYPE, ...(retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) }) });
 
 /** The answer to a command. The authorization token stands here and nowhere else. */
 export const answerTo = (tenant: string, outcome: AuthorityOutcome, signer: Signer): Answer | Problem => {
   switch (outcome.kind) {
     case 'reserved': {
       const { decision, nowMs } = outcome;
-      if (!decision.held) return refused(problemOf(refuse(decision.code, decision.detail, decision.pointer)));
-      return Answer.json(201, { status: 'held', ...claimView(decision.data, nowMs), authorization: authorization(tenant, decision.data, signer) });
+      if (!decision.held) return refused(problemOf(refuse(decision.code, decision.detail, decision.pointer)), decision.retryAfterMs);
+      return Answer.json(201, { status: 'held', ...claimView(decision.data, nowMs), authorization: authorization(tenant, decision.data, nowMs, signer) });
     }
     case 'settled': {
       const { reservation, nowMs } = outcome;

@@ -1,17 +1,29 @@
-import type { DataOf, ReservationHeld } from '@exequatur/contracts';
+import type { DataOf, Grant, ReservationHeld } from '@exequatur/contracts';
 import { isRefusal } from '@exequatur/kernel';
-import { availableOn, budgetAfter, budgetNow, decideBudgetHold, decideReserve, evolveReservation, freezeCovers, pathAndAncestors, settle as settleReservation } from '@exequatur/reservations-domain';
-import type { Budget, KnownGrant, LedgerEvent, ReservationEvent, ReservationLimits, SettleCommand } from '@exequatur/reservations-domain';
+import { availableOn, budgetAfter, budgetNow, decideBudgetHold, decideReserve, evolveReservation, freezeCovers, settle as settleReservation, velocitySubjects } from '@exequatur/reservations-domain';
+import type { Budget, DelegationChain, KnownGrant, LedgerEvent, ReservationEvent, ReservationLimits, ReserveQuestion, SettleCommand } from '@exequatur/reservations-domain';
+import { outcomeOfEnd, outcomeOfRefusal } from '../circuits/seen-outcomes.js';
+import type { SeenOutcome } from '../circuits/seen-outcomes.js';
+import { takeProbes } from '../circuits/standing-circuits.js';
+import type { CircuitsNow, TakenProbe } from '../circuits/standing-circuits.js';
+import { chainOf, chargeDelegations } from '../delegations/delegation-rows.js';
+import type { LockedDelegations } from '../delegations/delegation-rows.js';
 import type { AuthorityCommand, AuthorityOutcome, HoldBudgetAsked, ReserveAsked, SettleAsked } from './authority-command.js';
+import { budgetsOn, moveBudget } from './budget-rows.js';
 import type { LockedBudgets } from './budget-rows.js';
 import { grantKey } from './grant-rows.js';
 import type { LockedGrant } from './grant-rows.js';
+import { beginRun, countClaim, runNow, runOf, velocityNow } from './limit-rows.js';
+import type { LockedLimits } from './limit-rows.js';
 import type { LockedReservation } from './reservation-rows.js';
 import type { TenantBoard } from './tenant-board.js';
 
 /** Everything a batch was read under its locks; deciding changes it, so that each command sees what the one before it did. */
-export interface Locked {
+export interface Locked extends LockedLimits {
   readonly boards: ReadonlyMap<string, TenantBoard>;
+  /** that are not closed, by tenant */
+  readonly circuits: CircuitsNow;
+  readonly delegations: LockedDelegations;
   readonly grants: ReadonlyMap<string, LockedGrant>;
   readonly reservations: Map<string, LockedReservation>;
   readonly budgets: LockedBudgets;
@@ -22,13 +34,17 @@ export interface Locked {
 /** What was decided beside the reservations' own events: claims to insert, and refusals, which have a stream but no row. */
 export interface Decided {
   readonly outcomes: AuthorityOutcome[];
-  readonly held: { readonly tenant: string; readonly data: DataOf<typeof ReservationHeld>; readonly note?: string }[];
+  /** `events`: of the claim and what stands behind it on its stream */
+  readonly held: { readonly tenant: string; readonly data: DataOf<typeof ReservationHeld>; readonly events: number; readonly note?: string }[];
   readonly written: { readonly command: AuthorityCommand; readonly events: readonly (ReservationEvent | LedgerEvent)[]; readonly correlationId: string | undefined }[];
+  /** for circuits */
+  readonly seen: SeenOutcome[];
+  readonly probes: TakenProbe[];
 }
 
 /** Decides each command in the order of arrival on the locked state, in memory. */
 export const decideInOrder = (commands: readonly AuthorityCommand[], locked: Locked): Decided => {
-  const decided: Decided = { outcomes: [], held: [], written: [] };
+  const decided: Decided = { outcomes: [], held: [], written: [], seen: [], probes: [] };
   for (const command of commands) decided.outcomes.push(decideOne(command, locked, decided));
   return decided;
 };
@@ -49,20 +65,29 @@ const knownGrant = ({ tenant, request, presented }: ReserveAsked, grants: Readon
   const grantId = presented?.grant_id ?? request.grant_id;
   if (grantId === undefined || (request.grant_id !== undefined && request.grant_id !== grantId)) return { row: undefined, known: undefined };
   const row = grants.get(grantKey({ tenant, grantId }));
-  if (row !== undefined) return { row, known: { ...(row.claims === undefined ? {} : { claims: row.claims }), ...(row.closed === undefined ? {} : { closed: row.closed }), usesTaken: row.usesTaken } };
+  if (row !== undefined) return { row, known: { ...(row.claims === undefined ? {} : { claims: row.claims }), ...(row.closed === undefined ? {} : { closed: row.closed }), ...(row.claimed === undefined ? {} : { claimed: row.claimed }), usesTaken: row.usesTaken } };
   // A presented grant of another tenant has no row here; its claims are only good for being refused.
   return { row, known: presented === undefined ? undefined : { claims: presented, usesTaken: new Set() } };
 };
 
-const budgetsOn = (tenant: string, scopePath: string, { byId }: LockedBudgets): readonly Budget[] => {
-  const path = new Set(pathAndAncestors(scopePath));
-  return [...byId.values()].filter((budget) => budget.tenant === tenant && path.has(budget.scopePath));
+/** The claims that a reserve is judged by, if it may know any. */
+export const claimsOf = (command: ReserveAsked, grants: ReadonlyMap<string, LockedGrant>): Grant | undefined => knownGrant(command, grants).known?.claims;
+
+/** The state of the limits that the policy in force has; nothing, for policies without. */
+const limitsNow = ({ tenant, request }: ReserveAsked, claims: Grant | undefined, chain: DelegationChain | undefined, locked: Locked): Pick<ReserveQuestion, 'run' | 'velocity'> | undefined => {
+  const limits = locked.boards.get(tenant)?.policy?.limits;
+  if (limits === undefined || claims === undefined) return undefined;
+  const run = runNow(limits.run, runOf(tenant, request.run_id, claims.agent_identity, chain), locked, locked.budgets);
+  const velocity = limits.velocity === undefined ? undefined : velocityNow(limits.velocity, tenant, velocitySubjects(claims, chain), locked, locked.nowMs);
+  return { ...(run === undefined ? {} : { run }), ...(velocity === undefined ? {} : { velocity }) };
 };
 
 const reserve = (command: ReserveAsked, locked: Locked, decided: Decided): AuthorityOutcome => {
   const { tenant, request, caller, reservationId } = command;
   const board = locked.boards.get(tenant);
   const { row, known } = knownGrant(command, locked.grants);
+  const chain = chainOf(tenant, request.delegation_id, locked.delegations);
+  const circuits = locked.circuits.get(tenant);
   const decision = decideReserve({
     request,
     caller,
@@ -74,19 +99,34 @@ const reserve = (command: ReserveAsked, locked: Locked, decided: Decided): Autho
     budgets: budgetsOn(tenant, request.scope_path, locked.budgets),
     fenceEpoch: board?.fenceEpoch ?? 0,
     limits: locked.limits,
+    ...limitsNow(command, known?.claims, chain, locked),
+    ...(chain === undefined ? {} : { delegations: chain }),
+    ...(circuits === undefined ? {} : { circuits }),
   });
   if (!decision.held) {
     // Asking again can help: nothing is recorded and nothing stored, or the answer would be stuck.
     if (decision.code !== 'POLICY_NOT_YET_KNOWN') decided.written.push({ command, events: [{ type: 'ReservationRefused', data: decision.data }], correlationId: decision.data.action_id });
+    decided.seen.push(...outcomeOfRefusal(tenant, decision.data, known?.claims));
     return { kind: 'reserved', decision, nowMs: locked.nowMs };
   }
-  const { data, budgets } = decision;
+  const { data, budgets, runStartedAtMs, velocity, claimed, warnings, delegations, probes } = decision;
   row?.usesTaken.add(data.use_no ?? 1);
-  for (const budget of budgets) moveBudget(locked.budgets, budget);
-  const event: ReservationEvent = { type: 'ReservationHeld', data };
-  decided.held.push({ tenant, data });
-  decided.written.push({ command, events: [event], correlationId: data.action_id });
+  if (row !== undefined && claimed !== undefined) row.claimed = claimed;
+  for (const budget of budgets) moveBudget(locked.budgets, tenant, budget);
+  if (runStartedAtMs !== undefined && known?.claims !== undefined) beginRun(locked, runOf(tenant, request.run_id, known.claims.agent_identity, chain), runStartedAtMs);
+  if (velocity !== undefined) countClaim(locked, tenant, velocity);
+  if (delegations !== undefined) chargeDelegations(tenant, delegations, locked.delegations);
+  if (probes !== undefined) decided.probes.push(...takeProbes(locked.circuits, tenant, reservationId, probes));
+  const events = eventsOfHold(data, warnings);
+  decided.held.push({ tenant, data, events: events.length });
+  decided.written.push({ command, events, correlationId: data.action_id });
   return { kind: 'reserved', decision, nowMs: locked.nowMs };
+};
+
+/** The claim, and what budgets have to say to it, on one stream. */
+const eventsOfHold = (data: DataOf<typeof ReservationHeld>, warnings: readonly LedgerEvent[] | undefined): readonly (ReservationEvent | LedgerEvent)[] => {
+  const held: ReservationEvent = { type: 'ReservationHeld', data };
+  return warnings === undefined ? [held] : [held, ...warnings];
 };
 
 const holdBudget = (command: HoldBudgetAsked, locked: Locked, decided: Decided): AuthorityOutcome => {
@@ -103,9 +143,10 @@ const holdBudget = (command: HoldBudgetAsked, locked: Locked, decided: Decided):
     decided.written.push({ command, events: [{ type: 'ReservationRefused', data: decision.data }], correlationId: undefined });
     return outcome;
   }
-  for (const budget of decision.budgets) moveBudget(locked.budgets, budget);
-  decided.held.push({ tenant, data: decision.data, ...(note === undefined ? {} : { note }) });
-  decided.written.push({ command, events: [{ type: 'ReservationHeld', data: decision.data }], correlationId: undefined });
+  for (const budget of decision.budgets) moveBudget(locked.budgets, tenant, budget);
+  const events = eventsOfHold(decision.data, decision.warnings);
+  decided.held.push({ tenant, data: decision.data, events: events.length, ...(note === undefined ? {} : { note }) });
+  decided.written.push({ command, events, correlationId: undefined });
   return outcome;
 };
 
@@ -115,11 +156,6 @@ const coveredOf = (amounts: HoldBudgetAsked['hold']['amounts'], budgets: readonl
     const left = budgets.filter((budget) => budget.unit === unit).map((budget) => availableOn(budgetNow(budget, nowMs)));
     return { unit, amount: left.reduce((least, each) => (each < least ? each : least), BigInt(amount)).toString() };
   });
-
-const moveBudget = ({ byId }: LockedBudgets, budget: Budget): void => {
-  const old = byId.get(budget.budgetId);
-  if (old !== undefined) byId.set(budget.budgetId, { ...old, ...budget });
-};
 
 const withMetadata = ({ command }: SettleAsked, reservation: LockedReservation, locked: Locked, frozen: boolean): SettleCommand => {
   const metadata = { nowMs: locked.nowMs, limits: locked.limits, frozen, budgets: locked.budgets.byId };
@@ -148,9 +184,10 @@ const settle = (command: SettleAsked, locked: Locked, decided: Decided): Authori
   for (const event of events) {
     reservation.state = evolveReservation(reservation.state, event);
     reservation.events.push(event);
+    if (reservation.isProbe) decided.seen.push(...outcomeOfEnd(command.tenant, reservation.subject, command.reservationId, event.type));
     for (const move of 'moves' in event.data ? event.data.moves : []) {
       const budget = locked.budgets.byId.get(move.budget_id);
-      if (budget !== undefined) moveBudget(locked.budgets, budgetAfter(budget, move));
+      if (budget !== undefined) moveBudget(locked.budgets, command.tenant, budgetAfter(budget, move));
     }
   }
   if (events.length > 0) decided.written.push({ command, events, correlationId: reservation.actionId });

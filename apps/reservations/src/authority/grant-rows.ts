@@ -1,6 +1,8 @@
 import type { Grant } from '@exequatur/contracts';
 import { pgArray, pipelined } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
+import { formatAmounts, parseAmounts } from '@exequatur/kernel';
+import type { Amounts } from '@exequatur/kernel';
 
 export interface GrantRef {
   readonly tenant: string;
@@ -13,11 +15,15 @@ const refOf = ({ tenant, grant_id: grantId }: Grant): GrantRef => ({ tenant, gra
 /** The one order in which rows of grants are locked: statements below take them as they are given. */
 const byKey = (left: GrantRef, right: GrantRef): number => (grantKey(left) < grantKey(right) ? -1 : 1);
 
-/** A grant row as locked, with those of the uses asked for that are taken; `usesTaken` grows while a batch is decided. */
+/** A grant row as locked, with those of the uses asked for that are taken; `usesTaken` and `claimed` grow while a batch is decided. */
 export interface LockedGrant {
   readonly claims: Grant | undefined;
   readonly closed: 'revoked' | 'withdrawn' | undefined;
   readonly usesTaken: Set<number>;
+  /** by unit what all uses so far have claimed; only of grants with totals */
+  claimed: Amounts | undefined;
+  /** what the row says of it */
+  readonly claimedBefore: Amounts | undefined;
 }
 
 const ADMIT = `
@@ -43,7 +49,7 @@ export const admitGrants = async (tx: PgTransaction, grants: readonly Grant[]): 
 };
 
 const LOCK = `
-SELECT g.tenant, g.grant_id, g.claims, g.closed FROM unnest($1::text[], $2::uuid[]) AS wanted (tenant, grant_id)
+SELECT g.tenant, g.grant_id, g.claims, g.closed, g.claimed FROM unnest($1::text[], $2::uuid[]) AS wanted (tenant, grant_id)
 CROSS JOIN LATERAL (SELECT * FROM grant_row WHERE tenant = wanted.tenant AND grant_id = wanted.grant_id FOR UPDATE) AS g`;
 
 const USES = `
@@ -61,15 +67,38 @@ export const lockGrants = async (tx: PgTransaction, refs: readonly UseRef[]): Pr
   const distinct = [...new Map(refs.map((ref) => [grantKey(ref), ref])).values()].sort(byKey);
   const columnsOf = (some: readonly GrantRef[]): Buffer[] => [pgArray.text(some.map(({ tenant }) => tenant)), pgArray.uuid(some.map(({ grantId }) => grantId))];
   const [{ rows }, uses] = await pipelined(
-    tx.query<{ tenant: string; grant_id: string; claims: string | null; closed: 'revoked' | 'withdrawn' | null }>({ name: 'authority-lock-grants', text: LOCK, values: columnsOf(distinct) }),
+    tx.query<{ tenant: string; grant_id: string; claims: string | null; closed: 'revoked' | 'withdrawn' | null; claimed: Record<string, string> | null }>({ name: 'authority-lock-grants', text: LOCK, values: columnsOf(distinct) }),
     tx.query<{ tenant: string; grant_id: string; use_no: number }>({ name: 'authority-uses', text: USES, values: [...columnsOf(refs), pgArray.int4(refs.map(({ useNo }) => useNo))] }),
   );
   const grants = new Map(
-    rows.map((row): [string, LockedGrant] => [
-      grantKey({ tenant: row.tenant, grantId: row.grant_id }),
-      { claims: row.claims === null ? undefined : (JSON.parse(row.claims) as Grant), closed: row.closed ?? undefined, usesTaken: new Set() },
-    ]),
+    rows.map((row): [string, LockedGrant] => {
+      const claimed = row.claimed === null ? undefined : parseAmounts(row.claimed);
+      return [
+        grantKey({ tenant: row.tenant, grantId: row.grant_id }),
+        { claims: row.claims === null ? undefined : (JSON.parse(row.claims) as Grant), closed: row.closed ?? undefined, usesTaken: new Set(), claimed, claimedBefore: claimed },
+      ];
+    }),
   );
   for (const { tenant, grant_id, use_no } of uses.rows) grants.get(grantKey({ tenant, grantId: grant_id }))?.usesTaken.add(use_no);
   return grants;
+};
+
+const CLAIMED = `
+WITH claimed AS (
+  UPDATE grant_row AS g SET claimed = c.claimed::jsonb
+  FROM unnest($1::text[], $2::uuid[], $3::text[]) AS c (tenant, grant_id, claimed)
+  WHERE g.tenant = c.tenant AND g.grant_id = c.grant_id
+  RETURNING 1
+) SELECT must(count(*) = $4, 'a grant went away under its lock') FROM claimed`;
+
+/** Sends what uses of grants with totals have claimed altogether. */
+export const sendClaimed = (tx: PgTransaction, grants: ReadonlyMap<string, LockedGrant>): void => {
+  const moved: { readonly grant: Grant; readonly claimed: Amounts }[] = [];
+  for (const { claims, claimed, claimedBefore } of grants.values()) if (claims !== undefined && claimed !== undefined && claimed !== claimedBefore) moved.push({ grant: claims, claimed });
+  if (moved.length === 0) return;
+  tx.send({
+    name: 'authority-grant-claimed',
+    text: CLAIMED,
+    values: [pgArray.text(moved.map(({ grant }) => grant.tenant)), pgArray.uuid(moved.map(({ grant }) => grant.grant_id)), pgArray.text(moved.map(({ claimed }) => JSON.stringify(formatAmounts(claimed)))), moved.length],
+  });
 };

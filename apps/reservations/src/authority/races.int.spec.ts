@@ -3,7 +3,7 @@ import type { PrivateJwk } from '@exequatur/audit-chain';
 import type { Grant } from '@exequatur/contracts';
 import { newId } from '@exequatur/kernel';
 import { Installation } from '../spec/installation.js';
-import { foldLog } from '../spec/fold-log.js';
+import { FOLDED_BUDGETS, foldLog } from '../spec/fold-log.js';
 import { Racers } from '../spec/racers.js';
 import type { AuthorityCommand, ReserveAsked } from './authority-command.js';
 
@@ -134,7 +134,7 @@ describe(`${PROCESSES} processes at one barrier`, () => {
     const folded = foldLog(log.map(({ bytes }) => bytes));
     const reservations = await here.pool.query<{ reservation_id: string; status: string; version: number; expires_at: Date }>('SELECT reservation_id, status, version, expires_at FROM reservation ORDER BY reservation_id');
     expect(folded.reservations).toEqual(reservations.rows.map((row) => ({ ...row, expires_at: row.expires_at.getTime() })));
-    const budgets = await here.pool.query('SELECT budget_id, cap, held, committed, entry_no FROM budget ORDER BY budget_id');
+    const budgets = await here.pool.query(FOLDED_BUDGETS);
     expect(folded.budgets).toEqual(budgets.rows);
     const freezes = await here.pool.query('SELECT freeze_id, status FROM scope_freeze ORDER BY freeze_id');
     expect(folded.freezes).toEqual(freezes.rows);

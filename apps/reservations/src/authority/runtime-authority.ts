@@ -1,18 +1,26 @@
 import { pipelined } from '@exequatur/event-store';
 import type { Locks, PgEventStore, PgTransaction } from '@exequatur/event-store';
-import { DEFAULT_LIMITS, pathAndAncestors, useNoOf } from '@exequatur/reservations-domain';
+import { DEFAULT_LIMITS, isEnd, pathAndAncestors, useNoOf } from '@exequatur/reservations-domain';
 import type { ReservationLimits } from '@exequatur/reservations-domain';
+import { circuitsOn, hasHalfOpen, lockProbes } from '../circuits/standing-circuits.js';
+import { chainOf, lockDelegations } from '../delegations/delegation-rows.js';
+import type { DelegationRef } from '../delegations/delegation-rows.js';
 import { reservationStream } from './authority-command.js';
 import type { AuthorityCommand, AuthorityOutcome, ReserveAsked, SettleAsked } from './authority-command.js';
-import { lockBudgets } from './budget-rows.js';
+import { lockBudgets, placeKey } from './budget-rows.js';
 import type { BudgetNeeds } from './budget-rows.js';
-import { decideInOrder } from './decide-in-order.js';
+import { claimsOf, decideInOrder } from './decide-in-order.js';
 import type { Locked } from './decide-in-order.js';
 import { admitGrants, lockGrants } from './grant-rows.js';
 import type { UseRef } from './grant-rows.js';
+import { LimitHints } from './limit-hints.js';
+import { addLimits, lockLimits, needClaim, noLimitNeeds, noLimits, stillNeeded } from './limit-rows.js';
+import type { LimitNeeds } from './limit-rows.js';
 import { lockReservations } from './reservation-rows.js';
 import type { TenantBoards } from './tenant-board.js';
 import { writeDecided } from './write-decided.js';
+
+const NO_ROWS = Promise.resolve(undefined);
 
 /** What `PgEventStore.transact` must have locked before `apply` may run on these commands. */
 export const authorityLocks = (commands: readonly AuthorityCommand[]): Locks => ({
@@ -25,11 +33,14 @@ export const authorityLocks = (commands: readonly AuthorityCommand[]): Locks => 
 /**
  * The runtime authority: decides commands in the order given, inside the caller's transaction, and writes rows and events.
  * The order of locks is that of architecture.md 3: fences and streams (`authorityLocks`), then, after the caller's
- * idempotency keys, grants, reservations and budgets; the clock is read after all of them.
+ * idempotency keys, grants, reservations, delegations and budgets; the clock is read after all of them.
  *
  * Two flights of statements a transaction, however many commands: all that is read, then all that is written with the commit.
+ * A third between them where the policy turns out to have limits that nobody expected, or a circuit is half-open.
  */
 export class RuntimeAuthority {
+  private readonly hints = new LimitHints();
+
   constructor(
     private readonly store: PgEventStore,
     private readonly boards: TenantBoards,
@@ -40,15 +51,27 @@ export class RuntimeAuthority {
   async read(tx: PgTransaction, commands: readonly AuthorityCommand[]): Promise<Locked> {
     const reserves = commands.filter((command) => command.kind === 'reserve');
     const settles = commands.filter((command) => command.kind === 'settle');
-    const [boards, , grants, reservations, budgets, nowMs] = await pipelined(
+    const guess = this.hints.guess(commands);
+    const [boards, , grants, reservations, delegations, budgets, guessed, firstNowMs] = await pipelined(
       this.boards.read(tx, commands.map(({ tenant }) => tenant)),
       admitGrants(tx, reserves.flatMap(({ tenant, presented }) => (presented?.tenant === tenant ? [presented] : []))),
       lockGrants(tx, reserves.flatMap(grantRefs)),
       lockReservations(tx, settles),
+      lockDelegations(tx, reserves.flatMap(delegationRefs)),
       lockBudgets(tx, { places: placesOf(commands), heldBy: settles }),
+      guess === undefined ? NO_ROWS : lockLimits(tx, guess),
       databaseNow(tx),
     );
-    return { boards, grants, reservations, budgets, nowMs, limits: this.limits };
+    this.hints.remember(boards);
+    const circuits = circuitsOn(boards);
+    const locked: Locked = { boards, circuits, grants, reservations, delegations, budgets, ...noLimits(), nowMs: firstNowMs, limits: this.limits };
+    if (guessed !== undefined) addLimits(locked, budgets, guessed);
+    const missing = stillNeeded(limitsNeededBy(reserves, settles, locked), locked);
+    if (missing === undefined && !hasHalfOpen(circuits)) return locked;
+    // The time is read after all locks, so once more.
+    const [rows, , nowMs] = await pipelined(missing === undefined ? NO_ROWS : lockLimits(tx, missing), lockProbes(tx, circuits), databaseNow(tx));
+    if (rows !== undefined) addLimits(locked, budgets, rows);
+    return { ...locked, nowMs };
   }
 
   /** One outcome a command. Sends rows and events with the commit: the transaction's only append. */
@@ -73,15 +96,32 @@ const grantRefs = ({ tenant, request, presented }: ReserveAsked): readonly UseRe
   return grantId === undefined ? [] : [{ tenant, grantId, useNo: useNoOf(request) }];
 };
 
+const delegationRefs = ({ tenant, request }: ReserveAsked): readonly DelegationRef[] => (request.delegation_id === undefined ? [] : [{ tenant, delegationId: request.delegation_id }]);
+
 /** Every budget on the paths: which units a grant charges is known only when it has been read. */
 const placesOf = (commands: readonly AuthorityCommand[]): BudgetNeeds['places'] => {
   const places = new Map<string, BudgetNeeds['places'][number]>();
   for (const command of commands) {
     if (command.kind === 'settle') continue;
     const { tenant } = command;
-    for (const scopePath of pathAndAncestors(chargedPath(command))) places.set(`${tenant} ${scopePath}`, { tenant, scopePath });
+    for (const scopePath of pathAndAncestors(chargedPath(command))) places.set(placeKey(tenant, scopePath), { tenant, scopePath });
   }
   return [...places.values()];
+};
+
+/** By the policy in force and the grants as they are. A hold on a budget that was not locked is one on a limit of its run. */
+const limitsNeededBy = (reserves: readonly ReserveAsked[], settles: readonly SettleAsked[], locked: Locked): LimitNeeds => {
+  const needs = noLimitNeeds();
+  for (const command of reserves) {
+    const limits = locked.boards.get(command.tenant)?.policy?.limits;
+    const claims = limits === undefined ? undefined : claimsOf(command, locked.grants);
+    if (limits !== undefined && claims !== undefined) needClaim(needs, command, limits, claims, chainOf(command.tenant, command.request.delegation_id, locked.delegations));
+  }
+  for (const { tenant, reservationId } of settles) {
+    const state = locked.reservations.get(reservationId)?.state;
+    if (state !== undefined && 'holds' in state && !isEnd(state.status) && state.holds.some(({ budgetId }) => !locked.budgets.byId.has(budgetId))) needs.settled.push({ tenant, reservationId });
+  }
+  return needs;
 };
 
 const chargedPath = (command: Exclude<AuthorityCommand, SettleAsked>): string => (command.kind === 'reserve' ? command.request.scope_path : command.hold.scopePath);

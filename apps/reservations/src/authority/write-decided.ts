@@ -4,10 +4,16 @@ import { pgArray } from '@exequatur/event-store';
 import type { NewEvent, PgTransaction, StreamWrite } from '@exequatur/event-store';
 import { fromInstant, toInstant } from '@exequatur/kernel';
 import type { LedgerEvent, ReservationEvent } from '@exequatur/reservations-domain';
+import { sendSeen } from '../circuits/seen-outcomes.js';
+import { sendProbes } from '../circuits/standing-circuits.js';
+import { sendDelegationUse } from '../delegations/delegation-rows.js';
 import { reservationStream } from './authority-command.js';
-import { movedBudgets } from './budget-rows.js';
+import { earlierText, madeBudgets, movedBudgets } from './budget-rows.js';
 import type { Decided, Locked } from './decide-in-order.js';
+import { sendClaimed } from './grant-rows.js';
 import { claimText } from './reservation-rows.js';
+import { sendRuns } from './run-rows.js';
+import { sendVelocity } from './velocity-rows.js';
 
 const DEFINITIONS: Readonly<Record<(ReservationEvent | LedgerEvent)['type'], EventDefinition>> = {
   ReservationHeld: contracts.ReservationHeld,
@@ -25,9 +31,9 @@ const DEFINITIONS: Readonly<Record<(ReservationEvent | LedgerEvent)['type'], Eve
 /** Claims, which take their uses: use_claimed_once refuses a use that is taken (invariants 4 and 5). */
 const CLAIM = `
 INSERT INTO reservation (reservation_id, tenant, version, status, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, held_at, execute_by, expires_at, claim, charged, note)
-SELECT reservation_id, tenant, 1, 'Held', grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, $15, execute_by, expires_at, claim, charged::uuid[], note
-FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[], $16::timestamptz[], $17::text[], $18::text[], $19::text[])
-  AS r (reservation_id, tenant, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, execute_by, expires_at, claim, charged, note)`;
+SELECT reservation_id, tenant, version, 'Held', grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, $15, execute_by, expires_at, claim, charged::uuid[], note
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[], $16::timestamptz[], $17::text[], $18::text[], $19::text[], $20::integer[])
+  AS r (reservation_id, tenant, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, execute_by, expires_at, claim, charged, note, version)`;
 
 /** Nobody looks at the answers of what is sent, so each fails by itself: a reservation is at the version it was decided on. */
 const MOVE = `
@@ -38,14 +44,27 @@ WITH moved AS (
   RETURNING 1
 ) SELECT must(count(*) = $6, 'a reservation moved under its lock') FROM moved`;
 
-/** A budget moves by differences from the entry it was decided on, and covers what it holds (invariant 7). */
+/**
+ * A budget moves by differences from the entry it was decided on, and covers what it holds (invariant 7). Windows go forward,
+ * debt grows within its limit only, and a cap moves here only where no event but a claim's says what it is: on limits of runs.
+ */
 const CHARGE = `
 WITH charged AS (
-  UPDATE budget b SET held = b.held + m.held::numeric, committed = b.committed + m.committed::numeric, entry_no = m.entry_no
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS m (budget_id, held, committed, entry_no, expected)
-  WHERE b.budget_id = m.budget_id AND b.entry_no = m.expected AND b.held + m.held::numeric + b.committed + m.committed::numeric <= b.cap
+  UPDATE budget b SET held = b.held + m.held::numeric, committed = b.committed + m.committed::numeric, entry_no = m.entry_no,
+    cap = m.cap::numeric, window_start_ms = m.window_start_ms, debt = m.debt::numeric, over_limit = m.over_limit, earlier = m.earlier::jsonb
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $7::text[], $8::bigint[], $9::text[], $10::boolean[], $11::text[])
+    AS m (budget_id, held, committed, entry_no, expected, cap, window_start_ms, debt, over_limit, earlier)
+  WHERE b.budget_id = m.budget_id AND b.entry_no = m.expected AND b.held + m.held::numeric + b.committed + m.committed::numeric <= m.cap::numeric
+    AND (b.run_limit IS NOT NULL OR m.cap::numeric = b.cap) AND m.window_start_ms >= b.window_start_ms
+    AND (m.debt::numeric <= b.debt OR m.debt::numeric <= coalesce(b.overdraft_limit, 0))
   RETURNING 1
 ) SELECT must(count(*) = $6, 'a budget moved under its lock, or would not cover what is held') FROM charged`;
+
+/** The limits of runs that began, as their first claims left them. */
+const MAKE = `
+INSERT INTO budget (budget_id, tenant, scope_path, unit, place, cap, held, committed, entry_no, budget_window, run_limit)
+SELECT budget_id, tenant, scope_path, unit, -1, cap::numeric, held::numeric, committed::numeric, entry_no, 'run', run_limit
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[]) AS m (budget_id, tenant, scope_path, unit, cap, held, committed, entry_no, run_limit)`;
 
 const sendClaims = (tx: PgTransaction, { held }: Decided, nowMs: number): void => {
   if (held.length === 0) return;
@@ -73,6 +92,7 @@ const sendClaims = (tx: PgTransaction, { held }: Decided, nowMs: number): void =
       pgArray.text(claims.map(claimText)),
       pgArray.text(claims.map(({ holds }) => `{${holds.map(({ budget_id }) => budget_id).join()}}`)),
       pgArray.text(held.map(({ note }) => note ?? null)),
+      pgArray.int4(held.map(({ events }) => events)),
     ],
   });
 };
@@ -108,6 +128,31 @@ const sendCharges = (tx: PgTransaction, { budgets }: Locked): void => {
       pgArray.int8(moved.map(({ now }) => now.entryNo)),
       pgArray.int8(moved.map(({ old }) => old.entryNo)),
       moved.length,
+      pgArray.text(moved.map(({ now }) => now.cap.toString())),
+      pgArray.int8(moved.map(({ now }) => now.windowStartMs ?? 0)),
+      pgArray.text(moved.map(({ now }) => (now.debt ?? 0n).toString())),
+      moved.map(({ now }) => now.overLimit === true),
+      pgArray.text(moved.map(({ now }) => earlierText(now.earlier))),
+    ],
+  });
+};
+
+const sendMade = (tx: PgTransaction, { budgets }: Locked): void => {
+  const made = madeBudgets(budgets);
+  if (made.length === 0) return;
+  tx.send({
+    name: 'authority-make-run-budgets',
+    text: MAKE,
+    values: [
+      pgArray.uuid(made.map(({ budget }) => budget.budgetId)),
+      pgArray.text(made.map(({ tenant }) => tenant)),
+      pgArray.text(made.map(({ budget }) => budget.scopePath)),
+      pgArray.text(made.map(({ budget }) => budget.unit)),
+      pgArray.text(made.map(({ budget }) => budget.cap.toString())),
+      pgArray.text(made.map(({ budget }) => budget.held.toString())),
+      pgArray.text(made.map(({ budget }) => budget.committed.toString())),
+      pgArray.int8(made.map(({ budget }) => budget.entryNo)),
+      pgArray.text(made.map(({ budget }) => budget.runLimit ?? null)),
     ],
   });
 };
@@ -116,7 +161,14 @@ const sendCharges = (tx: PgTransaction, { budgets }: Locked): void => {
 export const writeDecided = (tx: PgTransaction, decided: Decided, locked: Locked): readonly StreamWrite[] => {
   sendClaims(tx, decided, locked.nowMs);
   sendMoves(tx, locked);
+  sendClaimed(tx, locked.grants);
+  sendRuns(tx, locked.runs);
+  sendVelocity(tx, locked.velocity, locked.nowMs);
+  sendMade(tx, locked);
+  sendDelegationUse(tx, locked.delegations);
   sendCharges(tx, locked);
+  sendProbes(tx, decided.probes);
+  sendSeen(tx, decided.seen);
   return streamWrites(decided, locked);
 };
 

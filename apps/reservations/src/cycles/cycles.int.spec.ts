@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { newId } from '@exequatur/kernel';
 import { CYCLES_IS_HERE, CyclesProtocol } from '../spec/cycles-protocol.js';
-import { foldLog } from '../spec/fold-log.js';
+import { FOLDED_BUDGETS, foldLog } from '../spec/fold-log.js';
 import { Installation } from '../spec/installation.js';
 import type { Answered } from '../spec/installation.js';
 
@@ -391,7 +391,7 @@ describe('the Cycles surface', () => {
     const folded = foldLog(log.map(({ bytes }) => bytes));
     const moved = await here.pool.query<{ reservation_id: string; status: string; version: number }>('SELECT reservation_id, status, version FROM reservation ORDER BY reservation_id');
     expect(folded.reservations.map(({ reservation_id, status, version }) => ({ reservation_id, status, version }))).toEqual(moved.rows);
-    expect(folded.budgets).toEqual((await here.pool.query('SELECT budget_id, cap, held, committed, entry_no FROM budget ORDER BY budget_id')).rows);
+    expect(folded.budgets).toEqual((await here.pool.query(FOLDED_BUDGETS)).rows);
   });
 
   test('the trace of the caller comes back: traceparent first, then the protocol’s own header', async () => {
