@@ -6,7 +6,7 @@ const ROUTES: readonly (readonly [pattern: RegExp, service: ServiceName])[] = [
   [/^\/v1\/actions\/[^/]+\/executions$/, 'executor'],
   [/^\/v1\/(actions|intake|policies|action-kinds|tenants|agents|people|tools)(\/|$)/, 'policy'],
   [/^\/v1\/approvals(\/|$)/, 'approvals'],
-  [/^\/v1\/(reservations|decide|balances|budgets|freezes|grants)(\/|$)/, 'reservations'],
+  [/^\/v1\/(reservations|decide|balances|budgets|freezes|grants|circuits|delegations)(\/|$)/, 'reservations'],
   [/^\/cycles(\/|$)/, 'reservations'],
   [/^\/v1\/(executions|connectors)(\/|$)/, 'executor'],
   [/^\/v1\/(log|receipts|exports|timeline)(\/|$)/, 'audit'],

@@ -8,6 +8,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { Signer } from '@exequatur/service-kit';
 import { admitGrants } from '../authority/grant-rows.js';
 import { verifyGrant } from '../authority/present-grant.js';
+import { sendSeen } from '../circuits/seen-outcomes.js';
 
 type Granting = DataOf<typeof ActionAllowed> | DataOf<typeof ApprovalGranted>;
 
@@ -33,7 +34,11 @@ export class AdmitGrantWhenGiven {
     const grants = new Map<Delivery<Granting>, Grant>();
     for (const delivery of deliveries) grants.set(delivery, await this.grantIn(delivery, source));
     const fences = [...new Set([...grants.values()].map(({ tenant }) => tenant))].map((tenant) => ({ tenant, mode: 'shared' as const }));
-    await this.inbox.onceMany(deliveries, { fences, streams: [] }, (tx, fresh) => admitGrants(tx, fresh.flatMap((delivery) => grants.get(delivery) ?? [])));
+    await this.inbox.onceMany(deliveries, { fences, streams: [] }, async (tx, fresh) => {
+      const admitted = fresh.flatMap((delivery) => grants.get(delivery) ?? []);
+      await admitGrants(tx, admitted);
+      sendSeen(tx, admitted.map(({ tenant, agent_identity: agent, action_kind: actionKind }) => ({ tenant, agent, actionKind, outcome: 'accepted' as const })));
+    });
   }
 
   private async grantIn({ event: { tenant, data } }: Delivery<Granting>, source: Grant['source']): Promise<Grant> {

@@ -16,6 +16,8 @@ export interface LockedReservation {
   readonly subject: FreezeSubject;
   readonly heldAtMs: number;
   readonly actionId: string;
+  /** of a half-open circuit: how it ends says whether the agent may go on */
+  readonly isProbe: boolean;
   /** Version of its stream when it was locked. */
   readonly version: number;
   state: Reservation;
@@ -58,6 +60,7 @@ export const lockReservations = async (tx: PgTransaction, refs: readonly Reserva
           subject: subjectOf(row.tenant, held),
           heldAtMs: row.held_at.getTime(),
           actionId: held.action_id ?? '',
+          isProbe: held.probe_of !== undefined,
           version: row.version,
           state: { status: row.status, ...claimOf(held), expiresAt: row.expires_at.getTime() },
           events: [],

@@ -4,12 +4,15 @@ import { readPolicy } from '@exequatur/policy-domain';
 import { policyLanguages } from '@exequatur/policy-languages';
 import { policyInForce } from '@exequatur/reservations-domain';
 import type { ActiveFreeze, FreezeScope, PolicyInForceNow } from '@exequatur/reservations-domain';
+import { STANDING_CIRCUITS, standingCircuits } from '../circuits/standing-circuits.js';
+import type { StandingCircuit, StandingCircuitRow } from '../circuits/standing-circuits.js';
 
 /** What the tenant fence protects: read in a statement after its lock, it cannot change before this transaction ends. */
 export interface TenantBoard {
   readonly fenceEpoch: number;
   readonly policy: PolicyInForceNow | undefined;
   readonly freezes: readonly ActiveFreeze[];
+  readonly circuits: readonly StandingCircuit[];
 }
 
 interface BoardRow {
@@ -18,11 +21,13 @@ interface BoardRow {
   policy_version: number | null;
   policy_hash: string | null;
   freezes: { freeze_id: string; scope: FreezeScope; value: string }[] | null;
+  circuits: StandingCircuitRow[] | null;
 }
 
 const BOARD = `
 SELECT t.tenant, f.epoch, p.policy_version, p.policy_hash,
-  (SELECT jsonb_agg(jsonb_build_object('freeze_id', z.freeze_id, 'scope', z.scope, 'value', z.value)) FROM scope_freeze z WHERE z.tenant = t.tenant AND z.status <> 'Lifted') AS freezes
+  (SELECT jsonb_agg(jsonb_build_object('freeze_id', z.freeze_id, 'scope', z.scope, 'value', z.value)) FROM scope_freeze z WHERE z.tenant = t.tenant AND z.status <> 'Lifted') AS freezes,
+  ${STANDING_CIRCUITS} AS circuits
 FROM unnest($1::text[]) AS t (tenant) LEFT JOIN fence f USING (tenant) LEFT JOIN policy_in_force p USING (tenant)`;
 
 /** Parsed policies of tenants; a (tenant, version, hash) never changes, so nothing here can be stale. It never says which is in force. */
@@ -41,6 +46,7 @@ export class TenantBoards {
         fenceEpoch: Number(row.epoch ?? 0),
         policy: row.policy_version === null || row.policy_hash === null ? undefined : await this.policy(tx, row.tenant, row.policy_version, row.policy_hash),
         freezes: (row.freezes ?? []).map(({ freeze_id, scope, value }) => ({ freezeId: freeze_id, scope, value })),
+        circuits: standingCircuits(row.circuits),
       });
     }
     return boards;

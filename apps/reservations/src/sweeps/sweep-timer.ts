@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { LOGGER } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
+import { JudgeCircuits } from '../circuits/judge-circuits.js';
 import { QuiesceFreezes } from './quiesce-freezes.js';
 import { SweepClaims } from './sweep-claims.js';
 
@@ -17,6 +18,7 @@ export class SweepTimer implements OnApplicationBootstrap, BeforeApplicationShut
   constructor(
     private readonly claims: SweepClaims,
     private readonly freezes: QuiesceFreezes,
+    private readonly circuits: JudgeCircuits,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
@@ -42,6 +44,7 @@ export class SweepTimer implements OnApplicationBootstrap, BeforeApplicationShut
     try {
       await this.claims.sweep();
       await this.freezes.sweep();
+      await this.circuits.sweep();
     } catch (error) {
       // Nothing is lost: what was due stays due, and holds err on the side of standing too long.
       this.log.warn({ err: error }, 'a sweep failed and is tried again');
