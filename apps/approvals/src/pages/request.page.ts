@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Post } from '@nestjs/common';
-import { oneOf, uuid } from '@exequatur/contracts';
+import { uuid } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 import type { Clock } from '@exequatur/kernel';
@@ -12,7 +12,7 @@ import { staleDetail, type Attempt, type Decided } from '../decide-request/decid
 import { VoteOnRequest } from '../vote-on-request/vote-on-request.js';
 import type { RecordedApproval } from '../approval-stream/recorded-approval.js';
 import { ballotFromForm } from './ballot-from-form.js';
-import { BALLOT_FORMS, fieldOfPointer, FORMS, type FormName, type SentForm } from './decision-form.js';
+import { BALLOT_FORMS, fieldOfPointer, FORMS, type SentForm } from './decision-form.js';
 import { bouncePage } from './layout.js';
 import { cameFromElsewhere, loginPathFor } from './navigation.js';
 import { OtherForms, type OtherForm } from './other-forms.js';
@@ -26,6 +26,7 @@ const NEXT_AMONG = 100;
 type Fields = Readonly<Record<string, string>>;
 type Work = (tx: PgTransaction, attempt: Attempt) => Promise<Decided>;
 
+const pathOf = (request: HttpRequest): string => request.url.split('?', 1)[0] ?? '';
 const personOf = (request: HttpRequest): PersonPrincipal => (request.principal?.type === 'person' ? request.principal : problem('FORBIDDEN', 'only people decide'));
 
 /** One request, and the forms to decide it. Every decision answers with a redirect, so reloading sends nothing twice. */
@@ -50,9 +51,10 @@ export class RequestPages {
     return this.answer(200, request, id);
   }
 
-  @Post(':id/:form')
+  @Post(FORMS.map((form) => `:id/${form}`))
   @Allow('person')
-  async sent(@Http() request: HttpRequest, @ShapedPath('id', uuid()) id: string, @ShapedPath('form', oneOf(...FORMS)) form: FormName): Promise<Answer> {
+  async sent(@Http() request: HttpRequest, @ShapedPath('id', uuid()) id: string): Promise<Answer> {
+    const form = FORMS.find((each) => pathOf(request).endsWith(`/${each}`)) ?? problem('NOT_FOUND');
     const fields = formFields(request);
     await this.sessions.posted(request, fields);
     const ballotForm = BALLOT_FORMS.find((each) => each === form);

@@ -12,6 +12,11 @@ const parkedQuery = object({ run: name() });
 const checkpointAnswer = object({ approval_id: uuid(), checkpoint: { json: { type: ['string', 'null'] } }, checkpoint_hash: { json: { type: ['string', 'null'] } } });
 const OCTETS = 'application/octet-stream';
 
+const sentBytes = (request: HttpRequest, bytes: Buffer): Buffer => {
+  if (bytes.length === 0) problem('MALFORMED', 'bytes are required');
+  return request.headers['content-type'] === OCTETS ? bytes : problem('UNSUPPORTED_MEDIA_TYPE', `send ${OCTETS}`);
+};
+
 const agentOf = (caller: Principal): AgentPrincipal => (caller.type === 'agent' ? caller : problem('FORBIDDEN'));
 
 @Controller('v1/approvals')
@@ -38,11 +43,7 @@ export class ParkRunHttp {
       principal: agent,
       operation: 'park-run',
       locks: { streams: [approvalStream(agent.tenant, id)] },
-      work: async (tx) => {
-        if (bytes.length === 0) problem('MALFORMED', 'bytes are required');
-        if (request.headers['content-type'] !== OCTETS) problem('UNSUPPORTED_MEDIA_TYPE', `send ${OCTETS}`);
-        return { status: 200, body: await this.runs.park(tx, agent, id, bytes, request.traceparent) };
-      },
+      work: async (tx) => ({ status: 200, body: await this.runs.park(tx, agent, id, () => sentBytes(request, bytes), request.traceparent) }),
     });
   }
 

@@ -34,11 +34,13 @@ export class ParkRun {
     @Inject(KEY_STORE) private readonly keys: KeyStore,
   ) {}
 
-  /** The same bytes again change nothing. The caller holds the lock of the request. @throws Problem NOT_FOUND, ALREADY_DECIDED, CONFLICT */
-  async park(tx: PgTransaction, agent: AgentPrincipal, approvalId: string, bytes: Buffer, traceparent: string | undefined): Promise<ParkedRun> {
-    const hash = sha256Text(bytes);
-    const approval = (await this.streams.load(tx, agent.tenant, approvalId)) ?? problem('NOT_FOUND');
+  /** The same bytes again change nothing. The caller holds the lock of the request; `sent` is asked once it is the agent's own. @throws Problem NOT_FOUND, ALREADY_DECIDED, CONFLICT */
+  async park(tx: PgTransaction, agent: AgentPrincipal, approvalId: string, sent: () => Buffer, traceparent: string | undefined): Promise<ParkedRun> {
+    const approval = await this.streams.load(tx, agent.tenant, approvalId);
+    if (approval?.state.request.facts.agent !== agent.id) return problem('NOT_FOUND');
     const { request } = approval.state;
+    const bytes = sent();
+    const hash = sha256Text(bytes);
     const before = (await tx.query<Row>(`SELECT ${COLUMNS} FROM approval_checkpoint WHERE tenant = $1 AND approval_id = $2 AND agent = $3 AND checkpoint_hash = $4`, [agent.tenant, approvalId, agent.id, hash])).rows[0];
     if (before !== undefined) return parkedRun(before);
     const now = await this.streams.databaseNow(tx);
