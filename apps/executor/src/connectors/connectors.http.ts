@@ -40,8 +40,6 @@ export class ConnectorsHttp {
   configure(@Http() request: HttpRequest, @Caller() principal: Principal, @ShapedBody(configureShape) body: Shape<typeof configureShape>): Promise<Answer> {
     const tenant = actingTenant(principal, body.tenant);
     const settings = checkSettings(body.type, body.settings);
-    // A name is judged whenever it is used; an address can be judged now, while somebody is there to read why.
-    if (this.egress.refusesLiteral(hostOf(body.type, settings), settings.private_networks ?? [])) return problem('INVALID', undefined, [{ pointer: '/settings/private_networks', expected: 'to name the address, which is outside the public internet, as far as this installation opens it' }]);
     const credential = body.credential === undefined ? {} : { credential: checkCredential(body.type, body.credential) };
     const configuredBy = principalName(principal);
     return this.requests.run({
@@ -51,6 +49,8 @@ export class ConnectorsHttp {
       operation: 'configure-connector',
       locks: { streams: [] },
       work: async (tx) => {
+        // A name is judged whenever it is used; an address can be judged now, while somebody is there to read why.
+        if (this.egress.refusesLiteral(hostOf(body.type, settings), settings.private_networks ?? [])) return problem('INVALID', undefined, [{ pointer: '/settings/private_networks', expected: 'to name the address, which is outside the public internet, as far as this installation opens it' }]);
         await this.connectors.configure(tx, { tenant, tool: body.tool, type: body.type, settings, configuredBy, ...credential });
         return { status: 201, body: shown({ tenant, toolName: body.tool.name, toolVersion: body.tool.version, type: body.type, settings, configuredBy }, body.credential !== undefined) };
       },
