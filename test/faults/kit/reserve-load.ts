@@ -4,6 +4,8 @@ import type { Reply, Request, Tenant } from './tenant.js';
 
 const TICK_MS = 10;
 const SOCKETS = 48;
+/** A grant has ten thousand uses. */
+const MAX_ASKED = 10_000;
 
 /** How a held reservation goes on: most are used, some are returned, of some nobody hears. */
 const endOf = (random: number): readonly [step: string, body: object] => (random < 0.8 ? ['commit', {}] : random < 0.9 ? ['release', {}] : ['outcome', { status: 'UNKNOWN' }]);
@@ -49,7 +51,7 @@ export class ReserveLoad {
 
   private tick(): void {
     const due = Math.floor(((performance.now() - this.began) / 1_000) * this.perSecond);
-    while (this.asked < due) {
+    while (this.asked < Math.min(due, MAX_ASKED)) {
       const flight: Promise<void> = this.lifecycle((this.asked += 1)).finally(() => this.flying.delete(flight));
       this.flying.add(flight);
     }
