@@ -27,10 +27,21 @@ export const argumentSchemas = {
   },
 };
 
-/** A compiler of its own for each schema: they must not see each other's ids. */
+/** A compiler keeps what it compiled, so it is replaced after as many schemas. Making one costs some 40 ms, hence not for each. */
+const COMPILED_BY_ONE = 500;
+let compiler: { readonly ajv: Ajv2020; used: number } | undefined;
+
+/** Shared by schemas: they cannot see each other, since none has an id or refers to anything but its own definitions. */
+const compilerNow = (): Ajv2020 => {
+  if (compiler === undefined || compiler.used >= COMPILED_BY_ONE) {
+    compiler = { ajv: new Ajv2020({ strict: true, strictRequired: false, strictTypes: false, allErrors: false, validateFormats: false, addUsedSchema: false, logger: false, code: { regExp: LINEAR } }), used: 0 };
+  }
+  compiler.used += 1;
+  return compiler.ajv;
+};
+
 const compiled = (schema: JsonObject): Compiled => {
-  const ajv = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false, allErrors: false, validateFormats: false, code: { regExp: LINEAR } });
-  const validate = ajv.compile(schema);
+  const validate = compilerNow().compile(schema);
   return {
     check: (args) => {
       try {

@@ -92,12 +92,15 @@ describe('a condition', () => {
 });
 
 describe('hostile conditions', () => {
-  const timed = <T>(run: () => T): { ms: number; result: T } => {
-    const start = performance.now();
+  /** Processor time of this process, the best of three: who else runs on the machine does not count. */
+  const once = <T>(run: () => T): { ms: number; result: T } => {
+    const start = process.cpuUsage();
     const result = run();
-    return { ms: performance.now() - start, result };
+    const { user, system } = process.cpuUsage(start);
+    return { ms: (user + system) / 1_000, result };
   };
-  /** The issue asks for 50 ms; a loaded machine gets some room, which what is refused here never needs. */
+  const timed = <T>(run: () => T): { ms: number; result: T } => [once(run), once(run), once(run)].reduce((a, b) => (b.ms < a.ms ? b : a));
+  /** What the issue asks for. */
   const BOUND_MS = 50;
 
   test.each<[string, string]>([

@@ -10,12 +10,14 @@ import { policyLanguages, readPolicyText } from './index.js';
 /** What the issue asks of each hostile policy and input. */
 const BOUND_MS = 50;
 
+/** Processor time of this process: a loaded machine makes nothing slower by this clock. */
 const timed = <T>(run: () => T): { readonly ms: number; readonly result: T } => {
-  const start = performance.now();
+  const start = process.cpuUsage();
   const result = run();
-  return { ms: performance.now() - start, result };
+  const { user, system } = process.cpuUsage(start);
+  return { ms: (user + system) / 1_000, result };
 };
-/** The best of three: what is measured is the code, not who else runs on the machine. */
+/** The best of three: compiling and collecting garbage for somebody else is not what is measured. */
 const best = <T>(run: () => T): { readonly ms: number; readonly result: T } => [timed(run), timed(run), timed(run)].reduce((a, b) => (b.ms < a.ms ? b : a));
 
 const read = (source: string) => policyFile(source, readPolicyText, policyLanguages);
