@@ -28,6 +28,7 @@ import { BlastRadiusHttp } from './freezes/blast-radius.http.js';
 import { FreezeStore } from './freezes/freeze-store.js';
 import { FreezeHttp } from './freezes/freeze.http.js';
 import { GrantViewHttp } from './grant-view/grant-view.http.js';
+import { RefusalsHttp } from './reservation-view/refusals.http.js';
 import { ReservationViewHttp } from './reservation-view/reservation-view.http.js';
 import { DryRun } from './reserve/dry-run.js';
 import { ReserveHttp } from './reserve/reserve.http.js';
@@ -35,6 +36,7 @@ import { SettleClaimWhenExecuted } from './settle-execution/settle-execution.con
 import { SettleReservationHttp } from './settle-reservation/settle-reservation.http.js';
 import { QuiesceFreezes } from './sweeps/quiesce-freezes.js';
 import { SweepClaims } from './sweeps/sweep-claims.js';
+import { SweepCounters } from './sweeps/sweep-counters.js';
 import { SweepTimer } from './sweeps/sweep-timer.js';
 import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consumer.js';
 
@@ -43,6 +45,7 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
   controllers: [
     ReserveHttp,
     SettleReservationHttp,
+    RefusalsHttp,
     ReservationViewHttp,
     GrantViewHttp,
     DefineBudgetHttp,
@@ -76,6 +79,7 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     JudgeCircuits,
     DelegationStore,
     SweepClaims,
+    SweepCounters,
     QuiesceFreezes,
     SweepTimer,
     CyclesWire,

@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { count, instant, name, object, oneOf, optional, uuid } from '@exequatur/contracts';
+import { count, instant, list, name, object, oneOf, optional, unitAmount, uuid } from '@exequatur/contracts';
 import type { Grant, Shape } from '@exequatur/contracts';
 import { Allow, Caller, Database, Describe, problem, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { Principal } from '@exequatur/service-kit';
@@ -13,6 +13,10 @@ const grantShown = object({
   uses: count(),
   max_uses: optional(count()),
   expires_at: optional(instant()),
+  /** where uses share a total: what they may claim altogether, and what they have claimed, released uses included */
+  total_points: optional(count()),
+  total_amounts: optional(list(unitAmount, 20)),
+  claimed: optional(list(unitAmount)),
 });
 
 interface Row {
@@ -20,6 +24,7 @@ interface Row {
   action_id: string | null;
   claims: string | null;
   closed: string | null;
+  claimed: Readonly<Record<string, string>> | null;
   withdrawn: boolean;
   uses: number;
   now: Date;
@@ -38,7 +43,7 @@ export class GrantViewHttp {
     if (asked.tenant !== undefined && asked.tenant !== tenant) return problem('NOT_FOUND');
     if (tenant === undefined) return problem('INVALID', 'name the tenant', [{ pointer: '/tenant', expected: 'to be present' }]);
     const { rows } = await this.database.query<Row>(
-      `SELECT grant_id, action_id, claims, closed, clock_timestamp() AS now,
+      `SELECT grant_id, action_id, claims, closed, claimed, clock_timestamp() AS now,
          EXISTS (SELECT 1 FROM withdrawn_action w WHERE w.tenant = g.tenant AND w.action_id = g.action_id) AS withdrawn,
          (SELECT count(*)::integer FROM reservation r WHERE r.tenant = g.tenant AND r.grant_id = g.grant_id) AS uses
        FROM grant_row g WHERE tenant = $1 AND grant_id = $2`,
@@ -52,10 +57,13 @@ export class GrantViewHttp {
       status: statusOf(row, grant),
       ...(row.action_id === null ? {} : { action_id: row.action_id }),
       uses: row.uses,
-      ...(grant === undefined ? {} : { max_uses: grant.max_uses, expires_at: grant.expires_at }),
+      ...(grant === undefined ? {} : { max_uses: grant.max_uses, expires_at: grant.expires_at, ...totalsOf(grant) }),
+      ...(row.claimed === null ? {} : { claimed: Object.entries(row.claimed).map(([unit, amount]) => ({ unit, amount })) }),
     };
   }
 }
+
+const totalsOf = ({ total_points, total_amounts }: Grant) => ({ ...(total_points === undefined ? {} : { total_points }), ...(total_amounts === undefined ? {} : { total_amounts }) });
 
 const statusOf = (row: Row, grant: Grant | undefined): Shape<typeof grantShown>['status'] => {
   if (row.closed !== null || row.withdrawn || grant === undefined) return 'Revoked';

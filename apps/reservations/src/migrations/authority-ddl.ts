@@ -129,7 +129,7 @@ CREATE TABLE velocity_counter (
   -- [[slice start in Unix ms, count, "amount"]], oldest first, at most those that still count
   slices jsonb NOT NULL DEFAULT '[]',
   -- Unix ms: nothing in it counts from then on
-  idle_from_ms bigint NOT NULL DEFAULT 0,
+  idle_from_ms bigint NOT NULL DEFAULT extract(epoch FROM clock_timestamp()) * 1000,
   PRIMARY KEY (tenant, rule_id, subject)
 ) WITH (fillfactor = 70);
 `;

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { JudgeCircuits } from '../circuits/judge-circuits.js';
 import { QuiesceFreezes } from './quiesce-freezes.js';
 import { SweepClaims } from './sweep-claims.js';
+import { SweepCounters } from './sweep-counters.js';
 
 const EVERY_MS = 1_000;
 
@@ -18,6 +19,7 @@ export class SweepTimer implements OnApplicationBootstrap, BeforeApplicationShut
   constructor(
     private readonly claims: SweepClaims,
     private readonly freezes: QuiesceFreezes,
+    private readonly counters: SweepCounters,
     private readonly circuits: JudgeCircuits,
     @Inject(LOGGER) private readonly log: Logger,
   ) {}
@@ -44,6 +46,7 @@ export class SweepTimer implements OnApplicationBootstrap, BeforeApplicationShut
     try {
       await this.claims.sweep();
       await this.freezes.sweep();
+      await this.counters.sweep();
       await this.circuits.sweep();
     } catch (error) {
       // Nothing is lost: what was due stays due, and holds err on the side of standing too long.
