@@ -110,8 +110,10 @@ describe('deciding a request', () => {
 
   test('refused attempts stop being recorded at the bound, and stay refused', async () => {
     const asked = await here.ask();
-    const attempts = await Promise.all(Array.from({ length: 110 }, () => here.call('POST', path(asked, 'revoke'), here.agentToken(), { body: { reason: 'x' } })));
-    expect(new Set(attempts.map(({ status }) => status))).toEqual(new Set([403]));
+    for (let round = 0; round < 11; round += 1) {
+      const attempts = await Promise.all(Array.from({ length: 10 }, () => here.call('POST', path(asked, 'revoke'), here.agentToken(), { body: { reason: 'x' } })));
+      expect(new Set(attempts.map(({ status }) => status))).toEqual(new Set([403]));
+    }
     expect((await here.names(asked)).filter((name) => name === 'VoteRefused')).toHaveLength(100);
   });
 
