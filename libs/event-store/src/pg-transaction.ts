@@ -77,12 +77,18 @@ const settled = async <T>(opened: Promise<unknown>, work: Promise<T>): Promise<T
   }
 };
 
+const IN_FAILED_TRANSACTION = '25P02';
+const isAftermath = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === IN_FAILED_TRANSACTION;
+
 /**
  * Results of statements that were sent one after another without waiting. Settles only when all of them have: a statement must
- * never follow the rollback that an earlier one's failure leads to. @throws the first failure, in the order given
+ * never follow the rollback that an earlier one's failure leads to. @throws the first failure, in the order given, that is not
+ * only the aftermath of another: one that asks again on what it was answered may fail because a later one had failed before
  */
 export const pipelined = async <T extends readonly unknown[]>(...statements: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> => {
-  await Promise.allSettled(statements);
+  const failures = (await Promise.allSettled(statements)).flatMap((outcome): unknown[] => (outcome.status === 'rejected' ? [outcome.reason] : []));
+  const cause = failures.find((failure) => !isAftermath(failure));
+  if (cause !== undefined) throw cause;
   return Promise.all(statements) as unknown as Promise<T>;
 };
 

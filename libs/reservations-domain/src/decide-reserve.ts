@@ -138,7 +138,7 @@ const heldData = (question: ReserveQuestion, { caps, charges, runCharges, bounde
     policy_result: agreement.result,
     fence_epoch: fenceEpoch,
     ...(boundedUse === undefined || grant.fixed_hash === undefined ? {} : { fixed_hash: grant.fixed_hash }),
-    ...(delegations === undefined ? {} : { delegations: delegations.map(({ delegationId }) => delegationId) }),
+    ...(delegations === undefined ? {} : { delegations: delegations.map(({ delegationId }) => delegationId), delegated_by: delegations.map(({ fromAgent }) => fromAgent) }),
     ...(probes?.[0] === undefined ? {} : { probe_of: probes[0] }),
     ...(question.policy?.limits?.run === undefined ? {} : { run_started_at: toInstant(question.run?.startedAtMs ?? question.nowMs) }),
   };

@@ -27,6 +27,8 @@ export interface FreezeSubject {
   /** Where a subject does not say its path or run, a freeze of a path or run covers it: rather too much than too little. */
   readonly scopePath?: string;
   readonly runId?: string;
+  /** agents whose authority it uses (delegation) */
+  readonly delegatedBy?: readonly string[];
 }
 
 export const freezeCovers = (freeze: ActiveFreeze, subject: FreezeSubject): boolean => {
@@ -34,7 +36,7 @@ export const freezeCovers = (freeze: ActiveFreeze, subject: FreezeSubject): bool
     case 'tenant':
       return freeze.value === subject.tenant;
     case 'agent':
-      return freeze.value === subject.agent;
+      return freeze.value === subject.agent || subject.delegatedBy?.includes(freeze.value) === true;
     case 'kind':
       return freeze.value === subject.actionKind;
     case 'tool':

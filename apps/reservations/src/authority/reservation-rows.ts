@@ -40,7 +40,7 @@ CROSS JOIN LATERAL (SELECT * FROM reservation WHERE reservation_id = wanted.rese
 
 export const claimText = (data: DataOf<typeof ReservationHeld>): string => JSON.stringify(data);
 
-export const subjectOf = (tenant: string, data: DataOf<typeof ReservationHeld>): FreezeSubject => ({ tenant, agent: data.agent, actionKind: data.action_kind, tool: data.tool, grantId: data.grant_id, scopePath: data.scope_path, runId: data.run_id });
+export const subjectOf = (tenant: string, data: DataOf<typeof ReservationHeld>): FreezeSubject => ({ tenant, agent: data.agent, actionKind: data.action_kind, tool: data.tool, grantId: data.grant_id, scopePath: data.scope_path, runId: data.run_id, ...(data.delegated_by === undefined ? {} : { delegatedBy: data.delegated_by }) });
 
 /** By reservation id. An id of another tenant is not there. */
 export const lockReservations = async (tx: PgTransaction, refs: readonly ReservationRef[]): Promise<Map<string, LockedReservation>> => {

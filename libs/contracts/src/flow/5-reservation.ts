@@ -99,6 +99,8 @@ export const ReservationHeld = defineEvent({
     fixed_hash: optional(hash()),
     /** delegations this use is charged to, the asking agent's own first */
     delegations: optional(list(uuid(), 3)),
+    /** the agents whose authority it uses, nearest first: stopping one of them stops this */
+    delegated_by: optional(list(name(), 3)),
     /** the half-open circuit of which this use is a probe */
     probe_of: optional(uuid()),
     /** when the run began here, where the policy limits runs */
