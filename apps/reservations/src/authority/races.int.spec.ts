@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { PrivateJwk } from '@exequatur/audit-chain';
 import type { Grant } from '@exequatur/contracts';
 import { newId } from '@exequatur/kernel';
-import { Installation } from '../spec/installation.js';
+import type { JsonValue } from '@exequatur/kernel';
+import { BASE_POLICY, Installation } from '../spec/installation.js';
 import { FOLDED_BUDGETS, foldLog } from '../spec/fold-log.js';
 import { Racers } from '../spec/racers.js';
 import type { AuthorityCommand, ReserveAsked } from './authority-command.js';
@@ -127,6 +128,41 @@ describe(`${PROCESSES} processes at one barrier`, () => {
     const budget = (await here.pool.query<{ held: string; committed: string }>('SELECT held, committed FROM budget WHERE budget_id = $1', [id])).rows[0];
     const committed = await here.count("SELECT FROM reservation WHERE scope_path = $1 AND status = 'Committed'", [scope]);
     expect(budget).toEqual({ held: '0', committed: String(committed) });
+  }, 120_000);
+
+  const underLimits = (limits: JsonValue) => here.publishPolicy('acme', { ...(BASE_POLICY as Record<string, JsonValue>), limits });
+  const inRun = (run: string, grant: Grant): Grant => ({ ...grant, run_id: run, facts: { ...grant.facts, run_id: run } });
+
+  test('invariant 7: the first and the last steps of a run are given out once, while others are settled', async () => {
+    const scope = 'tenant:acme/app:steps';
+    await here.budget('100000', scope);
+    await underLimits({ run: { max_steps: 20 } });
+    // Settling takes the locks of runs too, and in the same order, or the two would wait for each other.
+    const before = await Promise.all(Array.from({ length: 2 * PROCESSES }, (_, index) => here.reserve(inRun(`before-${index % 2}`, here.grant({ scope_path: scope })))));
+    const ends = before.flatMap(({ status, body }) => (status === 201 ? [body['reservation_id'] as string] : []));
+    const results = await racers.race(
+      lists(6, (process, turn) =>
+        turn % 2 === 0 || ends[process] === undefined
+          ? reserve(inRun(turn % 4 === 0 ? 'raced' : 'raced-too', here.grant({ scope_path: scope })))
+          : { kind: 'settle', tenant: 'acme', reservationId: ends[process] ?? '', actor: { type: 'service', id: 'executor' }, command: { type: 'CommitReservation', data: { attestedBy: 'executor', actual: [] } } },
+      ),
+    );
+    const counts = tally(results);
+    expect(Object.keys(counts).filter((result) => result.startsWith('error'))).toEqual([]);
+    const { rows } = await here.pool.query("SELECT cap, held, entry_no FROM budget WHERE run_limit = 'max_steps' AND scope_path LIKE '%/run:raced%' ORDER BY scope_path");
+    expect(rows).toEqual([{ cap: '20', held: '20', entry_no: '20' }, { cap: '20', held: String((counts['held'] ?? 0) - 20), entry_no: String((counts['held'] ?? 0) - 20) }]);
+  }, 120_000);
+
+  test('invariant 7: what a window allows, and what all uses of a grant may claim, is given out once', async () => {
+    const scope = 'tenant:acme/app:window';
+    await here.budget('100000', scope);
+    await underLimits({ velocity: [{ id: 'raced', by: ['agent'], window: '1h', max_count: 25 }] });
+    const counted = tally(await racers.race(lists(5, () => reserve(here.grant({ scope_path: scope })))));
+    expect(counted).toEqual({ held: 25, VELOCITY_EXCEEDED: PROCESSES * 5 - 25 });
+    await here.publishPolicy('acme', BASE_POLICY);
+    const grant = here.grant({ scope_path: scope, max_uses: 100, risk_points: 3, total_points: 31 });
+    const claimed = tally(await racers.race(lists(3, (process, turn) => reserve(grant, 1 + process * 3 + turn))));
+    expect(claimed).toEqual({ held: 10, POINTS_EXCEEDED: PROCESSES * 3 - 10 });
   }, 120_000);
 
   test('invariant 22: rows folded from the log alone are the rows', async () => {
