@@ -4,6 +4,7 @@ import { derivedId, fromInstant } from '@exequatur/kernel';
 import type { Claim, EventLog, Granting } from '../log/event-log.js';
 import { isEvent } from '../log/event-log.js';
 import type { LogEvent } from '../log/log-event.js';
+import { delegated } from './delegated.js';
 import { absent, must, wrong } from './finding.js';
 import type { Finding } from './finding.js';
 
@@ -62,7 +63,6 @@ const startedInTime = (log: EventLog): readonly Finding[] => {
 /** Fields that a claim repeats from its grant. */
 const bindings = (grant: Grant, { data }: Claim): readonly (readonly [string, unknown, unknown])[] => [
   ['scope path', grant.scope_path, data.scope_path],
-  ['agent', grant.agent_identity, data.agent],
   ['run', grant.run_id, data.run_id],
   ['thread', grant.thread_id, data.thread_id],
   ['action kind', grant.action_kind, data.action_kind],
@@ -74,7 +74,7 @@ const bindings = (grant: Grant, { data }: Claim): readonly (readonly [string, un
 
 /** 3. What was proposed, granted, claimed and executed is one thing. */
 export const bound = (log: EventLog): readonly Finding[] => [
-  ...granted(log, (claim, { grant }) => bindings(grant, claim).flatMap(([field, ofGrant, ofClaim]) => must(ofGrant === ofClaim, claim, `the ${field} claimed is not the one granted`))),
+  ...granted(log, (claim, { grant }) => [...delegated(log, claim, grant), ...bindings(grant, claim).flatMap(([field, ofGrant, ofClaim]) => must(ofGrant === ofClaim, claim, `the ${field} claimed is not the one granted`))]),
   ...grantsMatchProposals(log),
   ...executedWhatWasClaimed(log),
 ];

@@ -40,6 +40,23 @@ const claimAgain = (more: Partial<DataOf<typeof contracts.ReservationHeld>>): Lo
   return appended(claimed(good), contracts.ReservationHeld, { ...data, reservation_id: newId(), holds: [], ...more }, { stream: `acme/reservation/${newId()}@reservations`, version: 1 });
 };
 
+/** The agent of the first claim hands its grant to `child`. */
+const handedOn = (more: Partial<DataOf<typeof contracts.DelegationGranted>> = {}): { delegation_id: string; data: LogEvent } => {
+  const { grant_id, run_id, agent, scope_path } = dataOf(contracts.ReservationHeld);
+  const delegation_id = newId();
+  const authority = { scope_path, caps: {}, max_uses: 1, expires_at: '2030-01-01T00:00:00.000Z' };
+  const data = { delegation_id, parent: { type: 'grant' as const, id: grant_id ?? '' }, from_agent: agent, to_agent: 'child', run_id, depth: 1, authority, ...more };
+  const event = appended(claimed(good), contracts.DelegationGranted, data, { stream: `acme/delegation/${delegation_id}@reservations`, version: 1 }).at(-1);
+  if (event === undefined) throw new Error('nothing was appended');
+  return { delegation_id, data: event };
+};
+
+test('a claim of a child under what it was handed breaks no invariant', () => {
+  const { delegation_id, data } = handedOn();
+  const { agent } = dataOf(contracts.ReservationHeld);
+  expect(checkInvariants([...withData(contracts.ReservationHeld, { agent: 'child', delegations: [delegation_id], delegated_by: [agent] }), data])).toEqual([]);
+});
+
 test('the good log breaks no invariant', () => {
   expect(checkInvariants(good)).toEqual([]);
 });
@@ -65,6 +82,12 @@ const CASES: readonly Case[] = [
   [3, 'other arguments claimed', () => withData(contracts.ReservationHeld, { granted_arguments_hash: hashOf('f') }), claimed],
   [3, 'another tool version claimed', () => withData(contracts.ReservationHeld, { tool: { name: 'mailer.send', version: '2.0' } }), claimed],
   [3, 'another run claimed', () => withData(contracts.ReservationHeld, { run_id: 'run-2' }), claimed],
+  [3, 'another agent claimed', () => withData(contracts.ReservationHeld, { agent: 'someone' }), claimed],
+  [3, 'claimed under a delegation nobody granted', () => withData(contracts.ReservationHeld, { agent: 'child', delegations: [newId()], delegated_by: ['outreach-agent'] }), claimed],
+  [3, 'claimed under a delegation of another grant', () => {
+    const { delegation_id, data } = handedOn({ parent: { type: 'grant', id: newId() } });
+    return [...withData(contracts.ReservationHeld, { agent: 'child', delegations: [delegation_id], delegated_by: ['outreach-agent'] }), data];
+  }, claimed],
   [3, 'another target claimed', () => withData(contracts.ReservationHeld, { target_hash: hashOf('f') }), claimed],
   [3, 'other arguments executed', () => withData(contracts.ExecutionSucceeded, { executed_arguments_hash: hashOf('f') }), nth(contracts.ExecutionSucceeded)],
   [3, 'a grant for another agent than proposed', () => withGrant(contracts.ActionCapped, { agent_identity: 'someone' }), nth(contracts.ActionCapped)],
@@ -121,6 +144,16 @@ const CASES: readonly Case[] = [
   [14, 'denied and granted', () => withData(contracts.ActionDenied, { action_id: dataOf(contracts.ActionAllowed).action_id }), nth(contracts.ActionAllowed)],
   [14, 'revoked without effect', () => without(contracts.GrantClosed), nth(contracts.GrantRevoked)],
   [15, 'claimed under a freeze', () => withData(contracts.ReservationHeld, { fence_epoch: 2 }, 4), nth(contracts.ReservationHeld, 4)],
+  [15, 'claimed under a freeze of the agent whose authority it uses', () => {
+    const freeze = dataOf(contracts.FreezeApplied);
+    const events = withData(contracts.FreezeApplied, { scope: 'agent', value: 'boss' });
+    return events.map((event) => (event.sequence === nth(contracts.ReservationHeld, 4)(good) ? { ...event, data: { ...(event.data as object), fence_epoch: freeze.fence_epoch, delegated_by: ['boss'] } } : event));
+  }, nth(contracts.ReservationHeld, 4)],
+  [15, 'claimed under an open circuit', () => {
+    const { agent, fence_epoch } = dataOf(contracts.ReservationHeld);
+    const rate = { rejections: 9, denials_after_approval: 0, volume: 20, rate_ppm: 450_000, threshold_ppm: 150_000, window_ms: 3_600_000 };
+    return appended(nth(contracts.FreezeApplied)(good), contracts.CircuitOpened, { circuit_id: newId(), agent, ...rate, because: 'rate', fence_epoch }, { stream: `acme/circuit/${newId()}@reservations`, version: 1 });
+  }, claimed],
   [16, 'quiesced while a claim still holds', () => without(contracts.ReservationExpired), nth(contracts.FreezeQuiesced)],
   [16, 'a claim from before that ends later and was not listed', () => withData(contracts.ReservationHeld, { fence_epoch: 1 }, 4), nth(contracts.ReservationCommitted, 2)],
   [16, 'a start after everything was quiet', () => changedAt(nth(contracts.ReservationStarted)(good), (event) => ({ ...event, timeMs: event.timeMs + 3_600_000 })), nth(contracts.ReservationStarted)],

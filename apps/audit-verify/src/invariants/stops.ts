@@ -20,6 +20,7 @@ import {
 import type { DataOf } from '@exequatur/contracts';
 import type { Claim, EventLog } from '../log/event-log.js';
 import type { LogEvent } from '../log/log-event.js';
+import { paused } from './circuits.js';
 import { absent, must, wrong } from './finding.js';
 import type { Finding } from './finding.js';
 
@@ -47,7 +48,7 @@ const covers = ({ data, tenant }: Applied, claim: Claim): boolean => {
     case 'tenant':
       return data.value === tenant;
     case 'agent':
-      return data.value === claim.data.agent;
+      return data.value === claim.data.agent || claim.data.delegated_by?.includes(data.value) === true;
     case 'kind':
       return data.value === claim.data.action_kind;
     case 'tool':
@@ -63,8 +64,10 @@ const covers = ({ data, tenant }: Applied, claim: Claim): boolean => {
   }
 };
 
-/** 15. No claim in a frozen scope from the fence on, until it is lifted. */
-export const fenced = (log: EventLog): readonly Finding[] => {
+/** 15. No claim in a frozen scope from the fence on, until it is lifted; none of an agent whose circuit is open, but probes. */
+export const fenced = (log: EventLog): readonly Finding[] => [...frozen(log), ...paused(log)];
+
+const frozen = (log: EventLog): readonly Finding[] => {
   const lifted = log.indexed(FreezeLifted, (data) => data.freeze_id);
   return log.of(FreezeApplied).flatMap((freeze) => {
     const from = freeze.data.fence_epoch;

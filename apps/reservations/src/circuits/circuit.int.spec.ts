@@ -17,7 +17,7 @@ describe('circuits', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-    await here.budget('100000');
+    await here.budget('100000', 'tenant:acme/app:outreach');
     await here.publishPolicy('acme', POLICY);
   }, 60_000);
   afterAll(() => here.stop());
@@ -175,9 +175,11 @@ describe('circuits', () => {
         presented: grant,
         request: { execution_mode: 'self', scope_path: grant.scope_path, run_id: grant.run_id, action_kind: grant.action_kind, tool: grant.tool, ...(grant.target_hash === undefined ? {} : { target_hash: grant.target_hash }), arguments_hash: grant.granted_arguments_hash },
       });
-      const results = await racers.race(Array.from({ length: 8 }, () => Array.from({ length: 4 }, () => reserve(here.grant()))));
-      expect(results.filter((result) => result === 'held')).toHaveLength(5);
-      expect(results.filter((result) => result === 'CIRCUIT_OPEN')).toHaveLength(27);
+      // Each on a budget of its own: nothing but the circuit stands between them.
+      const scopes = Array.from({ length: 8 }, (_, process) => `tenant:acme/app:raced_${process}`);
+      for (const scope of scopes) await here.budget('100', scope);
+      const results = await racers.race(scopes.map((scope_path) => Array.from({ length: 4 }, () => reserve(here.grant({ scope_path })))));
+      expect([...results].sort()).toEqual([...Array.from({ length: 27 }, () => 'CIRCUIT_OPEN'), ...Array.from({ length: 5 }, () => 'held')]);
     } finally {
       await racers.stop();
     }
