@@ -7,7 +7,7 @@ import { QuiesceFreezes } from './quiesce-freezes.js';
 import { SweepClaims } from './sweep-claims.js';
 import { SweepCounters } from './sweep-counters.js';
 
-const EVERY_MS = 1_000;
+const EVERY_MS = 500;
 
 /** Runs the sweeps one after the other; several instances may, since each decision is made again under its locks. */
 @Injectable()
