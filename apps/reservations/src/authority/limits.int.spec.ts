@@ -113,7 +113,7 @@ describe('limits of the policy in force', () => {
     });
 
     test('counted apart by target, of grants presented and known', async () => {
-      await limited({ velocity: [{ id: 'each', by: ['target'], window: '1h', max_count: 1 }] });
+      await limited({ velocity: [{ id: 'all', by: ['agent'], window: '1h', max_count: 100 }, { id: 'each', by: ['target'], window: '1h', max_count: 1 }] });
       const target = (name: string): Pick<Grant, 'target_key'> => ({ target_key: sha256Text(Buffer.from(name)) });
       expect((await here.reserve(here.grant(target('ann')))).status).toBe(201);
       expect((await here.reserve(here.grant(target('ann')))).body['code']).toBe('VELOCITY_EXCEEDED');

@@ -133,17 +133,23 @@ describe(`${PROCESSES} processes at one barrier`, () => {
   const underLimits = (limits: JsonValue) => here.publishPolicy('acme', { ...(BASE_POLICY as Record<string, JsonValue>), limits });
   const inRun = (run: string, grant: Grant): Grant => ({ ...grant, run_id: run, facts: { ...grant.facts, run_id: run } });
 
+  /** One for each process, so that no budget stands between them. */
+  const scopesOf = async (name: string): Promise<readonly string[]> => {
+    const scopes = Array.from({ length: PROCESSES }, (_, process) => `tenant:acme/app:${name}${process}`);
+    for (const scope of scopes) await here.budget('100000', scope);
+    return scopes;
+  };
+
   test('invariant 7: the first and the last steps of a run are given out once, while others are settled', async () => {
-    const scope = 'tenant:acme/app:steps';
-    await here.budget('100000', scope);
+    const scopes = await scopesOf('steps');
     await underLimits({ run: { max_steps: 20 } });
     // Settling takes the locks of runs too, and in the same order, or the two would wait for each other.
-    const before = await Promise.all(Array.from({ length: 2 * PROCESSES }, (_, index) => here.reserve(inRun(`before-${index % 2}`, here.grant({ scope_path: scope })))));
+    const before = await Promise.all(scopes.flatMap((scope_path) => [0, 1].map((run) => here.reserve(inRun(`before-${run}`, here.grant({ scope_path }))))));
     const ends = before.flatMap(({ status, body }) => (status === 201 ? [body['reservation_id'] as string] : []));
     const results = await racers.race(
       lists(6, (process, turn) =>
         turn % 2 === 0 || ends[process] === undefined
-          ? reserve(inRun(turn % 4 === 0 ? 'raced' : 'raced-too', here.grant({ scope_path: scope })))
+          ? reserve(inRun(turn % 4 === 0 ? 'raced' : 'raced-too', here.grant({ scope_path: scopes[process] ?? '' })))
           : { kind: 'settle', tenant: 'acme', reservationId: ends[process] ?? '', actor: { type: 'service', id: 'executor' }, command: { type: 'CommitReservation', data: { attestedBy: 'executor', actual: [] } } },
       ),
     );
@@ -154,13 +160,12 @@ describe(`${PROCESSES} processes at one barrier`, () => {
   }, 120_000);
 
   test('invariant 7: what a window allows, and what all uses of a grant may claim, is given out once', async () => {
-    const scope = 'tenant:acme/app:window';
-    await here.budget('100000', scope);
+    const scopes = await scopesOf('window');
     await underLimits({ velocity: [{ id: 'raced', by: ['agent'], window: '1h', max_count: 25 }] });
-    const counted = tally(await racers.race(lists(5, () => reserve(here.grant({ scope_path: scope })))));
+    const counted = tally(await racers.race(lists(5, (process) => reserve(here.grant({ scope_path: scopes[process] ?? '' })))));
     expect(counted).toEqual({ held: 25, VELOCITY_EXCEEDED: PROCESSES * 5 - 25 });
     await here.publishPolicy('acme', BASE_POLICY);
-    const grant = here.grant({ scope_path: scope, max_uses: 100, risk_points: 3, total_points: 31 });
+    const grant = here.grant({ scope_path: scopes[0] ?? '', max_uses: 100, risk_points: 3, total_points: 31 });
     const claimed = tally(await racers.race(lists(3, (process, turn) => reserve(grant, 1 + process * 3 + turn))));
     expect(claimed).toEqual({ held: 10, POINTS_EXCEEDED: PROCESSES * 3 - 10 });
   }, 120_000);

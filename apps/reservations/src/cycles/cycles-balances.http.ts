@@ -1,32 +1,33 @@
 import { Controller, Get } from '@nestjs/common';
 import { uuid } from '@exequatur/contracts';
+import { budgetNow } from '@exequatur/reservations-domain';
 import { Allow, Answer, Caller, Database, decodeCursor, Describe, encodeCursor, pageSize, problem, shaped, ShapedQuery } from '@exequatur/service-kit';
 import type { Principal } from '@exequatur/service-kit';
+import { BUDGET_COLUMNS, budgetIn } from '../authority/budget-rows.js';
+import type { BudgetRow } from '../authority/budget-rows.js';
 import { amountText, answered } from './cycles-answer.js';
 import { balancesResponse, CYCLES_ERRORS } from './cycles-responses.js';
 import { balancesQuery, LEVELS, UNITS } from './cycles-shapes.js';
 import type { BalancesQuery } from './cycles-shapes.js';
 import { scopePathOf } from './scope-of-subject.js';
 
-interface Row {
-  readonly budget_id: string;
-  readonly scope_path: string;
-  readonly unit: string;
-  readonly cap: string;
-  readonly held: string;
-  readonly committed: string;
-  readonly remaining: string;
-}
+type Row = BudgetRow & { readonly now: Date };
 
+/** Limits of runs are the policy's, and not budgets of the protocol. */
 const SELECT = `
-SELECT budget_id, scope_path, unit, cap, held, committed, cap - held - committed AS remaining FROM budget
-WHERE tenant = $1 AND (scope_path = $2 OR ($3 AND starts_with(scope_path, $2 || '/'))) AND unit = ANY ($4::text[]) AND ($5::uuid IS NULL OR budget_id > $5)
+SELECT ${BUDGET_COLUMNS}, clock_timestamp() AS now FROM budget b
+WHERE tenant = $1 AND (scope_path = $2 OR ($3 AND starts_with(scope_path, $2 || '/'))) AND unit = ANY ($4::text[]) AND run_limit IS NULL AND ($5::uuid IS NULL OR budget_id > $5)
 ORDER BY budget_id LIMIT $6`;
 
-/** Figures are bigint in the database and JSON integers here, so their text is put together, never a double of them. */
-const balanceText = ({ scope_path, unit, cap, held, committed, remaining }: Row): string => {
-  const amount = (name: string, text: string): string => `"${name}":${amountText(unit, BigInt(text))}`;
-  return `{"scope":"${scope_path}","scope_path":"${scope_path}",${amount('remaining', remaining)},${amount('reserved', held)},${amount('spent', committed)},${amount('allocated', cap)}}`;
+/**
+ * In the window of now. Figures are bigint and JSON integers here, so their text is put together, never a double of them.
+ * The protocol: remaining = allocated - spent - reserved - debt, below 0 where more is owed than is left.
+ */
+const balanceText = (row: Row): string => {
+  const { scopePath, unit, cap, held, committed, debt = 0n, overdraftLimit, overLimit = false } = budgetNow(budgetIn(row), row.now.getTime());
+  const amount = (name: string, figure: bigint): string => `"${name}":${amountText(unit, figure)}`;
+  const overdraft = overdraftLimit === undefined ? '' : `,${amount('overdraft_limit', overdraftLimit)}`;
+  return `{"scope":"${scopePath}","scope_path":"${scopePath}",${amount('remaining', cap - held - committed - debt)},${amount('reserved', held)},${amount('spent', committed)},${amount('debt', debt)},${amount('allocated', cap)}${overdraft},"is_over_limit":${overLimit}}`;
 };
 
 /** Balances are for people who operate the tenant, also here; an agent learns whether it may, never what is left. */

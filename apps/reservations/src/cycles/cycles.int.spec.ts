@@ -379,6 +379,17 @@ describe('the Cycles surface', () => {
     });
   });
 
+  test('a balance says what is owed, and that the limit was passed', async () => {
+    const scope = 'tenant:acme/app:owing';
+    const set = { scope_path: scope, unit: UNIT, cap: '10', overage_policy: 'allow_with_overdraft', overdraft_limit: '20' };
+    expect((await here.post('/v1/budgets', set, here.personToken('acme'))).status).toBe(201);
+    const id = idOf(await create(asked(8, { subject: { app: 'owing' }, overage_policy: 'ALLOW_WITH_OVERDRAFT' })));
+    expect(await settle(id, 'commit', { actual: { unit: UNIT, amount: 15 } })).toMatchObject({ status: 200 });
+    const amounts = (figures: Record<string, number>) => Object.fromEntries(Object.entries(figures).map(([name, amount]) => [name, { unit: UNIT, amount }]));
+    expect(await balanceOf('app=owing')).toMatchObject({ ...amounts({ allocated: 10, spent: 8, reserved: 0, debt: 7, remaining: -5, overdraft_limit: 20 }), is_over_limit: false });
+    expect(await create(asked(1, { subject: { app: 'owing' } }))).toMatchObject({ status: 409, body: { error: 'DEBT_OUTSTANDING' } });
+  });
+
   test('a freeze quiesces over standing holds on budget: they start nothing', async () => {
     const id = idOf(await create(asked(1, { action: { kind: 'llm.held', name: 'x' } })));
     const freeze = await here.post('/v1/freezes', { scope: 'kind', value: 'llm.held', reason: 'spec' }, here.personToken('acme'));
