@@ -8,7 +8,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { Signer } from '@exequatur/service-kit';
 import { admitGrants } from '../authority/grant-rows.js';
 import { verifyGrant } from '../authority/present-grant.js';
-import { sendSeen } from '../circuits/seen-outcomes.js';
+import { forgetAsked, sendSeen } from '../circuits/seen-outcomes.js';
 
 type Granting = DataOf<typeof ActionAllowed> | DataOf<typeof ApprovalGranted>;
 
@@ -38,6 +38,7 @@ export class AdmitGrantWhenGiven {
       const admitted = fresh.flatMap((delivery) => grants.get(delivery) ?? []);
       await admitGrants(tx, admitted);
       sendSeen(tx, admitted.map(({ tenant, agent_identity: agent, action_kind: actionKind }) => ({ tenant, agent, actionKind, outcome: 'accepted' as const })));
+      if (source === 'approval') forgetAsked(tx, admitted.map(({ grant_id }) => grant_id));
     });
   }
 

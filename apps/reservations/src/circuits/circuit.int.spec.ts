@@ -145,6 +145,18 @@ describe('circuits', () => {
     expect((await close(newId())).status).toBe(404);
   }, 30_000);
 
+  test('invariant 21: half-opening asked for twice under one key lets its probes through once', async () => {
+    const { agent, kind } = await opened();
+    await close(kind.circuit_id);
+    const key = newId();
+    const ask = () => here.post(`/v1/circuits/${agent.circuit_id}/half-open`, { probes: 1, reason: 'once' }, here.personToken('acme'), key);
+    const first = await ask();
+    expect((await here.reserve(here.grant())).status).toBe(201);
+    expect((await ask()).bytes).toBe(first.bytes);
+    expect((await here.reserve(here.grant())).body['code']).toBe('CIRCUIT_OPEN');
+    expect(await halfOpen(agent.circuit_id, 5)).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
+  }, 30_000);
+
   test('invariant 15: after a circuit opened no claim of its agent exists, until a person let it go on', async () => {
     const before = (await here.events('CircuitOpened')).length;
     let going = true;

@@ -50,3 +50,8 @@ export const sendSeen = (tx: PgTransaction, seen: readonly SeenOutcome[]): void 
     ],
   });
 };
+
+/** People agreed: who asked needs no longer be known. */
+export const forgetAsked = (tx: PgTransaction, approvalIds: readonly string[]): void => {
+  if (approvalIds.length > 0) tx.send({ name: 'circuits-forget', text: 'DELETE FROM circuit_asked WHERE approval_id = ANY($1::uuid[])', values: [pgArray.uuid(approvalIds)] });
+};

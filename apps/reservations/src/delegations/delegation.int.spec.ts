@@ -158,6 +158,24 @@ describe('delegations', () => {
     await here.post(`/v1/freezes/${freeze}/lift`, { reason: 'spec' }, here.personToken('acme'));
   });
 
+  test('invariant 21: the same request twice is one delegation, and one end', async () => {
+    const grant = grantOf();
+    const body = { parent: { type: 'grant', id: grant.grant_id }, grant: here.sign(grant), to_agent: 'other' };
+    const keys = [newId(), newId()];
+    const first = await here.post('/v1/delegations', body, as('mailer'), keys[0]);
+    const before = (await here.events('DelegationGranted')).length;
+    expect((await here.post('/v1/delegations', body, as('mailer'), keys[0])).bytes).toBe(first.bytes);
+    expect(await here.post('/v1/delegations', { ...body, to_agent: 'third' }, as('mailer'), keys[0])).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
+    expect(await here.events('DelegationGranted')).toHaveLength(before);
+    const path = `/v1/delegations/${first.body['delegation_id'] as string}/revoke`;
+    const ended = await here.post(path, { reason: 'over' }, as('mailer'), keys[1]);
+    const revoked = (await here.events('DelegationRevoked')).length;
+    expect((await here.post(path, { reason: 'over' }, as('mailer'), keys[1])).bytes).toBe(ended.bytes);
+    // Another request for what has ended already ends nothing more.
+    expect((await here.post(path, { reason: 'over again' }, as('mailer'))).bytes).toBe(ended.bytes);
+    expect(await here.events('DelegationRevoked')).toHaveLength(revoked);
+  });
+
   test('invariant 4: children in 8 processes at one barrier together take no more uses than their parent was handed', async () => {
     const racers = await Racers.start(8, { url: here.url, key: JSON.parse(here.secrets.signingKeys.reservations) as PrivateJwk });
     try {
