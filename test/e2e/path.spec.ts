@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generateSigningKey } from '@exequatur/audit-chain';
 import type { TrustedKeys } from '@exequatur/audit-chain';
 import { verifyReceipt } from '@exequatur/audit-verify';
+import { AuthorizationVerifier, canonicalArguments, JwksKeys } from '@exequatur/authority-verify';
 import { startHttpTool } from '@exequatur/local-servers';
 import { ActionDenied, ApprovalPending, ExequaturClient, governed, NoEffect, OutcomeUnknown, resumeGoverned } from '@exequatur/sdk';
 import type { ActionView, GovernedOptions, Proposed, Reserved } from '@exequatur/sdk';
@@ -83,6 +84,23 @@ describe('the whole path', () => {
     await reaching(action_id, 'executed');
     const { body } = await receiptWith(action_id, 'executed');
     expect((body['steps'] as { type: string }[]).map(({ type }) => type.split('.')[3])).toEqual(expect.arrayContaining(['ActionProposed', 'ApprovalRequired', 'ApprovalOpened', 'ApprovalVoted', 'ApprovalGranted', 'ReservationHeld', 'ReservationStarted', 'ReservationCommitted']));
+  }, SLOW);
+
+  test('X5: a tool lets through what the authority signed for it, once, and nothing else', async () => {
+    const proposal = research();
+    const proposed = await propose(proposal);
+    const { body } = await ask<Reserved>(agent, 'POST /v1/reservations', useOf(proposal, proposed));
+    const verifier = new AuthorizationVerifier({ keys: new JwksKeys({ url: `${standalone.origin}/.well-known/jwks.json` }) });
+    const bytesOf = (args: unknown): Uint8Array => {
+      const canonical = canonicalArguments(Buffer.from(JSON.stringify(args)));
+      if ('refused' in canonical) throw new Error('these arguments have one meaning');
+      return canonical.bytes;
+    };
+    const call = { tenant: 'acme', tool: { name: 'search.web', version: '1.0' }, salt: proposed.salt, argumentBytes: bytesOf(proposal['arguments']) };
+    expect(await verifier.verify(body.authorization, { ...call, argumentBytes: bytesOf({ query: 'Bremen' }) })).toMatchObject({ refused: true, code: 'ARGUMENTS_MISMATCH' });
+    expect(await verifier.verify(body.authorization, { ...call, tool: { name: 'mailer.send', version: '1.0' } })).toMatchObject({ refused: true, code: 'AUDIENCE_MISMATCH' });
+    expect(await verifier.verify(body.authorization, call)).toMatchObject({ refused: false, authorization: { reservation_id: body.reservation_id, action_id: proposed.action_id, use_no: 1 } });
+    expect(await verifier.verify(body.authorization, call)).toMatchObject({ refused: true, code: 'TOKEN_REPLAYED' });
   }, SLOW);
 
   test('P1: both doors give the same decision', async () => {
