@@ -24,7 +24,7 @@ export const soundRequest = (endpoint: Endpoint, { acme, root }: World): Sent & 
   const known = { tenant: 'acme', scope_path: acme.scopePath, scope_prefix: acme.scopePath, view_hash: acme.viewHash, grant: acme.grant.token, agent: 'somebody', person: 'somebody', type: 'http', settings: { url: 'http://127.0.0.1:9/', private_networks: ['127.0.0.1'] }, credential: { bearer_token: 'x' }, action_id: acme.action, source: examplePolicy(), validate_only: false, public_key: PUBLIC_KEY, from: 1, to: 2, sequence: 0 };
   const fields = endpoint.body === undefined ? undefined : sampleOf(endpoint.body, known);
   const credential = { nobody: undefined, root, person: acme.person, agent: acme.agent }[rightKind(endpoint)];
-  const asked = [...endpoint.neededQuery, ...(endpoint.path.endsWith('/inclusion') ? ['sequence'] : []), ...(endpoint.path === '/cycles/v1/balances' ? ['tenant'] : [])].map((name) => [name, String(sampleOf(endpoint.query[name] ?? {}, known, name))] as const);
+  const asked = [...endpoint.neededQuery, ...(endpoint.path.endsWith('/inclusion') ? ['sequence'] : []), ...(endpoint.path === '/cycles/v1/balances' ? ['tenant'] : [])].map((name) => [name, endpoint.path === '/v1/policies/diff' ? '1' : String(sampleOf(endpoint.query[name] ?? {}, known, name))] as const);
   const query = new URLSearchParams({ ...Object.fromEntries(asked), ...(endpoint.path.endsWith('/wait') ? { timeout: '0s' } : {}) }).toString();
   return {
     method: endpoint.method,

@@ -41,7 +41,7 @@ const ROLES = ['admin', 'policy-admin', 'operator', 'approver', 'finance', 'audi
 /** In everything of globex that is text; must never be in an answer to acme. */
 export const FOREIGN_CANARY = 'canary-of-globex';
 
-const tenantOf = async (ask: Ask, root: string, tenant: string, name: (what: string) => string): Promise<Tenant> => {
+const tenantOf = async (ask: Ask, root: string, policySource: string, tenant: string, name: (what: string) => string): Promise<Tenant> => {
   const made = async (credential: string, path: `/${string}`, body: unknown, headers?: Record<string, string>): Promise<Record<string, unknown>> => {
     const answer = await ask(credential, `POST ${path}`, body, headers);
     if (answer.status >= 300) throw new Error(`making ${tenant}: POST ${path} answered ${answer.status}: ${answer.bytes}`);
@@ -61,6 +61,7 @@ const tenantOf = async (ask: Ask, root: string, tenant: string, name: (what: str
   const scopePath = `tenant:${tenant}/workspace:sales/app:outreach`;
   // An action is allowed only by a policy in force, which reservations and executor learn of by events.
   await until(() => ask(person, 'GET /v1/policies/in-force'), ({ status }) => status === 200, `the policy of ${tenant} in force`);
+  await made(root, '/v1/policies/shadow', { tenant, source: policySource, reason: note });
   const proposal = (kind: string, toolName: string, more: object): object => ({ scope_path: scopePath, run_id: `run-${note.replaceAll(' ', '-')}`, action_kind: kind, tool: { name: toolName, version: '1.0' }, target: 'customer@example.com', environment: 'prod', reasoning: note, execution_mode: 'self', ...more });
   const mail = { to: 'customer@example.com', subject: note, text: note };
   const proposed = await made(agent, '/v1/actions', proposal('message.email.send', 'mailer.send', { arguments: mail }));
@@ -99,7 +100,7 @@ export const worldOf = async (standalone: RunningStandalone, policySource: strin
   if (first.status !== 201) throw new Error(`making globex: ${first.bytes}`);
   await ask(root, 'POST /v1/policies', { tenant: 'globex', source: policySource, reason: FOREIGN_CANARY });
   for (const unit of ['RISK_POINTS', 'USD_MICROCENTS']) await ask(root, 'POST /v1/budgets', { tenant: 'globex', scope_path: 'tenant:globex', unit, cap: '1000000' });
-  return { ask, root, acme: await tenantOf(ask, root, 'acme', (what) => `own-${what}`), globex: await tenantOf(ask, root, 'globex', (what) => `globex-${what}`) };
+  return { ask, root, acme: await tenantOf(ask, root, policySource, 'acme', (what) => `own-${what}`), globex: await tenantOf(ask, root, policySource, 'globex', (what) => `globex-${what}`) };
 };
 
 /** The private signing key of a service: what somebody who had stolen it could sign. */

@@ -2,6 +2,8 @@ import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
 import { CONSUMES, FORM_TYPE, JSON_TYPE, mediaTypeOf } from '../http/bodies.js';
 import type { HttpReply, HttpRequest } from '../http/http-request.js';
+import { requireIdempotencyKey } from '../idempotency/run-idempotent.js';
+import { DESCRIBE, takesKey, type RouteDescription } from '../openapi/describe.js';
 import { problem } from '../problem/problem.js';
 import { ALLOW, PAGE, isAllowed, type Selector } from './allow.js';
 import type { Authentication } from './authentication.js';
@@ -25,9 +27,10 @@ interface Route {
   readonly selectors: readonly Selector[];
   /** media types of bodies */
   readonly taken: readonly string[];
+  readonly description: RouteDescription | undefined;
 }
 
-/** Media type, credential, permission, rate, in this order, before any handler sees the request. */
+/** Media type, credential, rate, permission, Idempotency-Key, in this order, before any handler sees the request. */
 export class AllowGuard implements CanActivate {
   private readonly routes = new Map<unknown, Map<unknown, Route>>();
 
@@ -37,7 +40,7 @@ export class AllowGuard implements CanActivate {
     // Events prove their origin in the transport strategy.
     if (context.getType() !== 'http') return true;
     const request = context.switchToHttp().getRequest<HttpRequest>();
-    const { isPage, selectors, taken } = this.routeOf(context);
+    const { isPage, selectors, taken, description } = this.routeOf(context);
     if (isPage) request.isPage = true;
     if (request.rawBody !== undefined && !taken.includes(mediaTypeOf(request) ?? '')) problem('UNSUPPORTED_MEDIA_TYPE');
     const principal = await this.authenticate(request, context.switchToHttp().getResponse<HttpReply>(), isPage);
@@ -45,9 +48,12 @@ export class AllowGuard implements CanActivate {
       request.principal = principal;
       this.parts.rateLimit.take(nameForLimit(principal));
     }
-    if (selectors.includes('public')) return true;
-    if (principal === undefined) return problem('UNAUTHENTICATED');
-    return isAllowed(selectors, principal) || problem('FORBIDDEN');
+    if (!selectors.includes('public')) {
+      if (principal === undefined) return problem('UNAUTHENTICATED');
+      if (!isAllowed(selectors, principal)) return problem('FORBIDDEN');
+    }
+    if (takesKey(request.method, description)) requireIdempotencyKey(request);
+    return true;
   }
 
   private async authenticate(request: HttpRequest, reply: HttpReply, isPage: boolean): Promise<Principal | undefined> {
@@ -67,6 +73,7 @@ export class AllowGuard implements CanActivate {
       isPage,
       selectors: this.metadata<readonly Selector[]>(context, ALLOW) ?? [],
       taken: [JSON_TYPE, ...(isPage ? [FORM_TYPE] : []), ...(this.metadata<readonly string[]>(context, CONSUMES) ?? [])],
+      description: this.metadata<RouteDescription>(context, DESCRIBE),
     };
     this.routes.set(controller, ofController.set(handler, route));
     return route;

@@ -16,6 +16,9 @@ export interface RouteDescription {
   readonly keyless?: true;
 }
 
+/** Whether a route writes under an Idempotency-Key: its document says so, and the guard asks for it before anything else is judged. */
+export const takesKey = (method: string, description: RouteDescription | undefined): boolean => method.toUpperCase() === 'POST' && description !== undefined && description.keyless !== true;
+
 export const DESCRIBE = 'exequatur:describe';
 
 /** What /openapi.json says about a route; every route of /v1 needs it, or the service refuses to start. */

@@ -1,5 +1,6 @@
 import { CODES, type Code, type Schema } from '@exequatur/contracts';
 import type { Selector } from '../identity/allow.js';
+import { takesKey } from './describe.js';
 import type { Route } from './routes.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -24,14 +25,13 @@ const problemSchema: Json = {
   },
 };
 
-const takesKey = ({ method, description }: Route): boolean => method === 'post' && description?.keyless !== true;
 
 const codesOf = (route: Route): readonly Code[] => [
   ...new Set([
     ...(route.description?.codes ?? []),
     ...(route.description?.body === undefined ? [] : WITH_BODY),
     ...(route.allow?.includes('public') === true ? [] : WITH_CREDENTIAL),
-    ...(takesKey(route) ? WITH_KEY : []),
+    ...(takesKey(route.method, route.description) ? WITH_KEY : []),
     ...EVERYWHERE,
   ]),
 ];
@@ -63,7 +63,7 @@ const parametersOf = (route: Route): readonly Json[] => {
   const inPath = [...route.path.matchAll(/:([A-Za-z0-9_]+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
   const query = route.description?.query?.json as { properties?: Record<string, unknown>; required?: readonly string[] } | undefined;
   const inQuery = Object.entries(query?.properties ?? {}).map(([name, schema]) => ({ name, in: 'query', required: query?.required?.includes(name) === true, schema }));
-  const key = takesKey(route) ? [{ name: 'Idempotency-Key', in: 'header', required: true, schema: { type: 'string', minLength: 1, maxLength: 255 } }] : [];
+  const key = takesKey(route.method, route.description) ? [{ name: 'Idempotency-Key', in: 'header', required: true, schema: { type: 'string', minLength: 1, maxLength: 255 } }] : [];
   const ifMatch = codesOf(route).includes('IF_MATCH_REQUIRED') ? [{ name: 'If-Match', in: 'header', required: true, schema: { type: 'string' } }] : [];
   return [...inPath, ...inQuery, ...key, ...ifMatch];
 };

@@ -91,7 +91,7 @@ export class NotesController {
 
   @Post(':id/seal')
   @Allow('person:approver')
-  @Describe({ summary: 'Wants If-Match.', answers: { 204: 'empty' }, codes: ['IF_MATCH_REQUIRED', 'STALE'] })
+  @Describe({ summary: 'Wants If-Match.', keyless: true, answers: { 204: 'empty' }, codes: ['IF_MATCH_REQUIRED', 'STALE'] })
   seal(@Http() request: HttpRequest): Answer {
     requireIfMatch(request, entityTag(1));
     return new Answer(204, Buffer.alloc(0));
