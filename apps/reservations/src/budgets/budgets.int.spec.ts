@@ -132,7 +132,7 @@ describe('budgets', () => {
       expect((await here.reserve(grantOf(scope, '50'))).status).toBe(201);
     });
 
-    test('invariant 7: the row refuses a debt that its limit does not allow, whoever writes it', async () => {
+    test('invariant 7: the row itself refuses to hold more than its cap, and to owe less than nothing, whoever writes it', async () => {
       const scope = 'tenant:acme/app:row';
       const id = await defined(scope, { cap: '10', overage_policy: 'allow_with_overdraft', overdraft_limit: '5' });
       await expect(here.pool.query('UPDATE budget SET held = 11 WHERE budget_id = $1', [id])).rejects.toThrow('budget_covers');
