@@ -5,7 +5,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { newId, parseAmount } from '@exequatur/kernel';
 import { tenantOfScopePath } from '@exequatur/reservations-domain';
 import type { Budget, BudgetCommand, BudgetTerms } from '@exequatur/reservations-domain';
-import { Allow, Answer, Caller, Describe, Http, IdempotentRequests, problem, requireIdempotencyKey, ShapedBody, ShapedPath } from '@exequatur/service-kit';
+import { Allow, Answer, Caller, Describe, Http, IdempotentRequests, problem, ShapedBody, ShapedPath } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { actorOf } from '../authority/asking.js';
 import { operatedTenant } from '../authority/operator.js';
@@ -65,7 +65,6 @@ export class DefineBudgetHttp {
   @HttpCode(200)
   @Describe({ summary: 'Change what is set on a budget; its cap never below what is held and committed.', body: adjustShape, answers, codes: ['CONFLICT', 'REASON_REQUIRED'] })
   adjust(@ShapedPath('id', uuid()) budgetId: string, @ShapedBody(adjustShape) body: Shape<typeof adjustShape>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
-    requireIdempotencyKey(request);
     const { cap, no_soft_limit, reason: why } = body;
     if (no_soft_limit === true && body.soft_limit !== undefined) return problem('INVALID', undefined, [{ pointer: '/no_soft_limit', expected: 'to stand without soft_limit' }]);
     const terms: BudgetTerms = { ...termsOf(body), ...(no_soft_limit === true ? { softLimit: null } : {}) };

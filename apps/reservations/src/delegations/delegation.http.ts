@@ -5,7 +5,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { newId } from '@exequatur/kernel';
 import { initialDelegation } from '@exequatur/reservations-domain';
 import type { DelegationState } from '@exequatur/reservations-domain';
-import { Allow, Answer, Caller, Database, decodeCursor, Describe, Directory, Http, IdempotentRequests, pageFields, pageOf, pageSize, problem, requireIdempotencyKey, shaped, ShapedBody, ShapedPath, ShapedQuery, Signer } from '@exequatur/service-kit';
+import { Allow, Answer, Caller, Database, decodeCursor, Describe, Directory, Http, IdempotentRequests, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery, Signer } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { actorOf } from '../authority/asking.js';
 import { admitGrants } from '../authority/grant-rows.js';
@@ -76,7 +76,6 @@ export class DelegationHttp {
   @Describe({ summary: 'Hand a grant, a run or a delegation on to another agent, narrowed on any dimension.', body: grantShape, answers: { 201: granted }, codes: ['GRANT_UNKNOWN', 'GRANT_REVOKED', 'GRANT_EXPIRED', 'AGENT_MISMATCH', 'WIDENS_AUTHORITY'] })
   async grant(@ShapedBody(grantShape) body: Shape<typeof grantShape>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
     if (principal.type !== 'agent') return problem('FORBIDDEN');
-    requireIdempotencyKey(request);
     const { tenant, id: agent, scopePrefix } = principal;
     shaped(object({ parent: object({ id: body.parent.type === 'run' ? name() : uuid() }) }), { parent: { id: body.parent.id } });
     if ((await this.directory.agent(tenant, body.to_agent)) === undefined) return problem('INVALID', 'no such agent', [{ pointer: '/to_agent', expected: 'an agent of the tenant' }]);

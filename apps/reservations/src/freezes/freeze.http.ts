@@ -5,7 +5,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { newId, toInstant } from '@exequatur/kernel';
 import { initialFreeze, tenantOfScopePath } from '@exequatur/reservations-domain';
 import type { Freeze, FreezeScope } from '@exequatur/reservations-domain';
-import { Allow, Answer, Caller, Database, decodeCursor, Describe, Http, IdempotentRequests, pageFields, pageOf, pageSize, problem, requireIdempotencyKey, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
+import { Allow, Answer, Caller, Database, decodeCursor, Describe, Http, IdempotentRequests, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { actorOf } from '../authority/asking.js';
 import { operatedTenant } from '../authority/operator.js';
@@ -57,7 +57,6 @@ export class FreezeHttp {
   @Describe({ summary: 'Freeze a tenant, agent, kind, tool (name or name@version), tool set, workflow (a scope path and everything below it), run or grant.', body: applyShape, answers: { 201: freezeAnswer }, codes: ['REASON_REQUIRED'] })
   apply(@ShapedBody(applyShape) body: Shape<typeof applyShape>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
     const tenant = operatedTenant(principal, body.tenant);
-    requireIdempotencyKey(request);
     inOwnTenant(tenant, body);
     const freezeId = newId();
     return this.requests.run({
