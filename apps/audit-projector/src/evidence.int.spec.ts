@@ -126,7 +126,8 @@ describe('evidence', () => {
     const review = (body: object, key = newId()) => world.call('POST', '/v1/exports', auditor(), { body, key });
     const csv = (await review({ format: 'csv', action_id: actionId })).text.trimEnd().split('\r\n');
     expect(csv).toHaveLength(4);
-    expect(csv[1]).toContain('"ActionProposed"');
+    // Events of different topics come into a log in no order of their own.
+    expect(csv.filter((row) => row.includes('"ActionProposed"'))).toHaveLength(1);
     const key = newId();
     const whole = (await review({ format: 'ocsf' }, key)).text.trimEnd().split('\n').map((line) => JSON.parse(line) as { class_uid: number; metadata: { sequence: number; correlation_uid?: string } });
     expect(new Set(whole.map(({ class_uid: uid }) => uid))).toEqual(new Set([3004, 3005, 6003]));
