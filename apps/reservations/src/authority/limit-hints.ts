@@ -19,26 +19,36 @@ export class LimitHints {
     }
   }
 
-  /** Undefined for nearly every batch. */
+  /**
+   * Undefined for nearly every batch. Of each kind of lock it is all that the batch needs, or none: some now and some in a later
+   * flight would be taken in another order than others take them.
+   */
   guess(commands: readonly AuthorityCommand[]): LimitNeeds | undefined {
     if (this.limits.size === 0) return undefined;
     const needs = noLimitNeeds();
+    let targetsKnown = true;
     for (const command of commands) {
       const limits = this.limits.get(command.tenant);
       if (limits === undefined) continue;
-      if (command.kind === 'reserve') guessClaim(needs, command, limits);
-      else if (command.kind === 'settle' && limits.run !== undefined) needs.settled.push({ tenant: command.tenant, reservationId: command.reservationId });
+      if (command.kind === 'settle') {
+        if (limits.run !== undefined) needs.settled.push({ tenant: command.tenant, reservationId: command.reservationId });
+      } else if (command.kind === 'reserve') {
+        const agent = agentOf(command);
+        if (agent === undefined) return undefined;
+        targetsKnown &&= command.presented !== undefined || limits.velocity?.some(({ by }) => by.includes('target')) !== true;
+        guessClaim(needs, command, agent, limits);
+      }
     }
+    if (!targetsKnown) needs.velocity.clear();
     return needsNothing(needs) ? undefined : needs;
   }
 }
 
-/** As for a claim in the agent's own name. The target is known only of a grant that is presented. */
-const guessClaim = (needs: LimitNeeds, { tenant, caller, request, presented }: ReserveAsked, { run, velocity }: PolicyLimits): void => {
-  const agent = caller.type === 'agent' ? caller.agent : request.agent;
-  // Under a delegation the run and the subjects are other agents' too.
-  if (agent === undefined || request.delegation_id !== undefined) return;
+/** Who claims in its own name. Under a delegation the run and what is counted are other agents' too. */
+const agentOf = ({ caller, request }: ReserveAsked): string | undefined => (request.delegation_id !== undefined ? undefined : caller.type === 'agent' ? caller.agent : request.agent);
+
+/** The target is known only of a grant that is presented. */
+const guessClaim = (needs: LimitNeeds, { tenant, request, presented }: ReserveAsked, agent: string, { run, velocity }: PolicyLimits): void => {
   if (run !== undefined) needRun(needs, runOf(tenant, request.run_id, agent, undefined));
-  const known = presented === undefined ? velocity?.filter(({ by }) => !by.includes('target')) : velocity;
-  if (known !== undefined) needVelocity(needs, tenant, known, [{ agent, actionKind: request.action_kind, targetKey: presented?.target_key }]);
+  if (velocity !== undefined) needVelocity(needs, tenant, velocity, [{ agent, actionKind: request.action_kind, targetKey: presented?.target_key }]);
 };

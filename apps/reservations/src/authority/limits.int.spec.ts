@@ -127,6 +127,13 @@ describe('limits of the policy in force', () => {
       expect((await here.reserve(here.grant(target('bob')))).body['code']).toBe('VELOCITY_EXCEEDED');
     });
 
+    test('a new rule counts from its first claim on, whatever the policy before had', async () => {
+      for (const id of ['old', 'new']) {
+        await limited({ velocity: [{ id, by: ['agent'], window: '1h', max_count: 2 }] });
+        for (const status of [201, 201, 409]) expect((await here.reserve(here.grant())).status).toBe(status);
+      }
+    });
+
     test('an amount in a window; slices that have left are free again', async () => {
       await limited({ velocity: [{ id: 'money', window: '1h', max_amount: { USD: '0.10' } }] });
       const costing = (cents: number): Grant => here.grant({ amounts: [{ unit: 'USD_MICROCENTS', amount: String(cents * 1_000_000) }] });
