@@ -56,8 +56,11 @@ describe('invariants 24, 25: a tampered log', () => {
   const verify = (lines: readonly string[], knownHeads: readonly string[]): Promise<Report> => verifyExport(streamed(lines), { trustedKeys, settleMs: 0, knownHeads });
 
   const within = (leaf: number, text: string): boolean => [...text.matchAll(/(?:leaves|a leaf from) (\d+) to (\d+)/g)].some(([, from, to]) => leaf >= Number(from) && leaf <= Number(to));
-  /** Named exactly, or inside the narrowest stretch between two heads. */
-  const placed = ({ leaf }: Tampering, places: readonly (number | undefined)[], messages: readonly string[]): boolean => leaf === undefined || places.includes(leaf) || messages.some((message) => within(leaf, message));
+  /** Which stretch between two witnessed heads a leaf lies in. */
+  const stretchOf = (leaf: number): number => scene.sizes.findIndex((size) => leaf < size);
+  /** Named exactly, or inside the narrowest stretch between two heads: what follows a dropped leaf is the first to contradict. */
+  const placed = ({ leaf }: Tampering, places: readonly (number | undefined)[], messages: readonly string[]): boolean =>
+    leaf === undefined || messages.some((message) => within(leaf, message)) || places.some((place) => place !== undefined && stretchOf(place) === stretchOf(leaf));
 
   test('untouched it is valid, to both verifiers', async () => {
     const lines = exportLines(scene.leaves, { sizes: scene.sizes });

@@ -42,7 +42,7 @@ const entriesByBudget = (log: EventLog): ReadonlyMap<string, Entry[]> => {
   for (const event of log.of(BudgetAdjusted)) add(event.data.budget_id, { event, entryNo: event.data.entry_no, after: after(event.data), adds: { held: 0n, committed: 0n }, setsCap: true, ...termsOf(event.data) });
   for (const event of log.of(BudgetClosed)) add(event.data.budget_id, { event, entryNo: event.data.entry_no, after: after(event.data), adds: { held: 0n, committed: 0n }, setsCap: true, ...termsOf({}) });
   for (const event of log.of(ReservationHeld)) {
-    for (const move of event.data.holds) add(move.budget_id, { event, entryNo: move.entry_no, after: after(move), adds: { held: BigInt(move.amount), committed: 0n }, setsCap: false, ...termsOf(move) });
+    for (const move of event.data.holds) add(move.budget_id, { event, entryNo: move.entry_no, after: after(move), adds: { held: BigInt(move.amount), committed: 0n }, setsCap: move.run_limit !== undefined, ...termsOf(move) });
   }
   const held = log.indexed(ReservationHeld, (data) => data.reservation_id);
   for (const event of settlings(log)) {
@@ -94,7 +94,8 @@ const ancestorsCharged = (log: EventLog): readonly Finding[] => {
   const budgets = log.of(BudgetDefined);
   const closed = log.indexed(BudgetClosed, (data) => data.budget_id);
   return log.of(ReservationHeld).flatMap((held) => {
-    const units = new Set(held.data.holds.map(({ unit }) => unit));
+    // A limit of the run is a ceiling of its own and no budget of the path.
+    const units = new Set(held.data.holds.flatMap(({ unit, run_limit: runLimit }) => (runLimit === undefined ? [unit] : [])));
     return budgets
       .filter(({ data, timeMs }) => units.has(data.unit) && timeMs + KNOWN_AFTER_MS < held.timeMs && `${held.data.scope_path}/`.startsWith(`${data.scope_path}/`))
       .filter(({ data }) => !held.data.holds.some((hold) => hold.budget_id === data.budget_id) && !closed.has(data.budget_id))
