@@ -4,7 +4,7 @@ export { InvalidEvent, UnknownEventType, assertValidEvent, assertValidSealed } f
 export { eventStoreDdl } from './ddl.js';
 export { PgEventStore, type PgEventStoreOptions } from './pg-event-store.js';
 export { pgArray } from './pg-array.js';
-export { LockTimeout, pipelined, TransactionWasAborted, type PgQueries, type PgTransaction } from './pg-transaction.js';
+export { LockTimeout, pipelined, tolerateConnectionLoss, TransactionWasAborted, type PgQueries, type PgTransaction } from './pg-transaction.js';
 export { InMemoryEventStore, type InMemoryTransaction } from './in-memory-event-store.js';
 export type { EventPublisher } from './relay/shift.js';
 export { startRelay, type Relay, type RelayHealth, type RelayLogger, type RelayOptions } from './relay/relay.js';

@@ -8,7 +8,7 @@ import { pgArray } from './pg-array.js';
 import { insertEvents, selectStream, selectVersions, sendEvents } from './event-rows.js';
 import { fenceKey, lockPlan, streamLockKey } from './lock-keys.js';
 import type { LockPlan } from './lock-keys.js';
-import { inTransaction } from './pg-transaction.js';
+import { inTransaction, tolerateConnectionLoss } from './pg-transaction.js';
 import type { PgQueries, PgTransaction } from './pg-transaction.js';
 import { StreamNotLocked, VersionConflict } from './port.js';
 import type { EventStore, Locks, RecordedEvent, StreamWrite } from './port.js';
@@ -61,6 +61,7 @@ export class PgEventStore implements EventStore<PgTransaction> {
   constructor({ pool, service, signingKey, clock = systemClock, lockTimeoutMs = LOCK_TIMEOUT_MS }: PgEventStoreOptions) {
     if (!Number.isSafeInteger(lockTimeoutMs) || lockTimeoutMs < 1) throw new RangeError('lockTimeoutMs is a positive integer');
     this.service = service;
+    tolerateConnectionLoss(pool);
     this.pool = pool;
     this.signingKey = signingKey;
     this.clock = clock;

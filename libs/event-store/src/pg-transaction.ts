@@ -41,13 +41,22 @@ export class TransactionWasAborted extends Error {
 
 const LOCK_NOT_AVAILABLE = '55P03';
 
-const listening = new WeakSet<pg.ClientBase>();
+const tolerant = new WeakSet<pg.Pool | pg.PoolClient>();
+const ignore = (): void => undefined;
 
-/** A client in use has no error listener of its pool; losing its connection then would end the process. The query rejects anyway. */
-export const tolerateConnectionLoss = (client: pg.ClientBase): void => {
-  if (listening.has(client)) return;
-  listening.add(client);
-  client.on('error', () => undefined);
+/**
+ * A client in use has no error listener of its pool; losing its connection then would end the process. The query rejects anyway.
+ * Attached at the moment the pool hands it out: the server may say goodbye in the same packet that made the client ready, before
+ * whoever asked for it runs again.
+ */
+export const tolerateConnectionLoss = (pool: pg.Pool): void => {
+  if (tolerant.has(pool)) return;
+  tolerant.add(pool);
+  pool.on('acquire', (client) => {
+    if (tolerant.has(client)) return;
+    tolerant.add(client);
+    client.on('error', ignore);
+  });
 };
 
 const rollBack = async (client: pg.PoolClient): Promise<boolean> => {
@@ -100,7 +109,6 @@ export const pipelined = async <T extends readonly unknown[]>(...statements: { r
  */
 export const inTransaction = async <T>(pool: pg.Pool, opening: readonly (string | pg.QueryConfig | undefined)[], work: (tx: PgTransaction, opened: Promise<unknown>) => Promise<T>): Promise<T> => {
   const client = await pool.connect();
-  tolerateConnectionLoss(client);
   const sent: Promise<unknown>[] = [];
   const tx: PgTransaction = {
     query: client.query.bind(client) as pg.ClientBase['query'],

@@ -95,6 +95,7 @@ class RunningRelay {
   private succeededAt = performance.now();
 
   constructor(options: RelayOptions) {
+    tolerateConnectionLoss(options.pool);
     this.pool = options.pool;
     this.store = options.store;
     this.service = options.store.service;
@@ -153,7 +154,6 @@ class RunningRelay {
   private async session(): Promise<void> {
     const client = await this.pool.connect();
     this.client = client;
-    tolerateConnectionLoss(client);
     client.on('notification', () => this.alarm.wake());
     try {
       // The cursor need not be durable at once: one that is lost in a crash leads to duplicates, which consumers know.

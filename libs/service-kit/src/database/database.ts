@@ -1,4 +1,5 @@
 import type { ServiceName } from '@exequatur/contracts';
+import { tolerateConnectionLoss } from '@exequatur/event-store';
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import type { DataSource } from 'typeorm';
 
@@ -13,7 +14,9 @@ export class Database implements Queryable {
     readonly service: ServiceName,
     readonly dataSource: DataSource,
     readonly pool: Pool,
-  ) {}
+  ) {
+    tolerateConnectionLoss(pool);
+  }
 
   /** Schema and service have the same name; the role is `exequatur_<schema>`. */
   get schema(): string {
@@ -28,8 +31,6 @@ export class Database implements Queryable {
   /** Several reads on one snapshot. */
   async snapshot<T>(read: (tx: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
-    // A client in use has no listener of its pool: losing its connection would end the process. The query rejects anyway.
-    client.on('error', ignore);
     let failed: Error | undefined;
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -41,10 +42,7 @@ export class Database implements Queryable {
       throw error;
     } finally {
       // A client in an unknown state is closed rather than handed to the next request.
-      client.off('error', ignore);
       client.release(failed);
     }
   }
 }
-
-const ignore = (): void => undefined;
