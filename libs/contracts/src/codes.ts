@@ -28,6 +28,7 @@ export const CODES = {
   APPROVAL_EXPIRED: code('approval', 410, 'The time to decide has passed'),
   VIEW_CHANGED: code('approval', 409, 'The card changed since it was shown'),
   WIDENS_AUTHORITY: code('approval', 422, 'The decision would allow more than was proposed'),
+  STEP_UP_REQUIRED: code('approval', 403, 'This decision needs a more recent sign-in'),
   REASON_REQUIRED: code('approval', 422, 'A reason is required'),
   // authority
   GRANT_UNKNOWN: code('authority', 403, 'No such grant'),

@@ -17,7 +17,7 @@ export const AgentKeyIssued = defineEvent({
   ...directory,
   name: 'AgentKeyIssued',
   aggregate: 'agent',
-  summary: 'An agent can authenticate: with a bearer key (only its hash is kept), or by signing with a registered public key.',
+  summary: 'An agent can authenticate: with a bearer key (only its hash is kept), by signing with a registered public key, or as a client of an identity provider.',
   data: object({
     agent: name(),
     key_id: name(),
@@ -25,6 +25,8 @@ export const AgentKeyIssued = defineEvent({
     key_hash: optional(hash()),
     /** Ed25519 public key (RFC 8037 `x`) for messages on the intake topic */
     public_key: optional(text(100)),
+    /** issuer#sub of an OAuth client whose access tokens (JWT) are this agent's; key_hash is then the SHA-256 of `oauth:` and this text */
+    subject: optional(text(600)),
   }),
 });
 
@@ -46,6 +48,16 @@ export const PersonLinked = defineEvent({
     token_hash: optional(hash()),
   }),
 });
+
+export const AccountLinked = defineEvent({
+  ...directory,
+  name: 'AccountLinked',
+  aggregate: 'person',
+  summary: 'Another account is the same natural person: whoever signs in with either is one voter.',
+  data: object({ person: name(), /** issuer#sub */ subject: text(300) }),
+});
+
+export const AccountUnlinked = defineEvent({ ...directory, name: 'AccountUnlinked', aggregate: 'person', summary: 'An account no longer signs this person in.', data: object({ person: name(), subject: text(300) }) });
 
 export const EligibilityChanged = defineEvent({ ...directory, name: 'EligibilityChanged', aggregate: 'person', summary: 'A person’s roles are now these.', data: object({ person: name(), roles: list(name(), 50) }) });
 

@@ -43,6 +43,8 @@ export interface EventEnvelope<D = unknown> {
   readonly causationid?: string;
   readonly actortype: ActorType;
   readonly actorid: string;
+  /** JSON list of issuer#sub: for whom the actor acted, by RFC 8693 `act` claims; the one who asked first is last. */
+  readonly actorchain?: string;
   readonly traceparent?: string;
   readonly data: D;
   readonly sealed?: SealedContent;
@@ -65,6 +67,7 @@ export const envelopeSchema = object({
   causationid: optional(text(300)),
   actortype: oneOf(...ACTOR_TYPES),
   actorid: text(300),
+  actorchain: optional(text(4_000)),
   traceparent: optional(text(100)),
   data: object({}),
   sealed: optional(sealedContent),

@@ -49,6 +49,7 @@ export const buildEnvelope = ({ service, stream, version, event, nowMs }: Envelo
   ...(event.causationId === undefined ? {} : { causationid: event.causationId }),
   actortype: event.actor.type,
   actorid: event.actor.id,
+  ...(event.actor.chain === undefined ? {} : { actorchain: JSON.stringify(event.actor.chain) }),
   ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
   data: event.data,
   ...(event.sealed === undefined ? {} : { sealed: event.sealed }),

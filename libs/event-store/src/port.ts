@@ -3,6 +3,8 @@ import type { ActorType, EventDefinition, EventEnvelope, SealedContent, StreamId
 export interface Actor {
   readonly type: ActorType;
   readonly id: string;
+  /** For whom it acts, issuer#sub each, nearest first; recorded as `actorchain`. */
+  readonly chain?: readonly string[];
 }
 
 /** A fact about to be recorded. `id` is chosen by the caller when it seals content, since the id is what the seal is bound to. */

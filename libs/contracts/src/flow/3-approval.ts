@@ -129,15 +129,22 @@ export const VoteRefused = defineEvent({
   ...approvals,
   name: 'VoteRefused',
   summary: 'Someone tried to decide and may not.',
-  data: object({ ...request, attempted: oneOf('approve', 'reject', 'respond', 'revoke', 'edit', 'break-glass', 'defer', 'escalate', 'assign', 'request-information', 'review'), code: oneOf('SELF_APPROVAL', 'NOT_ELIGIBLE', 'NOT_A_PERSON', 'ALREADY_VOTED', 'ALREADY_DECIDED', 'APPROVAL_EXPIRED', 'VIEW_CHANGED', 'WIDENS_AUTHORITY', 'REASON_REQUIRED') }),
+  data: object({ ...request, attempted: oneOf('approve', 'reject', 'respond', 'revoke', 'edit', 'break-glass', 'defer', 'escalate', 'assign', 'request-information', 'review'), code: oneOf('SELF_APPROVAL', 'NOT_ELIGIBLE', 'NOT_A_PERSON', 'ALREADY_VOTED', 'ALREADY_DECIDED', 'APPROVAL_EXPIRED', 'VIEW_CHANGED', 'WIDENS_AUTHORITY', 'REASON_REQUIRED', 'STEP_UP_REQUIRED') }),
 });
 
 export const GrantRevoked = defineEvent({
   ...approvals,
   name: 'GrantRevoked',
   authority: true,
-  summary: 'A person took a grant back; reservations tombstones it (GrantClosed) even before its row exists.',
-  data: object({ ...request, grant_id: uuid(), person: name() }),
+  summary: 'A grant is taken back, by a person or because a voter lost the role; reservations tombstones it (GrantClosed) even before its row exists.',
+  data: object({
+    ...request,
+    grant_id: uuid(),
+    /** who took it back; with a cause, whose vote no longer counts */
+    person: name(),
+    /** nobody took it back: a role, or the loan of it, that the quorum needs is gone */
+    cause: optional(oneOf('role_lost')),
+  }),
   sealed: object({ reason: text(4_000) }),
 });
 
