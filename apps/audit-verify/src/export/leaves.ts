@@ -1,14 +1,17 @@
-import { EVENT_TOPICS, OWN_CONTEXT, StreamHeadsPublished, TreeHeadPublished } from '@exequatur/contracts';
-import type { EventDefinition, ServiceName } from '@exequatur/contracts';
-import { HASH_BYTES, importVerifyingKey, leafHash, originVerifier, verifyBytes } from '@exequatur/audit-chain';
-import type { OriginVerifier, TrustedKeys } from '@exequatur/audit-chain';
-import { readEvent } from '../log/log-event.js';
+import { EVENT_TOPICS, OWN_CONTEXT, SigningKeyRotated, StreamHeadsPublished, TreeHeadPublished } from '@exequatur/contracts';
+import type { DataOf, EventDefinition, ServiceName } from '@exequatur/contracts';
+import { HASH_BYTES } from '@exequatur/audit-chain';
+import type { KeyHistory } from '../keys/key-history.js';
 import type { LogEvent, ReadEvent } from '../log/log-event.js';
 import type { Findings } from './findings.js';
 import type { ExportLeaf } from './export-lines.js';
+import type { JudgedLeaf, LeafJudge } from './judge-leaf.js';
 
 /** Types that no stream head counts; they carry no ordinal. */
 const UNCOUNTED: ReadonlySet<string> = new Set([StreamHeadsPublished.type, TreeHeadPublished.type]);
+
+/** Leaves kept with their bytes until a rotation explains their key; more of them are no log. */
+const MOST_WAITING = 10_000;
 
 /** Reads leaves one after another; keeps their hashes (32 bytes each), ordinals and what the invariants need. */
 export class Leaves {
@@ -18,15 +21,16 @@ export class Leaves {
   private hashes = Buffer.alloc(HASH_BYTES * 1_024);
   private count = 0;
   private readonly ids = new Map<string, number>();
-  private readonly verifyOrigin: OriginVerifier;
+  /** Signed by a key that a rotation may yet introduce: topics are logged in any order. */
+  private waiting: { readonly leaf: ExportLeaf; readonly sequence: number }[] = [];
+  private readonly counts: { readonly event: LogEvent<DataOf<typeof StreamHeadsPublished>>; readonly kid: string }[] = [];
 
   constructor(
     private readonly tenant: string,
-    private readonly trustedKeys: TrustedKeys,
+    private readonly leafJudge: LeafJudge,
+    private readonly keys: KeyHistory,
     private readonly findings: Findings,
-  ) {
-    this.verifyOrigin = originVerifier(trustedKeys);
-  }
+  ) {}
 
   get size(): number {
     return this.count;
@@ -39,35 +43,66 @@ export class Leaves {
   take(leaf: ExportLeaf): void {
     const sequence = this.count;
     if (leaf.sequence !== sequence) this.findings.add({ invariant: 24, sequence, message: `leaf ${sequence} of the export is numbered ${leaf.sequence}: one is missing, added or out of its place` });
-    const bytes = Buffer.from(leaf.bytes_b64, 'base64');
-    if (bytes.toString('base64') !== leaf.bytes_b64) this.findings.add({ invariant: 25, sequence, message: 'the bytes are not written as base64 writes them' });
-    this.remember(leafHash(bytes));
-    const read = readEvent(bytes, sequence);
+    const judged = this.leafJudge.judge(leaf);
+    if (!judged.canonical) this.findings.add({ invariant: 25, sequence, message: 'the bytes are not written as base64 writes them' });
+    this.remember(judged.hash);
+    this.judged(leaf, judged, sequence);
+  }
+
+  /** When all are read: what no rotation explained, and keys that signed before or after their time. */
+  finish(): void {
+    const unexplained = this.waiting;
+    this.waiting = [];
+    for (const { leaf, sequence } of unexplained) this.judged(leaf, this.leafJudge.judge(leaf), sequence, { final: true });
+    this.events.sort((a, b) => a.sequence - b.sequence);
+    for (const { service, ordinal, sentence } of this.keys.misplaced()) this.findings.add({ invariant: 12, sequence: this.ordinals.get(service)?.get(ordinal), message: sentence });
+    for (const { event, kid } of this.counts) {
+      const ended = this.keys.endOf(event.service, kid);
+      if (ended !== undefined && event.data.events >= ended.ordinal) this.findings.add({ invariant: 12, sequence: event.sequence, event_id: event.id, message: `counts after leaf ${ended.sequence} with key ${kid} of ${event.service}, which that rotated out` });
+    }
+  }
+
+  private judged(leaf: ExportLeaf, judged: JudgedLeaf, sequence: number, { final = false }: { readonly final?: boolean } = {}): void {
+    const { read } = judged;
+    if (judged.originFault === 'key_unknown' && !final && this.waiting.length < MOST_WAITING) {
+      this.waiting.push({ leaf, sequence });
+      return;
+    }
     switch (read.kind) {
       case 'malformed':
         this.findings.add({ invariant: 'format', sequence, event_id: read.id, message: `no valid event: ${read.fault}` });
         return;
       case 'unknown_type':
-        this.unknownType(leaf, bytes, sequence, read);
+        this.unknownType(leaf, judged, sequence, read);
         return;
       case 'event':
-        this.event(leaf, bytes, read);
+        this.event(leaf, judged, { ...read, event: { ...read.event, sequence } });
     }
   }
 
+  private rotated(leaf: ExportLeaf, event: LogEvent<DataOf<typeof SigningKeyRotated>>): void {
+    const fault = this.keys.rotate(event.data, { service: event.service, signedBy: leaf.key_id ?? '', ordinal: leaf.ordinal ?? 0, sequence: event.sequence });
+    if (fault !== undefined) {
+      this.findings.add({ invariant: 12, sequence: event.sequence, event_id: event.id, message: `this rotates no key: ${fault}` });
+      return;
+    }
+    const waited = this.waiting;
+    this.waiting = [];
+    for (const { leaf: each, sequence } of waited) this.judged(each, this.leafJudge.judge(each), sequence);
+  }
+
   /** A type of a newer version: origin and place are checked, what it says is not. */
-  private unknownType(leaf: ExportLeaf, bytes: Buffer, sequence: number, { type, service, id }: Extract<ReadEvent, { kind: 'unknown_type' }>): void {
+  private unknownType(leaf: ExportLeaf, { originFault }: JudgedLeaf, sequence: number, { type, service, id }: Extract<ReadEvent, { kind: 'unknown_type' }>): void {
     this.unknownTypes += 1;
-    if (service === undefined || !this.originHolds(leaf, bytes, service)) {
+    if (service === undefined || originFault !== undefined) {
       this.findings.add({ invariant: 12, sequence, event_id: id, message: `type ${type} is unknown here, and no service vouches for it` });
       return;
     }
     this.takeOrdinal(leaf, service, sequence, id);
   }
 
-  private event(leaf: ExportLeaf, bytes: Buffer, { event, definition, grantJws }: Extract<ReadEvent, { kind: 'event' }>): void {
+  private event(leaf: ExportLeaf, { originFault: fault, grantSigned }: JudgedLeaf, { event, definition, grantJws }: Extract<ReadEvent, { kind: 'event' }>): void {
     const place = { sequence: event.sequence, event_id: event.id };
-    const fault = this.originFault(leaf, bytes, event.service);
     if (fault !== undefined) {
       this.findings.add({ ...place, invariant: fault === 'key_unknown' ? 12 : 25, message: `${event.service} does not vouch for these bytes: ${fault}` });
       return;
@@ -84,11 +119,13 @@ export class Leaves {
     this.ids.set(event.id, event.sequence);
     if (UNCOUNTED.has(event.type)) {
       if (leaf.ordinal !== undefined) this.findings.add({ ...place, invariant: 20, message: 'carries an ordinal, though no stream head counts it' });
+      if (event.type === StreamHeadsPublished.type) this.counts.push({ event: event as LogEvent<DataOf<typeof StreamHeadsPublished>>, kid: leaf.key_id ?? '' });
     } else {
       this.takeOrdinal(leaf, event.service, event.sequence, event.id);
     }
-    if (grantJws !== undefined && !this.grantSigned(grantJws, event.service)) this.findings.add({ ...place, invariant: 12, message: `the grant it carries is not signed by ${event.service}` });
+    if (grantJws !== undefined && !grantSigned) this.findings.add({ ...place, invariant: 12, message: `the grant it carries is not signed by ${event.service}` });
     this.events.push(event);
+    if (event.type === SigningKeyRotated.type) this.rotated(leaf, event as LogEvent<DataOf<typeof SigningKeyRotated>>);
   }
 
   private takeOrdinal(leaf: ExportLeaf, service: ServiceName, sequence: number, id: string | undefined): void {
@@ -100,25 +137,10 @@ export class Leaves {
     }
     const other = ofService.get(leaf.ordinal);
     if (other !== undefined) this.findings.add({ invariant: 20, sequence, event_id: id, message: `is number ${leaf.ordinal} of ${service}, and so is leaf ${other}` });
-    else ofService.set(leaf.ordinal, sequence);
-  }
-
-  private originHolds(leaf: ExportLeaf, bytes: Buffer, service: ServiceName): boolean {
-    return this.originFault(leaf, bytes, service) === undefined;
-  }
-
-  private originFault(leaf: ExportLeaf, bytes: Buffer, service: ServiceName): string | undefined {
-    if (leaf.path === undefined || leaf.signature === undefined || leaf.key_id === undefined) return 'it carries no proof of origin';
-    const result = this.verifyOrigin(bytes, { path: leaf.path, signature: leaf.signature, keyId: leaf.key_id }, this.tenant, service);
-    return result.ok ? undefined : result.reason;
-  }
-
-  /** Compact JWS (RFC 7515), EdDSA, by any trusted key of the service. */
-  private grantSigned(jws: string, service: ServiceName): boolean {
-    const [header = '', payload = '', signature = ''] = jws.split('.');
-    const bytes = Buffer.from(signature, 'base64url');
-    if (bytes.toString('base64url') !== signature) return false;
-    return (this.trustedKeys[service] ?? []).some(({ jwk }) => verifyBytes(importVerifyingKey(jwk), Buffer.from(`${header}.${payload}`, 'utf8'), bytes));
+    else {
+      ofService.set(leaf.ordinal, sequence);
+      this.keys.used(service, leaf.key_id ?? '', leaf.ordinal);
+    }
   }
 
   private remember(hash: Buffer): void {

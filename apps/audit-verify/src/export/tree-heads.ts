@@ -1,6 +1,6 @@
-import type { KeyObject } from 'node:crypto';
-import { appendAllToFrontier, emptyFrontier, frontierRoot, importVerifyingKey, verifyTreeHead } from '@exequatur/audit-chain';
-import type { Frontier, PublicJwk, TreeHead } from '@exequatur/audit-chain';
+import { appendAllToFrontier, emptyFrontier, frontierRoot, verifyTreeHead } from '@exequatur/audit-chain';
+import type { Frontier, TreeHead } from '@exequatur/audit-chain';
+import type { KeyHistory } from '../keys/key-history.js';
 import type { Findings } from './findings.js';
 import type { Witnesses } from '../witnesses.js';
 import type { Leaves } from './leaves.js';
@@ -8,25 +8,27 @@ import type { Leaves } from './leaves.js';
 /** The name a tenant's log has in its tree heads, and under which they are signed; such names hold no plus. */
 export const logOrigin = (tenant: string): string => `exequatur/${tenant.replaceAll('+', '%2B')}`;
 
-/** Opens notes with any of the log's keys (several while one is being rotated). */
+/** Opens notes with the keys of the log, each up to its rotation: a head over the leaf that rotated a key out is the next one's to sign. */
 export class NoteReader {
-  private readonly keys: readonly KeyObject[];
-
   constructor(
     private readonly tenant: string,
-    keys: readonly PublicJwk[],
-  ) {
-    this.keys = keys.map(importVerifyingKey);
-  }
+    private readonly keys: KeyHistory,
+  ) {}
 
   /** The signed head, or what is wrong with the note. */
   open(note: string): TreeHead | string {
-    for (const key of this.keys) {
+    for (const { kid, key } of this.keys.logKeys()) {
       const result = verifyTreeHead(note, key);
-      if (result.ok) return result.head.origin === logOrigin(this.tenant) ? result.head : `it is a tree head of ${result.head.origin.slice(0, 100)}`;
+      if (result.ok) return this.judged(result.head, kid);
       if (result.reason === 'malformed') return 'it is signed but is no tree head';
     }
     return 'it is not signed by the log';
+  }
+
+  private judged(head: TreeHead, kid: string): TreeHead | string {
+    if (head.origin !== logOrigin(this.tenant)) return `it is a tree head of ${head.origin.slice(0, 100)}`;
+    const ended = this.keys.endOf('audit', kid);
+    return ended !== undefined && head.size > ended.sequence ? `it is signed by key ${kid}, which was rotated out with leaf ${ended.sequence}` : head;
   }
 }
 

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
-import { importVerifyingKey, KeyFormatError, verifyDsse } from '@exequatur/audit-chain';
+import type { KeyObject } from 'node:crypto';
+import { KeyFormatError, verifyDsse } from '@exequatur/audit-chain';
 import type { PublicJwk, TrustedKeys, WitnessKey } from '@exequatur/audit-chain';
 import { canonicalBytes } from '@exequatur/kernel';
 import { INVARIANTS, checkInvariants } from '../invariants/index.js';
+import { KeyHistory } from '../keys/key-history.js';
 import { EventLog } from '../log/event-log.js';
 import type { Report } from '../report.js';
 import { EXPORT_END_TYPE, keysOf, readLine } from './export-lines.js';
 import type { ExportEnd, ExportHeader, ExportLine } from './export-lines.js';
 import { Findings } from './findings.js';
+import { LeafJudge } from './judge-leaf.js';
+import type { LeafMemory } from './judge-leaf.js';
 import { Leaves } from './leaves.js';
 import { checkStreamHeads } from './stream-heads.js';
 import { Witnesses } from '../witnesses.js';
@@ -28,6 +32,8 @@ export interface VerifyOptions {
   readonly settleMs?: number;
   /** Violations listed in full; all are counted. */
   readonly maxViolations?: number;
+  /** Of one set of keys; see LeafMemory. */
+  readonly judged?: LeafMemory;
 }
 
 const SETTLE_MS = 60_000;
@@ -55,7 +61,7 @@ class Verification {
   private leaves: Leaves | undefined;
   private heads: TreeHeads | undefined;
   private notes: NoteReader | undefined;
-  private logKeys: readonly PublicJwk[] = [];
+  private keys: KeyHistory | undefined;
   private end: ExportEnd | undefined;
   private readonly remarks: string[] = [];
   private readonly witnesses: Witnesses;
@@ -89,10 +95,11 @@ class Verification {
     this.findings.tenant = header.tenant;
     const own = keysOf(header);
     const trusted = this.options.trustedKeys ?? own.trusted;
-    this.logKeys = this.options.logKeys ?? this.options.trustedKeys?.['audit']?.map(({ jwk }) => jwk) ?? own.log;
+    const logKeys = this.options.logKeys ?? (this.options.trustedKeys?.['audit'] === undefined ? own.log : undefined);
     try {
-      this.leaves = new Leaves(header.tenant, trusted, this.findings);
-      this.notes = new NoteReader(header.tenant, this.logKeys);
+      this.keys = new KeyHistory(trusted, header.tenant, logKeys);
+      this.leaves = new Leaves(header.tenant, new LeafJudge(header.tenant, this.keys, this.options.judged), this.keys, this.findings);
+      this.notes = new NoteReader(header.tenant, this.keys);
       this.heads = new TreeHeads(this.leaves, this.notes, this.findings, this.witnesses);
     } catch (error) {
       if (!(error instanceof KeyFormatError)) throw error;
@@ -125,6 +132,7 @@ class Verification {
     if (header === undefined || leaves === undefined || heads === undefined || notes === undefined || this.unusable !== undefined) {
       return this.report(undefined, undefined, this.unusable ?? 'the export is empty');
     }
+    leaves.finish();
     this.checkNewestHead(header, leaves, heads, notes);
     this.checkKnownHeads(leaves, notes);
     this.checkEnd(header, leaves, heads);
@@ -170,8 +178,13 @@ class Verification {
     if (end.digest !== digest) this.findings.add({ invariant: 25, message: 'the lines are not those the export was closed with' });
     const payload = canonicalBytes({ digest: end.digest, leaves: end.leaves, tenant: header.tenant, tree_heads: end.tree_heads });
     const signature = Buffer.from(end.signature, 'base64url');
-    const signed = signature.toString('base64url') === end.signature && this.logKeys.some((jwk) => verifyDsse(importVerifyingKey(jwk), EXPORT_END_TYPE, payload, signature));
+    const signed = signature.toString('base64url') === end.signature && this.endKeys().some((key) => verifyDsse(key, EXPORT_END_TYPE, payload, signature));
     if (!signed) this.findings.add({ invariant: 25, message: 'the end of the export is not signed by the log' });
+  }
+
+  /** Whoever closes an export does so after all it holds. */
+  private endKeys(): readonly KeyObject[] {
+    return (this.keys?.logKeys() ?? []).filter(({ kid }) => this.keys?.endOf('audit', kid) === undefined).map(({ key }) => key);
   }
 
   private report(leaves: Leaves | undefined, heads: TreeHeads | undefined, unusable: string | undefined, log?: EventLog): Report {
