@@ -69,6 +69,8 @@ export class Installation {
     readonly service: RunningService,
     readonly policy: Neighbour,
     readonly keys: PgKeyStore,
+    /** what another process of approvals on the same database is started with */
+    readonly environment: Readonly<Record<string, string>>,
   ) {}
 
   static async start(environment: Readonly<Record<string, string>> = {}): Promise<Installation> {
@@ -86,22 +88,20 @@ export class Installation {
     await transport.ensureTopics(ALL_TOPICS);
     await transport.close();
     const policy = await Neighbour.start('policy', urlOf('policy'), JSON.parse(secrets.signingKeys.policy) as PrivateJwk);
-    const service = await createService(
-      approvalsService.definition,
-      loadConfig(approvalsService.Config, {
-        DATABASE_URL: urlOf('approvals'),
-        EXEQUATUR_SIGNING_KEY: secrets.signingKeys.approvals,
-        EXEQUATUR_TRUSTED_KEYS: secrets.trustedKeys,
-        EXEQUATUR_KEK: secrets.keyEncryptionKey,
-        EXEQUATUR_SESSION_SECRET: 's'.repeat(43),
-        LOG_LEVEL: process.env['EXEQUATUR_TEST_LOG_LEVEL'] ?? 'silent',
-        ...environment,
-      }),
-    );
+    const own = {
+      DATABASE_URL: urlOf('approvals'),
+      EXEQUATUR_SIGNING_KEY: secrets.signingKeys.approvals,
+      EXEQUATUR_TRUSTED_KEYS: secrets.trustedKeys,
+      EXEQUATUR_KEK: secrets.keyEncryptionKey,
+      EXEQUATUR_SESSION_SECRET: 's'.repeat(43),
+      LOG_LEVEL: process.env['EXEQUATUR_TEST_LOG_LEVEL'] ?? 'silent',
+      ...environment,
+    };
+    const service = await createService(approvalsService.definition, loadConfig(approvalsService.Config, own));
     const pool = new pg.Pool({ connectionString: urlOf('approvals'), max: 4, options: '-c search_path=approvals' });
     pool.on('error', () => undefined);
     const keys = new PgKeyStore({ sql: pool, keyEncryptionKey: Buffer.from(secrets.keyEncryptionKey, 'base64url') });
-    const installation = new Installation(postgres, secrets, adminUrl, pool, service, policy, keys);
+    const installation = new Installation(postgres, secrets, adminUrl, pool, service, policy, keys, own);
     installation.origin = await service.listen();
     for (const tenant of ['acme', 'globex']) await installation.populate(tenant);
     return installation;
@@ -253,7 +253,7 @@ export class Installation {
    * at once: a race that really happens.
    */
   async atOnce<T>({ request }: Asked, send: readonly (() => Promise<T>)[]): Promise<readonly T[]> {
-    const key = createHash('sha256').update(`stream:approvals:${request.facts.tenant}/approval/${request.approval_id}`).digest().readBigInt64BE(0).toString();
+    const key = lockKeyOf(request);
     const holder = await this.pool.connect();
     try {
       await holder.query('SELECT pg_advisory_lock($1)', [key]);
@@ -294,3 +294,6 @@ export class Installation {
     }
   }
 }
+
+/** The advisory lock of a request's stream, as the event store takes it. */
+export const lockKeyOf = ({ facts, approval_id }: RequestFacts): string => createHash('sha256').update(`stream:approvals:${facts.tenant}/approval/${approval_id}`).digest().readBigInt64BE(0).toString();

@@ -1,0 +1,69 @@
+/**
+ * One of several processes of approvals on one database. Told its environment it starts the whole service, and reports where it
+ * listens; told requests it says `ready`, waits for `go` (the start barrier), and sends them to itself, all at once.
+ */
+import 'reflect-metadata';
+import { createService, loadConfig } from '@exequatur/service-kit';
+import type { RunningService } from '@exequatur/service-kit';
+import { approvalsService } from '../index.js';
+
+export interface RaceRequest {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** a person who is told that the request moved on reads it again, and tries again: at this path */
+  readonly readAgain?: string;
+}
+export interface RaceAnswer {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  /** status of the request after it, where the answer says so */
+  readonly became: string;
+}
+export type RaceMessage = { readonly environment: Readonly<Record<string, string>> } | { readonly requests: readonly RaceRequest[] } | 'go' | 'end';
+export type RaceReport = 'ready' | { readonly origin: string } | { readonly answers: readonly RaceAnswer[] };
+
+/** More would mean that nobody ever gets to decide. */
+const MOST_TRIES = 10;
+
+const say = (report: RaceReport): void => void process.send?.(report);
+let service: RunningService | undefined;
+let origin = '';
+let requests: readonly RaceRequest[] = [];
+
+const field = (text: string, name: string): string => {
+  try {
+    return String((JSON.parse(text) as Record<string, unknown>)[name] ?? '');
+  } catch {
+    return '';
+  }
+};
+
+const send = async (request: RaceRequest, tries = 1): Promise<RaceAnswer> => {
+  const answer = await fetch(`${origin}${request.path}`, { method: 'POST', headers: request.headers, body: request.body, redirect: 'manual' });
+  const text = await answer.text();
+  if (answer.status === 412 && request.readAgain !== undefined && tries < MOST_TRIES) {
+    const seen = await fetch(`${origin}${request.readAgain}`, { headers: { authorization: request.headers['authorization'] ?? '' } });
+    const { view_hash } = (await seen.json()) as { view_hash: string };
+    const body = JSON.stringify({ ...(JSON.parse(request.body) as object), view_hash });
+    return send({ ...request, body, headers: { ...request.headers, 'if-match': seen.headers.get('etag') ?? '', 'idempotency-key': `${request.headers['idempotency-key']}-${tries}` } }, tries + 1);
+  }
+  return { status: answer.status, code: field(text, 'code'), detail: field(text, 'detail'), became: answer.status === 200 ? field(text, 'status') : '' };
+};
+
+const start = async (environment: Readonly<Record<string, string>>): Promise<void> => {
+  service = await createService(approvalsService.definition, loadConfig(approvalsService.Config, environment));
+  origin = await service.listen();
+  say({ origin });
+};
+
+process.on('message', (message: RaceMessage) => {
+  if (message === 'go') void Promise.all(requests.map((request) => send(request))).then((answers) => say({ answers }));
+  else if (message === 'end') void service?.close().finally(() => process.disconnect());
+  else if ('environment' in message) void start(message.environment);
+  else {
+    ({ requests } = message);
+    say('ready');
+  }
+});
