@@ -76,6 +76,8 @@ export const ActionProposed = defineEvent({
     door: oneOf('http', 'intake'),
     /** the quarantined action that a person had decided anew, as this one */
     follows: optional(uuid()),
+    /** the person whose edit of the followed action this is; they ask for it as much as the agent does */
+    edited_by: optional(name()),
     /** owner of record of the agent: may never approve */
     agent_owner: optional(name()),
   }),

@@ -76,7 +76,21 @@ export const ApprovalRequired = defineEvent({
     caps: optional(capsShape),
     on_silence: oneOf(...ON_SILENCE),
     expires_at: instant(),
+    /** the action whose edited arguments these are, and the person who edited them: a requester like the agent's owner */
+    follows: optional(uuid()),
+    edited_by: optional(name()),
   }),
+  sealed: sealedProposal,
+});
+
+export const ReviewDrawn = defineEvent({
+  name: 'ReviewDrawn',
+  version: 1,
+  context: 'actions',
+  owner: 'policy',
+  aggregate: 'action',
+  summary: 'An allowed action was drawn for review after the fact; people look at it without holding it up.',
+  data: object({ ...ruling, tier: oneOf('AUTO', 'LOG'), facts: policyFacts, arguments_hash: hash(), agent_owner: optional(name()) }),
   sealed: sealedProposal,
 });
 

@@ -24,6 +24,8 @@ const terms = object({
   narrowable,
   caps: optional(capsShape),
   on_silence: oneOf(...ON_SILENCE),
+  follows: optional(uuid()),
+  edited_by: optional(name()),
 });
 
 export const ApprovalOpened = defineEvent({
@@ -44,6 +46,8 @@ export const ApprovalOpened = defineEvent({
     expires_at: instant(),
     /** the rest of what ApprovalRequired said, so that the grant and the card follow from this stream alone */
     terms: optional(terms),
+    /** planted to see whether it is noticed: there is no action behind it, and no decision on it ever gives authority */
+    canary: optional(object({ planted_by: name(), like: uuid() })),
   }),
   /** card: canonical JSON, a pure function of the sealed proposal and this event's facts */
   sealed: object({ salt: base64url(32), card: text(524_288), proposal: sealedProposal, context: optional(cardContextText) }),
@@ -122,7 +126,7 @@ export const ApprovalCancelled = defineEvent({
   ...approvals,
   name: 'ApprovalCancelled',
   summary: 'The agent side withdrew the action before a decision.',
-  data: object({ ...request, reason: oneOf('withdrawn') }),
+  data: object({ ...request, reason: oneOf('withdrawn', 'edited') }),
 });
 
 export const VoteRefused = defineEvent({
@@ -146,6 +150,29 @@ export const GrantRevoked = defineEvent({
     cause: optional(oneOf('role_lost')),
   }),
   sealed: object({ reason: text(4_000) }),
+});
+
+export const RevocationTookEffect = defineEvent({
+  ...approvals,
+  name: 'RevocationTookEffect',
+  summary: 'Reservations holds the tombstone of a revoked grant: nothing is consumed from it any more.',
+  data: object({ ...request, grant_id: uuid() }),
+});
+
+export const EditProposed = defineEvent({
+  ...approvals,
+  name: 'EditProposed',
+  authority: true,
+  summary: 'A person changed the arguments beyond what was asked for; policy decides on them as an action of its own that follows this one.',
+  data: object({ ...request, person: name(), view_hash: hash(), edited: list(text(200), 50), edited_arguments_hash: hash() }),
+  sealed: object({ arguments: text(262_144), rationale: optional(text(4_000)) }),
+});
+
+export const CanaryAnswered = defineEvent({
+  ...approvals,
+  name: 'CanaryAnswered',
+  summary: 'A person decided on a planted request; that ends it, whatever they decided.',
+  data: object({ ...request, person: name(), vote: oneOf('approve', 'edit', 'break-glass', 'reject', 'respond'), noticed: truth(), view_hash: hash(), dwell_ms: optional(count()) }),
 });
 
 export const ApprovalEdited = defineEvent({
@@ -272,4 +299,32 @@ export const VotingDelegationEnded = defineEvent({
   name: 'VotingDelegationEnded',
   summary: 'The loan of a role is over before its day.',
   data: object({ delegation_id: uuid(), person: name() }),
+});
+
+export const RejectionReasonsSet = defineEvent({
+  context: 'approvals',
+  owner: 'approvals',
+  aggregate: 'rejection-reasons',
+  version: 1,
+  name: 'RejectionReasonsSet',
+  summary: 'From here the tenant rejects with one of these reason codes.',
+  data: object({ codes: list(name(), 50) }),
+});
+
+const reviews = { context: 'approvals', owner: 'approvals', aggregate: 'review', version: 1 } as const;
+
+export const ReviewOpened = defineEvent({
+  ...reviews,
+  name: 'ReviewOpened',
+  summary: 'An action that policy allowed stands in the queue for review after the fact.',
+  data: object({ action_id: uuid(), tier: oneOf('AUTO', 'LOG'), rule_id: text(200), reason: text(1_000), action_class: optional(name()), facts: policyFacts, arguments_hash: hash(), agent_owner: optional(name()) }),
+  sealed: sealedProposal,
+});
+
+export const ActionReviewed = defineEvent({
+  ...reviews,
+  name: 'ActionReviewed',
+  summary: 'A person judged an allowed action after the fact.',
+  data: object({ action_id: uuid(), person: name(), judgement: oneOf('right', 'wrong') }),
+  sealed: object({ words: text(4_000) }),
 });
