@@ -55,16 +55,25 @@ const REMEMBERED_ROOTS = 4_096;
  * Hashing is never skipped: the remembered root must be the one these very bytes lead to.
  * @throws KeyFormatError here, at start, when a trusted key is none
  */
-export const originVerifier = (trustedKeys: TrustedKeys, { remember = REMEMBERED_ROOTS }: { readonly remember?: number } = {}): OriginVerifier => {
+export const originVerifier = (trustedKeys: TrustedKeys, options: { readonly remember?: number } = {}): OriginVerifier => {
   const keys = new Map(Object.entries(trustedKeys).map(([service, trusted]) => [service, new Map<string, KeyObject>(trusted.map(({ kid, jwk }) => [kid, importVerifyingKey(jwk)]))]));
+  const verify = originVerifierOf((service, kid) => keys.get(service)?.get(kid), options);
+  return (bytes, proof, tenant, service) => verify(leafHash(bytes), proof, tenant, service);
+};
+
+/** As OriginVerifier, for who has the leaf's hash and no longer its bytes. */
+export type ProofVerifier = (leaf: Buffer, proof: OriginProof, tenant: string, service: string) => OriginResult;
+
+/** The same over keys that come to be known on the way. */
+export const originVerifierOf = (keyOf: (service: string, kid: string) => KeyObject | undefined, { remember = REMEMBERED_ROOTS }: { readonly remember?: number } = {}): ProofVerifier => {
   const verified = new Set<string>();
 
-  return (bytes, proof, tenant, service) => {
+  return (leaf, proof, tenant, service) => {
     const place = parsePath(proof.path);
     if (place === undefined) return fault('path_malformed');
-    const root = rootOfInclusion({ leafHash: leafHash(bytes), ...place });
+    const root = rootOfInclusion({ leafHash: leaf, ...place });
     if (root === undefined) return fault('path_invalid');
-    const key = keys.get(service)?.get(proof.keyId);
+    const key = keyOf(service, proof.keyId);
     if (key === undefined) return fault('key_unknown');
     // Everything the signature is over, and the signature: what differs in one of them is another root.
     const memory = JSON.stringify([proof.keyId, proof.signature, root.toString('base64'), place.size, tenant, service]);

@@ -5,6 +5,7 @@ import type { OriginVerifier, PublicJwk, TreeHead, TrustedKeys, WitnessKey } fro
 import { canonicalText, parseStrict, sha256Text, StrictJsonError } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
 import { Findings } from '../export/findings.js';
+import { KeyHistory } from '../keys/key-history.js';
 import { logOrigin, NoteReader } from '../export/tree-heads.js';
 import { checkInvariants } from '../invariants/index.js';
 import { readEvent } from '../log/log-event.js';
@@ -80,7 +81,8 @@ class ReceiptVerification {
     this.findings.tenant = receipt.tenant;
     const trusted = options.trustedKeys ?? (receipt.keys as unknown as TrustedKeys);
     this.verifyOrigin = originVerifier(trusted);
-    this.notes = new NoteReader(receipt.tenant, options.logKeys ?? options.trustedKeys?.['audit']?.map(({ jwk }) => jwk) ?? [receipt.log_key.jwk as unknown as PublicJwk]);
+    const logKeys = options.logKeys ?? (options.trustedKeys?.['audit'] === undefined ? [receipt.log_key.jwk as unknown as PublicJwk] : undefined);
+    this.notes = new NoteReader(receipt.tenant, new KeyHistory(trusted, receipt.tenant, logKeys));
     this.witnesses = new Witnesses(options.witnesses ?? []);
   }
 

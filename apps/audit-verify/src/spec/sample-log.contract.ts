@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { EVENT_TOPICS, GRANT_JWS_TYPE, OWN_CONTEXT, SERVICES, StreamHeadsPublished } from '@exequatur/contracts';
+import { EVENT_TOPICS, GRANT_JWS_TYPE, OWN_CONTEXT, SERVICES, SigningKeyRotated, StreamHeadsPublished } from '@exequatur/contracts';
 import type { EventDefinition, Grant, ServiceName } from '@exequatur/contracts';
-import { appendAllToFrontier, emptyFrontier, frontierRoot, generateSigningKey, importSigningKey, leafHash, signBytes, signDsse, signTreeHead } from '@exequatur/audit-chain';
+import { appendAllToFrontier, emptyFrontier, frontierRoot, generateSigningKey, importSigningKey, leafHash, signBatch, signBytes, signDsse, signKeyRotation, signTreeHead } from '@exequatur/audit-chain';
 import type { SigningKey, TrustedKeys } from '@exequatur/audit-chain';
 import { InMemoryEventStore } from '@exequatur/event-store';
 import type { Actor, RecordedEvent } from '@exequatur/event-store';
@@ -37,6 +37,8 @@ export class SampleLog {
   private readonly stores: Readonly<Record<ServiceName, InMemoryEventStore>>;
   private readonly counted: Record<ServiceName, Buffer[]>;
 
+  private readonly rotatedTo = new Map<ServiceName, SigningKey>();
+
   constructor(readonly tenant = 'acme') {
     const clock = { now: () => this.nowMs, monotonic: () => this.nowMs };
     this.stores = Object.fromEntries(SERVICES.map((service) => [service, new InMemoryEventStore({ service, signingKey: signingKeys[service], clock })])) as unknown as Record<ServiceName, InMemoryEventStore>;
@@ -59,15 +61,29 @@ export class SampleLog {
     return recorded as RecordedEvent;
   }
 
-  private log(service: ServiceName, definition: EventDefinition, { bytes, path, signature, keyId }: RecordedEvent): void {
+  /** From here on the new key signs, as after a restart with it. */
+  async rotate(service: ServiceName): Promise<SigningKey> {
+    const [from, to] = [this.keyOf(service), importSigningKey(generateSigningKey(service).privateJwk)];
+    await this.emit(service, service, SigningKeyRotated, signKeyRotation({ tenant: this.tenant, service, from, to }));
+    this.rotatedTo.set(service, to);
+    return to;
+  }
+
+  private keyOf(service: ServiceName): SigningKey {
+    return this.rotatedTo.get(service) ?? signingKeys[service];
+  }
+
+  private log(service: ServiceName, definition: EventDefinition, recorded: RecordedEvent): void {
+    const { bytes } = recorded;
+    const [{ path, signature, keyId } = recorded] = this.rotatedTo.has(service) ? signBatch([bytes], { tenant: this.tenant, service, key: this.keyOf(service) }) : [];
     const ordinal = definition.type === StreamHeadsPublished.type ? undefined : this.counted[service].push(leafHash(bytes));
     const topic = EVENT_TOPICS[definition.owner === 'any' ? OWN_CONTEXT[service] : definition.context].name;
     this.leaves.push({ sequence: this.leaves.length, bytes_b64: bytes.toString('base64'), path, signature, key_id: keyId, ...(ordinal === undefined ? {} : { ordinal }), topic });
   }
 
   signGrant(service: ServiceName, grant: Grant): string {
-    const signed = `${base64urlJson({ alg: 'EdDSA', kid: signingKeys[service].kid, typ: GRANT_JWS_TYPE })}.${base64urlJson(grant)}`;
-    return `${signed}.${signBytes(signingKeys[service], Buffer.from(signed, 'utf8')).toString('base64url')}`;
+    const signed = `${base64urlJson({ alg: 'EdDSA', kid: this.keyOf(service).kid, typ: GRANT_JWS_TYPE })}.${base64urlJson(grant)}`;
+    return `${signed}.${signBytes(this.keyOf(service), Buffer.from(signed, 'utf8')).toString('base64url')}`;
   }
 
   /** What each service's relay would say of its events so far. */
@@ -92,18 +108,20 @@ interface ExportParts {
   readonly sizes?: readonly number[];
   readonly notes?: readonly string[];
   readonly createdAt?: string;
+  /** of the log, when it was rotated */
+  readonly key?: SigningKey;
 }
 
 /** Lines of an export as the audit projector writes them. */
-export const exportLines = (leaves: readonly SampleLeaf[], { tenant = 'acme', sizes = [leaves.length], notes = sizes.map((size) => noteOver(leaves, size, tenant)), createdAt = '2026-11-20T10:00:00.000Z' }: ExportParts = {}): string[] => {
+export const exportLines = (leaves: readonly SampleLeaf[], { tenant = 'acme', sizes = [leaves.length], key = signingKeys.audit, notes = sizes.map((size) => noteOver(leaves, size, tenant, key)), createdAt = '2026-11-20T10:00:00.000Z' }: ExportParts = {}): string[] => {
   const header = { format: EXPORT_FORMAT, tenant, ...(notes.length === 0 ? {} : { tree_head: notes.at(-1) }), keys: trustedKeys, log_key: { kid: privateKeys.audit.kid, jwk: privateKeys.audit.publicJwk }, created_at: createdAt };
   const lines = [header, ...leaves, ...notes.map((note) => ({ tree_head: note }))].map((line) => JSON.stringify(line));
-  return [...lines, endLineOf(lines, tenant, leaves.length, notes.length)];
+  return [...lines, endLineOf(lines, tenant, leaves.length, notes.length, key)];
 };
 
-export const endLineOf = (lines: readonly string[], tenant: string, leaves: number, treeHeads: number): string => {
+export const endLineOf = (lines: readonly string[], tenant: string, leaves: number, treeHeads: number, key = signingKeys.audit): string => {
   const digest = `sha256:${createHash('sha256').update(lines.map((line) => `${line}\n`).join('')).digest('hex')}`;
-  const signature = signDsse(signingKeys.audit, EXPORT_END_TYPE, canonicalBytes({ digest, leaves, tenant, tree_heads: treeHeads }));
+  const signature = signDsse(key, EXPORT_END_TYPE, canonicalBytes({ digest, leaves, tenant, tree_heads: treeHeads }));
   return JSON.stringify({ end: EXPORT_FORMAT.split('/')[0], leaves, tree_heads: treeHeads, digest, signature: signature.toString('base64url') });
 };
 

@@ -1,5 +1,5 @@
 import { defineEvent } from '../event.js';
-import { count, hash, instant, name, object, oneOf, optional, text, uuid } from '../schema.js';
+import { base64url, count, hash, instant, name, object, oneOf, optional, text, uuid } from '../schema.js';
 import { SERVICES } from '../topics.js';
 
 export const StreamHeadsPublished = defineEvent({
@@ -79,4 +79,23 @@ export const LegalHoldLifted = defineEvent({
   aggregate: 'legal-hold',
   summary: 'A legal hold ended.',
   data: object({ action_id: uuid(), reason: text(1_000) }),
+});
+
+export const SigningKeyRotated = defineEvent({
+  name: 'SigningKeyRotated',
+  version: 1,
+  context: 'audit',
+  owner: 'any',
+  aggregate: 'signing-key',
+  summary: 'From the next event of this service on, a new key signs; the old key and the new one both signed this. The place in the log judges, not the clock.',
+  data: object({
+    service: oneOf(...SERVICES),
+    old_key_id: text(100),
+    new_key_id: text(100),
+    /** public key of the new one: Ed25519, `x` of its JWK (RFC 8037) */
+    new_key: base64url(64),
+    /** DSSE signatures of type `application/vnd.exequatur.key-rotation+json` over the canonical {new_key, new_key_id, old_key_id, service, tenant} */
+    old_signature: base64url(200),
+    new_signature: base64url(200),
+  }),
 });
