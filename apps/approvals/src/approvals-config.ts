@@ -1,4 +1,4 @@
-import { IsNotEmpty, IsOptional, Matches } from 'class-validator';
+import { IsIn, IsNotEmpty, IsOptional, Matches } from 'class-validator';
 import { ServiceConfig } from '@exequatur/service-kit';
 
 /** What approvals is told from outside, beyond what every service is. */
@@ -11,4 +11,18 @@ export class ApprovalsConfig extends ServiceConfig {
   @IsOptional()
   @IsNotEmpty()
   EXEQUATUR_WEBHOOKS?: string;
+
+  /** Whether endpoints that admins keep over the API may lie in a private range, and be spoken to without TLS. */
+  @IsIn(['true', 'false'])
+  EXEQUATUR_WEBHOOKS_INSIDE: string = 'false';
+
+  /** The mail server that notices go through: JSON {host, port, from, secure?, username?, password?}; it may hold a secret, so give the file. */
+  @IsOptional()
+  @IsNotEmpty()
+  EXEQUATUR_MAIL?: string;
+
+  /** Slack workspaces: a JSON list of {name, tenant, team_id, channel, bot_token, signing_secret, shows?, roles?, events?, api?}; it holds secrets, so give the file. */
+  @IsOptional()
+  @IsNotEmpty()
+  EXEQUATUR_SLACK?: string;
 }

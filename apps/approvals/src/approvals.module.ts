@@ -37,9 +37,15 @@ import { SteerRequestHttp } from './steer-request/steer-request.http.js';
 import { ChangesHub } from './stream-changes/changes-hub.js';
 import { StreamChanges } from './stream-changes/stream-changes.js';
 import { StreamChangesHttp } from './stream-changes/stream-changes.http.js';
-import { DeliverWebhooks } from './tell-webhooks/deliver-webhooks.js';
+import { MailAddressesHttp } from './tell-by-mail/mail-addresses.http.js';
+import { MailChannel } from './tell-by-mail/mail-channel.js';
+import { ADDRESSEES, CHANNELS } from './tell-channels/channel.js';
+import { DeliverNotices } from './tell-channels/deliver-notices.js';
+import { KeepNotices } from './tell-channels/keep-notices.js';
+import { WatchTimeouts } from './tell-channels/watch-timeouts.js';
+import { WebhookChannel } from './tell-webhooks/webhook-channel.js';
 import { WebhookEndpoints } from './tell-webhooks/webhook-endpoints.js';
-import { WebhookNotices } from './tell-webhooks/webhook-notices.js';
+import { WebhookEndpointsHttp } from './tell-webhooks/webhook-endpoints.http.js';
 import { DecisionRequests } from './vote-on-request/decision-requests.js';
 import { VoteOnRequest } from './vote-on-request/vote-on-request.js';
 import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
@@ -59,6 +65,8 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ParkRunHttp,
     StreamChangesHttp,
     ReviewQualityHttp,
+    WebhookEndpointsHttp,
+    MailAddressesHttp,
     StylesheetPage,
     LoginPages,
     QueuePages,
@@ -67,8 +75,13 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
   providers: [
     ApprovalStreams,
     WebhookEndpoints,
-    WebhookNotices,
-    DeliverWebhooks,
+    WebhookChannel,
+    MailChannel,
+    { provide: ADDRESSEES, useFactory: (...addressees: readonly unknown[]) => addressees, inject: [WebhookChannel, MailChannel] },
+    { provide: CHANNELS, useFactory: (...channels: readonly unknown[]) => channels, inject: [WebhookChannel, MailChannel] },
+    KeepNotices,
+    DeliverNotices,
+    WatchTimeouts,
     OpenRequest,
     CardContexts,
     ExpireRequests,

@@ -8,11 +8,13 @@ export const APPROVAL_LIMITS = {
   expirySweepMs: 1_000,
   /** A person signs in again after this. */
   sessionSeconds: 8 * 60 * 60,
-  /** One delivery of a webhook, from name to answer. */
-  webhookMs: 15_000,
-  webhookSweepMs: 1_000,
-  /** Deliveries at once. */
-  webhookBatch: 20,
+  /** One attempt to deliver a notice, from name to answer. */
+  noticeMs: 15_000,
+  noticeSweepMs: 1_000,
+  /** From one count of timeouts to the next. */
+  timeoutWatchMs: 60_000,
+  /** Deliveries of a channel at once. */
+  noticeBatch: 20,
   /** Between looks for new events while anybody listens; once for all of them. */
   streamPollMs: 500,
   /** A silent stream says that it is still there, so that proxies keep it. */

@@ -9,7 +9,7 @@ import { open, seal } from '@exequatur/sealing';
 import type { KeyStore } from '@exequatur/sealing';
 import { KEY_STORE, Signer } from '@exequatur/service-kit';
 import { keepQueueRow } from '../queue-view/queue-row.js';
-import { WebhookNotices } from '../tell-webhooks/webhook-notices.js';
+import { KeepNotices } from '../tell-channels/keep-notices.js';
 import { contentOf } from './approval-content.js';
 import type { ApprovalContent } from './approval-content.js';
 import { DEFINITIONS, recordedApproval } from './recorded-approval.js';
@@ -44,7 +44,7 @@ export class ApprovalStreams {
     private readonly store: PgEventStore,
     @Inject(KEY_STORE) private readonly keys: KeyStore,
     private readonly signer: Signer,
-    private readonly notices: WebhookNotices,
+    private readonly notices: KeepNotices,
   ) {}
 
   async load(tx: PgQueries, tenant: string, approvalId: string): Promise<RecordedApproval | undefined> {

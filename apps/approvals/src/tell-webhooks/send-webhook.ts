@@ -3,6 +3,7 @@ import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { BlockList, isIP } from 'node:net';
 import { APPROVAL_LIMITS } from '../limits.js';
+import type { Sent } from '../tell-channels/channel.js';
 import type { WebhookEndpoint } from './webhook-endpoints.js';
 
 const blocked = (...ranges: readonly string[]): BlockList => {
@@ -28,13 +29,11 @@ export const mayBeReached = (address: string, privateToo: boolean): boolean => {
   return !METADATA.check(address, type) && (privateToo || !SPECIAL.check(address, type));
 };
 
-export type Sent = { readonly ok: true } | { readonly ok: false; readonly why: string };
-
 /**
  * Posts once. The name is resolved here, every address it has must be one that may be reached, and the socket goes to the
  * first of them, so that a second answer of the name server changes nothing. Redirects are not followed.
  */
-export const sendWebhook = async ({ url, private_network }: WebhookEndpoint, headers: Readonly<Record<string, string>>, body: string): Promise<Sent> => {
+export const sendWebhook = async ({ url, private_network }: Pick<WebhookEndpoint, 'url' | 'private_network'>, headers: Readonly<Record<string, string>>, body: string): Promise<Sent> => {
   const target = new URL(url);
   const host = target.hostname.replace(/^\[|\]$/g, '');
   const addresses = isIP(host) === 0 ? (await resolve(host, { all: true }).catch(() => [])).map(({ address }) => address) : [host];
@@ -50,7 +49,7 @@ export const sendWebhook = async ({ url, private_network }: WebhookEndpoint, hea
         method: 'POST',
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), 'user-agent': 'exequatur', ...headers },
         agent: false,
-        signal: AbortSignal.timeout(APPROVAL_LIMITS.webhookMs),
+        signal: AbortSignal.timeout(APPROVAL_LIMITS.noticeMs),
         lookup: (_host, options, done) => (options.all === true ? done(null, [{ address, family }]) : done(null, address, family)),
       },
       (answer) => {

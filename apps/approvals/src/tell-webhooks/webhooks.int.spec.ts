@@ -3,8 +3,10 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { sha256Text } from '@exequatur/kernel';
 import { Installation } from '../spec/installation.js';
 
+const ROOT = 'root-token-of-this-suite';
 const SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`;
 
 interface Received {
@@ -39,6 +41,7 @@ describe('webhooks', () => {
     const { port } = server.address() as AddressInfo;
     const url = `http://127.0.0.1:${port}/hook`;
     here = await Installation.start({
+      EXEQUATUR_ADMIN_TOKEN_HASH: sha256Text(Buffer.from(ROOT)),
       EXEQUATUR_WEBHOOKS: JSON.stringify([
         { name: 'agents', tenant: 'acme', url, secret: SECRET, private_network: true },
         { name: 'public-only', tenant: 'globex', url: `https://127.0.0.1:${port}/hook`, secret: SECRET },
@@ -56,9 +59,9 @@ describe('webhooks', () => {
     refusing = 1;
     const asked = await here.ask({ args: { account: 'canary-account', amount: '100.00' } });
     await here.decide(asked, 'reject', 'fiona', { reason: 'canary-reason' });
-    await here.rows("UPDATE webhook_notice SET next_at = clock_timestamp() WHERE delivered_at IS NULL AND last_fault IS NOT NULL");
+    await here.rows("UPDATE notice SET next_at = clock_timestamp() WHERE delivered_at IS NULL AND last_fault IS NOT NULL");
     await here.until('both are told', async () => {
-      await here.rows("UPDATE webhook_notice SET next_at = clock_timestamp() WHERE next_at IS NOT NULL AND last_fault = 'it answered 302'");
+      await here.rows("UPDATE notice SET next_at = clock_timestamp() WHERE next_at IS NOT NULL AND last_fault = 'it answered 302'");
       return told(asked.request.approval_id).length >= 2;
     });
     for (const { id, timestamp, signature, body } of told(asked.request.approval_id)) {
@@ -73,9 +76,41 @@ describe('webhooks', () => {
 
   test('an address inside is refused unless the operator opened it, and kept with its fault', async () => {
     const asked = await here.ask({ tenant: 'globex' });
-    const fault = async () => (await here.rows<{ last_fault: string | null; delivered_at: Date | null }>("SELECT last_fault, delivered_at FROM webhook_notice WHERE tenant = 'globex' AND body LIKE $1", [`%${asked.request.approval_id}%`]))[0];
+    const fault = async () => (await here.rows<{ last_fault: string | null; delivered_at: Date | null }>("SELECT last_fault, delivered_at FROM notice WHERE tenant = 'globex' AND body LIKE $1", [`%${asked.request.approval_id}%`]))[0];
     await here.until('it was tried', async () => (await fault())?.last_fault !== null);
     expect(await fault()).toEqual({ last_fault: 'it leads to an address that is not for webhooks', delivered_at: null });
     expect(told(asked.request.approval_id)).toEqual([]);
+  });
+
+  test('an admin names endpoints over the API, never one inside; the secret is shown once and kept encrypted; what failed is told again with its old id', async () => {
+    const keep = (body: object, token = ROOT) => here.call('POST', '/v1/approvals/webhooks', token, { body: { tenant: 'acme', name: 'own', ...body } });
+    for (const url of ['https://127.0.0.1/hook', 'https://[::1]/hook', 'http://hooks.example/', 'https://user:pass@hooks.example/', 'ftp://hooks.example/', 'nonsense']) expect(await keep({ url })).toMatchObject({ status: 422, body: { errors: [{ pointer: '/url' }] } });
+    expect(await keep({ url: 'https://hooks.example/' }, here.personToken('fiona'))).toMatchObject({ status: 403 });
+    expect(await keep({ name: 'agents', url: 'https://hooks.example/' })).toMatchObject({ status: 409 });
+    // A name that has no address anywhere (RFC 6761).
+    const kept = await keep({ url: 'https://hooks.invalid/hook', events: ['approval.opened'] });
+    expect(kept).toMatchObject({ status: 201, body: { name: 'own', secret: expect.stringMatching(/^whsec_/) as unknown } });
+    const secret = kept.body['secret'] as string;
+    const again = await keep({ url: 'https://hooks.invalid/hook', events: ['approval.opened'] });
+    expect(again.body['secret']).not.toBe(secret);
+    const [row] = await here.rows<{ secret: Buffer }>("SELECT secret FROM webhook_endpoint WHERE name = 'own'");
+    expect(row?.secret.toString('latin1')).not.toContain(String(again.body['secret']).slice(6, 30));
+    expect((await here.call('GET', '/v1/approvals/webhooks?tenant=acme', ROOT)).bytes).not.toContain('whsec_');
+
+    const asked = await here.ask();
+    await here.decide(asked, 'reject', 'fiona', { reason: 'no' });
+    const notices = async () => (await here.call('GET', '/v1/approvals/webhooks/own/notices?tenant=acme', ROOT)).body['items'] as { approval_id: string; event_id: string; happening: string; fault?: string; attempts: number }[];
+    await here.until('it was tried', async () => (await notices())[0]?.fault !== undefined);
+    expect(await notices()).toMatchObject([{ approval_id: asked.request.approval_id, happening: 'approval.opened', fault: 'the name has no address', attempts: 1 }]);
+    const replayed = await here.call('POST', '/v1/approvals/webhooks/agents/replay', ROOT, { body: { tenant: 'acme', since: '2020-01-01T00:00:00Z' } });
+    const times = new Map<string, number>();
+    await here.until('all were told again', async () => {
+      times.clear();
+      for (const { id } of received) times.set(id, (times.get(id) ?? 0) + 1);
+      return [...times.values()].filter((count) => count > 1).length >= (replayed.body['replayed'] as number);
+    });
+    expect(replayed.body['replayed']).toBe(times.size);
+    expect(await here.call('POST', '/v1/approvals/webhooks/own/remove', ROOT, { body: { tenant: 'acme' } })).toMatchObject({ status: 200 });
+    expect(await here.call('POST', '/v1/approvals/webhooks/own/remove', ROOT, { body: { tenant: 'acme' } })).toMatchObject({ status: 404 });
   });
 });
