@@ -40,6 +40,8 @@ export class Installation {
     readonly processes: readonly ServiceProcess[],
     readonly trustedKeys: LogSource['trustedKeys'],
     readonly postgres: RestartablePostgres,
+    /** of Kafka, where that is the transport */
+    readonly brokers: readonly string[],
     private readonly undo: (() => Promise<unknown>)[],
   ) {}
 
@@ -77,7 +79,7 @@ export class Installation {
     processes.push(...further);
     await Promise.all(further.map((each) => each.ready()));
     const trustedKeys = { trustedKeys: JSON.parse(readFileSync(secrets.trustedKeysFile, 'utf8')) as NonNullable<LogSource['trustedKeys']['trustedKeys']> };
-    return new Installation(dataDir, secrets.adminToken, byService, processes, trustedKeys, postgres, undo);
+    return new Installation(dataDir, secrets.adminToken, byService, processes, trustedKeys, postgres, transport.kind === 'kafka' ? transport.brokers.split(',') : [], undo);
   }
 
   private static async kafka(undo: (() => Promise<unknown>)[]): Promise<string> {
