@@ -1,4 +1,5 @@
 import { EVENT_TOPICS } from '@exequatur/contracts';
+import { DirectoryAccounts1772200000000 } from '@exequatur/service-kit';
 import type { ServiceDefinition } from '@exequatur/service-kit';
 import { ApprovalsConfig } from './approvals-config.js';
 import { ApprovalsModule } from './approvals.module.js';
@@ -9,7 +10,7 @@ import { Channels1772210000000 } from './migrations/1772210000000-channels.js';
 const definition: ServiceDefinition = {
   name: 'approvals',
   module: ApprovalsModule,
-  migrations: [FirstApprovals1772000000000, DecisionsAndQueue1772100000000, Channels1772210000000],
+  migrations: [FirstApprovals1772000000000, DecisionsAndQueue1772100000000, Channels1772210000000, DirectoryAccounts1772200000000],
   eventTopics: [EVENT_TOPICS.actions, EVENT_TOPICS.directory],
 };
 

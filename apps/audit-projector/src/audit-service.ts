@@ -1,4 +1,5 @@
 import { EVENT_TOPICS } from '@exequatur/contracts';
+import { DirectoryAccounts1772200000000 } from '@exequatur/service-kit';
 import type { ServiceDefinition } from '@exequatur/service-kit';
 import { AuditConfig } from './audit-config.js';
 import { AuditModule } from './audit.module.js';
@@ -11,7 +12,7 @@ import { CreateAudit1772000000000 } from './migrations/create-audit.js';
 const definition: ServiceDefinition = {
   name: 'audit',
   module: AuditModule,
-  migrations: [CreateAudit1772000000000, AddWitnesses1773000000000, AddErasure1774000000000, AddExportRequests1775000000000, AddWorkflowMetrics1776000000000],
+  migrations: [CreateAudit1772000000000, AddWitnesses1773000000000, AddErasure1774000000000, AddExportRequests1775000000000, AddWorkflowMetrics1776000000000, DirectoryAccounts1772200000000],
   eventTopics: [EVENT_TOPICS.directory],
   // An append waits for the one writer of a log; nothing but other appends holds that lock.
   lockTimeoutMs: 10_000,

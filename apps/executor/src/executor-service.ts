@@ -1,4 +1,5 @@
 import { EVENT_TOPICS } from '@exequatur/contracts';
+import { DirectoryAccounts1772200000000 } from '@exequatur/service-kit';
 import type { ServiceDefinition } from '@exequatur/service-kit';
 import { Connector } from './connectors/connector.js';
 import { ExecutorConfig } from './executor-config.js';
@@ -9,7 +10,7 @@ import { CreateExecutor1772000000000 } from './migrations/create-executor.js';
 const definition: ServiceDefinition = {
   name: 'executor',
   module: ExecutorModule,
-  migrations: [CreateExecutor1772000000000, AskTools1772100000000],
+  migrations: [CreateExecutor1772000000000, AskTools1772100000000, DirectoryAccounts1772200000000],
   entities: [Connector],
   eventTopics: [EVENT_TOPICS.actions, EVENT_TOPICS.approvals, EVENT_TOPICS.directory],
 };

@@ -1,5 +1,5 @@
 import { EVENT_TOPICS } from '@exequatur/contracts';
-import { ServiceConfig } from '@exequatur/service-kit';
+import { DirectoryAccounts1772200000000, ServiceConfig } from '@exequatur/service-kit';
 import type { ServiceDefinition } from '@exequatur/service-kit';
 import { PolicySchema1763640000000 } from './migrations/policy-schema-1763640000000.js';
 import { RememberRejections1763640100000 } from './migrations/remember-rejections-1763640100000.js';
@@ -10,7 +10,7 @@ import { PolicyModule } from './policy.module.js';
 const definition: ServiceDefinition = {
   name: 'policy',
   module: PolicyModule,
-  migrations: [PolicySchema1763640000000, RememberRejections1763640100000, ShadowPolicy1763640200000, DecidedAnew1763640300000],
+  migrations: [PolicySchema1763640000000, RememberRejections1763640100000, ShadowPolicy1763640200000, DecidedAnew1763640300000, DirectoryAccounts1772200000000],
   eventTopics: [EVENT_TOPICS.approvals, EVENT_TOPICS.reservations, EVENT_TOPICS.executions],
   // Projected in the transaction of each event, so that what was just created can be used at once.
   directory: 'own',

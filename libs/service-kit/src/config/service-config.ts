@@ -42,6 +42,12 @@ export class ServiceConfig {
   @IsString()
   EXEQUATUR_SIGNING_KEY!: string;
 
+  /** The key that EXEQUATUR_SIGNING_KEY replaces, where it does: it signs the rotation and nothing more; give the file. */
+  @IsOptional()
+  @IsNotEmpty()
+  @IsString()
+  EXEQUATUR_PREVIOUS_SIGNING_KEY?: string;
+
   /** Pinned public keys of all services: `{"policy":[{"kid":…,"jwk":{…}}],…}`; give the file. */
   @IsNotEmpty()
   @IsString()
@@ -55,6 +61,11 @@ export class ServiceConfig {
   @IsOptional()
   @Matches(/^sha256:[0-9a-f]{64}$/, { message: 'must be sha256:<64 hex digits>' })
   EXEQUATUR_ADMIN_TOKEN_HASH?: string;
+
+  /** Identity providers that people and agents come from: a JSON list, see the guide; it may hold secrets, so give the file. */
+  @IsOptional()
+  @IsNotEmpty()
+  EXEQUATUR_IDENTITY_PROVIDERS?: string;
 
   @IsNotEmpty()
   HOST: string = '127.0.0.1';

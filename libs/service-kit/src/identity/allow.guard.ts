@@ -60,7 +60,8 @@ export class AllowGuard implements CanActivate {
     const principal = await this.parts.authentication.principalOf(request.headers.authorization);
     if (principal !== undefined || !isPage) return principal;
     const session = await this.parts.pages()?.read(request, reply);
-    return session === undefined ? undefined : this.parts.directory.person(session.tenant, session.person);
+    const person = session === undefined ? undefined : await this.parts.directory.person(session.tenant, session.person);
+    return person === undefined || session?.authTime === undefined ? person : { ...person, authTime: session.authTime };
   }
 
   private routeOf(context: ExecutionContext): Route {

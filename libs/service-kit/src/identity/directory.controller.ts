@@ -1,6 +1,6 @@
 import { Controller, Inject } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
-import { AgentKeyIssued, AgentKeyRevoked, AgentRegistered, EligibilityChanged, PersonLinked, TenantCreated, ToolRegistered } from '@exequatur/contracts';
+import { AccountLinked, AccountUnlinked, AgentKeyIssued, AgentKeyRevoked, AgentRegistered, EligibilityChanged, PersonLinked, TenantCreated, ToolRegistered } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { Inbox, type Delivery } from '@exequatur/messaging';
 import { Directory } from './directory.js';
@@ -14,7 +14,7 @@ export class DirectoryController {
     @Inject(Directory) private readonly directory: Directory,
   ) {}
 
-  @EventPattern([TenantCreated.type, AgentRegistered.type, AgentKeyIssued.type, AgentKeyRevoked.type, PersonLinked.type, EligibilityChanged.type, ToolRegistered.type])
+  @EventPattern([TenantCreated.type, AgentRegistered.type, AgentKeyIssued.type, AgentKeyRevoked.type, PersonLinked.type, AccountLinked.type, AccountUnlinked.type, EligibilityChanged.type, ToolRegistered.type])
   async keepDirectory(@Payload() delivery: Delivery): Promise<void> {
     // An effect of its own name: an app may have another handler of the same event.
     await this.inbox.once(delivery, { streams: [] }, (tx) => projectDirectory(tx, delivery.event), 'directory');

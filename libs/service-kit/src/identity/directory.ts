@@ -60,6 +60,19 @@ export class Directory {
     return rows[0] === undefined ? undefined : personOf(rows[0]);
   }
 
+  /**
+   * The agent or person of this tenant that an account of an identity provider belongs to. An account that two share is
+   * nobody's, and an agent's account is never a person's.
+   */
+  async holderOf(tenant: string, account: string): Promise<AgentPrincipal | PersonPrincipal | undefined> {
+    const agents = await this.db.query<AgentRow>(`${AGENT} WHERE k.tenant = $1 AND k.key_hash = $2 AND NOT k.revoked`, [tenant, clientHash(account)]);
+    const people = await this.db.query<PersonRow>('SELECT p.tenant, p.person, p.roles FROM directory_account a JOIN directory_person p ON p.tenant = a.tenant AND p.person = a.person WHERE a.tenant = $1 AND a.subject = $2', [tenant, account]);
+    if (agents.rows.length + people.rows.length !== 1) return undefined;
+    const [agent] = agents.rows;
+    const [person] = people.rows;
+    return agent === undefined ? person && personOf(person) : agentOf(agent);
+  }
+
   /** An agent by the id of a key that is not revoked; `publicKey` is the Ed25519 `x` it signs intake messages with, where it has one. */
   async agentByKey(tenant: string, agent: string, keyId: string): Promise<{ readonly principal: AgentPrincipal; readonly publicKey?: string } | undefined> {
     const { rows } = await this.db.query<AgentRow>(`${AGENT} WHERE k.tenant = $1 AND k.agent = $2 AND k.key_id = $3 AND NOT k.revoked`, [tenant, agent, keyId]);
@@ -116,6 +129,9 @@ export class Directory {
     this.remembered.set(hash, { principal, until: this.clock.monotonic() + REMEMBERED_MS });
   }
 }
+
+/** What an agent's account is found by, among the hashes of keys; no bearer key begins so. */
+export const clientHash = (account: string): string => sha256Text(Buffer.from(`oauth:${account}`, 'utf8'));
 
 const AGENT = `SELECT k.tenant, k.agent, k.key_id, k.public_key, a.owner, a.scope_prefix
   FROM directory_agent_key k JOIN directory_agent a ON a.tenant = k.tenant AND a.agent = k.agent`;

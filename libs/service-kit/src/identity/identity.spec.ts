@@ -8,6 +8,7 @@ import { isAllowed, type Selector } from './allow.js';
 import { Authentication, serviceToken, SERVICE_TOKEN } from './authentication.js';
 import { Directory } from './directory.js';
 import type { Principal } from './principal.js';
+import { ProviderTokens } from './provider-tokens.js';
 import { RateLimit } from './rate-limit.js';
 import { Signer, TokenRefused } from './signer.js';
 
@@ -61,7 +62,7 @@ describe('Signer', () => {
 describe('service tokens', () => {
   const nobody: Clock = { now: () => 0, monotonic: () => 0 };
   const directory = new Directory({ query: () => Promise.reject(new Error('no query expected')) }, nobody);
-  const at = (service: ServiceName): Authentication => new Authentication(directory, signerOf(service));
+  const at = (service: ServiceName): Authentication => new Authentication(directory, signerOf(service), new ProviderTokens([]));
 
   test('name the service that made them, to the one they are for', async () => {
     const token = serviceToken(signerOf('executor'), 'reservations', Date.now());

@@ -9,12 +9,16 @@ export interface AgentPrincipal {
   /** Person of record. */
   readonly owner?: string;
   readonly keyId: string;
+  /** For whom it acts by its token's `act` claims: issuer#sub each, nearest first. */
+  readonly chain?: readonly string[];
 }
 export interface PersonPrincipal {
   readonly type: 'person';
   readonly tenant: string;
   readonly id: string;
   readonly roles: readonly string[];
+  /** When the person last proved who they are, Unix seconds; absent where nobody knows, as with a standing access token. */
+  readonly authTime?: number;
 }
 export interface ServicePrincipal {
   readonly type: 'service';

@@ -1,4 +1,4 @@
-import { AgentKeyIssued, AgentKeyRevoked, AgentRegistered, EligibilityChanged, PersonLinked, TenantCreated, ToolRegistered, type DataOf, type EventDefinition, type EventEnvelope } from '@exequatur/contracts';
+import { AccountLinked, AccountUnlinked, AgentKeyIssued, AgentKeyRevoked, AgentRegistered, EligibilityChanged, PersonLinked, TenantCreated, ToolRegistered, type DataOf, type EventDefinition, type EventEnvelope } from '@exequatur/contracts';
 import type { Queryable } from '../database/database.js';
 
 type Project = (tx: Queryable, event: EventEnvelope) => Promise<void>;
@@ -9,6 +9,8 @@ const on = <E extends EventDefinition>(definition: E, project: (tx: Queryable, t
     await project(tx, event.tenant, event.data as DataOf<E>);
   },
 ];
+
+const LINK = 'INSERT INTO directory_account (tenant, subject, person) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING';
 
 /** Every statement can run twice, and a key that was revoked before it was issued here stays revoked. */
 const projections = new Map<string, Project>([
@@ -28,12 +30,16 @@ const projections = new Map<string, Project>([
     )),
   on(AgentKeyRevoked, (tx, tenant, { agent, key_id }) =>
     tx.query('INSERT INTO directory_agent_key (tenant, agent, key_id, revoked) VALUES ($1, $2, $3, true) ON CONFLICT (tenant, agent, key_id) DO UPDATE SET revoked = true', [tenant, agent, key_id])),
-  on(PersonLinked, (tx, tenant, { person, subject, roles, token_hash }) =>
-    tx.query(
+  on(PersonLinked, async (tx, tenant, { person, subject, roles, token_hash }) => {
+    await tx.query(
       `INSERT INTO directory_person (tenant, person, subject, roles, token_hash) VALUES ($1, $2, $3, $4, $5)
        ON CONFLICT (tenant, person) DO UPDATE SET subject = excluded.subject, roles = excluded.roles, token_hash = excluded.token_hash`,
       [tenant, person, subject, roles, token_hash ?? null],
-    )),
+    );
+    await tx.query(LINK, [tenant, subject, person]);
+  }),
+  on(AccountLinked, (tx, tenant, { person, subject }) => tx.query(LINK, [tenant, subject, person])),
+  on(AccountUnlinked, (tx, tenant, { person, subject }) => tx.query('DELETE FROM directory_account WHERE tenant = $1 AND subject = $2 AND person = $3', [tenant, subject, person])),
   on(EligibilityChanged, (tx, tenant, { person, roles }) => tx.query('UPDATE directory_person SET roles = $3 WHERE tenant = $1 AND person = $2', [tenant, person, roles])),
   on(ToolRegistered, (tx, tenant, { tool_name, tool_version, action_kind }) =>
     tx.query(

@@ -47,8 +47,8 @@ const buildApp = async (platform: Platform): Promise<{ readonly app: NestFastify
   const app = await NestFactory.create<NestFastifyApplication>(ServiceRoot.of(platform), adapter, { logger: nestLogger(platform.log), bodyParser: false, abortOnError: false });
   const reflector = app.get(Reflector);
   const pages = pageSessionsOf(app);
-  const { directory, signer, clock, config, log } = platform;
-  app.useGlobalGuards(new AllowGuard({ reflector, directory, authentication: new Authentication(directory, signer), rateLimit: new RateLimit(config.REQUESTS_PER_SECOND, clock), pages }));
+  const { directory, signer, providerTokens, clock, config, log } = platform;
+  app.useGlobalGuards(new AllowGuard({ reflector, directory, authentication: new Authentication(directory, signer, providerTokens), rateLimit: new RateLimit(config.REQUESTS_PER_SECOND, clock), pages }));
   app.useGlobalFilters(new ProblemFilter(routes, log, pages));
   const declared = routesOf(app.get(DiscoveryService, { strict: false }), new MetadataScanner(), reflector);
   assertRoutes(declared);

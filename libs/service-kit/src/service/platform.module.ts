@@ -9,6 +9,7 @@ import { Idempotency } from '../idempotency/idempotency.js';
 import { IdempotentRequests } from '../idempotency/run-idempotent.js';
 import { DirectoryController } from '../identity/directory.controller.js';
 import { Directory } from '../identity/directory.js';
+import { ProviderTokens } from '../identity/provider-tokens.js';
 import { Signer } from '../identity/signer.js';
 import { Health } from '../observability/health.js';
 import { ServiceMetrics } from '../observability/metrics.js';
@@ -27,6 +28,7 @@ const providersOf = (platform: Platform): Provider[] => [
   { provide: ExequaturStrategy, useValue: platform.strategy },
   { provide: Signer, useValue: platform.signer },
   { provide: Directory, useValue: platform.directory },
+  { provide: ProviderTokens, useValue: platform.providerTokens },
   { provide: Idempotency, useValue: platform.idempotency },
   { provide: IdempotentRequests, useValue: platform.idempotentRequests },
   { provide: Admission, useValue: platform.admission },

@@ -14,12 +14,15 @@ import { Admission } from '../http/admission.js';
 import { Idempotency } from '../idempotency/idempotency.js';
 import { IdempotentRequests } from '../idempotency/run-idempotent.js';
 import { Directory } from '../identity/directory.js';
+import { readIdentityProviders } from '../identity/identity-provider.js';
+import { ProviderTokens } from '../identity/provider-tokens.js';
 import { Signer } from '../identity/signer.js';
 import { Health } from '../observability/health.js';
 import { createLogger, messagingLogger } from '../observability/logger.js';
 import { ServiceMetrics } from '../observability/metrics.js';
 import { OpenApi } from '../openapi/open-api.js';
 import { quarantineRecorder } from './quarantine-recorder.js';
+import { rotateSigningKey } from './rotate-signing-key.js';
 import type { ServiceDefinition } from './service-definition.js';
 import type { Shutdown } from './shutdown.js';
 
@@ -38,6 +41,7 @@ export interface Platform {
   readonly inbox: Inbox<PgTransaction>;
   readonly strategy: ExequaturStrategy<PgTransaction>;
   readonly directory: Directory;
+  readonly providerTokens: ProviderTokens;
   readonly idempotency: Idempotency;
   readonly idempotentRequests: IdempotentRequests<PgTransaction>;
   readonly admission: Admission;
@@ -82,12 +86,14 @@ export const startPlatform = async (definition: ServiceDefinition, config: Servi
   const log = createLogger(name, config.LOG_LEVEL);
   const clock = systemClock;
   const signer = signerOf(definition, config);
+  const providerTokens = new ProviderTokens(readIdentityProviders(config.EXEQUATUR_IDENTITY_PROVIDERS));
   const database = await connect(definition, config, log);
   shutdown.later('database', () => database.dataSource.destroy());
   await migrate(database, config.DATABASE_URL);
   const transport = transportOf(definition, config, log);
   shutdown.later('transport', () => transport.close());
   await transport.ensureTopics(ALL_TOPICS);
+  await rotateSigningKey({ database, signer, clock, previous: config.EXEQUATUR_PREVIOUS_SIGNING_KEY });
   const store = new PgEventStore({ pool: database.pool, service: name, signingKey: signer.signingKey, clock, lockTimeoutMs: definition.lockTimeoutMs ?? LOCK_TIMEOUT_MS });
   const relay = startRelay({ pool: database.pool, store, publisher: transport.publisher, logger: messagingLogger(log), onError: (error) => log.error({ err: error }, 'relay failed and tries again') });
   shutdown.later('relay', () => relay.stop());
@@ -116,6 +122,7 @@ export const startPlatform = async (definition: ServiceDefinition, config: Servi
       logger: messagingLogger(log),
     }),
     directory: new Directory(database, clock, config.EXEQUATUR_ADMIN_TOKEN_HASH),
+    providerTokens,
     idempotency,
     idempotentRequests: new IdempotentRequests<PgTransaction>(store, idempotency),
     admission: new Admission(config.MAX_CONCURRENT_REQUESTS),

@@ -8,6 +8,7 @@ import { loadConfig } from '../config/load-config.js';
 import { ServiceConfig } from '../config/service-config.js';
 import { bootstrapDatabase, roleOf } from '../database/bootstrap-database.js';
 import { idempotencyDdl } from '../idempotency/idempotency-ddl.js';
+import { accountsDdl } from '../identity/directory-accounts.migration.js';
 import { directoryDdl } from '../identity/directory-ddl.js';
 
 /** What the first migration of every service does, and a table for the effects of the spec's own service. */
@@ -17,6 +18,7 @@ export class FirstTables1700000000000 implements MigrationInterface {
     await runner.query(inboxDdl());
     await runner.query(idempotencyDdl());
     await runner.query(directoryDdl());
+    await runner.query(accountsDdl());
     await runner.query('CREATE TABLE note (id uuid PRIMARY KEY, tenant text NOT NULL, text text NOT NULL)');
   }
 
