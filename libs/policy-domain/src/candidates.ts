@@ -34,7 +34,7 @@ export const judgementOn = (prepared: PreparedPolicy, plan: KindPlan, facts: Pol
   const candidates = [...matching, ...judgeTool(prepared.policy, prepared.served, facts)];
   // Only a rule that matches stands in place of the class default; one that cannot be read must not weaken it. Rules without
   // a kind match unregistered kinds too: only a deny may, so the unknown stands beside them.
-  if (matching.length === 0 || !plan.registered) candidates.push(classDefault(prepared, plan, subject));
+  if (matching.length === 0 || !plan.registered) candidates.push(...classDefault(prepared, plan, subject));
   for (const { rule, result } of judged) if (result === 'missing') candidates.push(setAside(rule.id, 'QUARANTINED_POLICY_ERROR', `Rule ${rule.id} reads a fact that this action does not state, or cannot be evaluated on it`));
   return { candidates: withOutside(candidates, judged), judged };
 };
@@ -55,7 +55,7 @@ const judgeRules = ({ rules }: KindPlan, subject: Subject): readonly JudgedRule[
 /** A rule that allows up to a cap says that more is not simply allowed: then only people may, or it is set aside. */
 const withOutside = (candidates: readonly Candidate[], judged: readonly JudgedRule[]): readonly Candidate[] => {
   const outside = judged.filter(({ result }) => result === 'outside');
-  if (outside.length === 0 || rank(strictest(candidates)) >= rank('require_approval')) return candidates;
+  if (outside.length === 0 || (candidates.length > 0 && rank(strictest(candidates)) >= rank('require_approval'))) return candidates;
   return [...candidates, ...outside.map(({ rule }) => setAside(rule.id, 'QUARANTINED_OUT_OF_BOUNDS', `The action is outside the caps of rule ${rule.id}`))];
 };
 
@@ -63,10 +63,11 @@ const rank = (decision: PolicyDecision): number => DECISIONS.indexOf(decision);
 
 export const strictest = (candidates: readonly Candidate[]): PolicyDecision => DECISIONS[Math.max(...candidates.map(({ decision }) => rank(decision)))] ?? 'quarantine';
 
-const classDefault = ({ policy, registered }: PreparedPolicy, { actionClass }: KindPlan, subject: Subject): Candidate => {
+const classDefault = ({ policy, registered, abstains }: PreparedPolicy, { actionClass }: KindPlan, subject: Subject): readonly Candidate[] => {
   const entry = actionClass === undefined ? undefined : policy.classes[actionClass];
-  if (entry === undefined) return setAside(UNKNOWN, 'QUARANTINED_UNKNOWN_KIND', unknownReason(nearestKinds(registered, subject.facts.action_kind).filter((kind) => kind !== subject.facts.action_kind)));
-  return gated(entry, entry.default, `class:${actionClass}`, subject);
+  if (entry !== undefined) return [gated(entry, entry.default, `class:${actionClass}`, subject)];
+  if (abstains) return [];
+  return [setAside(UNKNOWN, 'QUARANTINED_UNKNOWN_KIND', unknownReason(nearestKinds(registered, subject.facts.action_kind).filter((kind) => kind !== subject.facts.action_kind)))];
 };
 
 const unknownReason = (nearest: readonly string[]): string => `This action kind is not registered, or in no class${nearest.length === 0 ? '' : `; the nearest known are ${nearest.join(', ')}`}`;

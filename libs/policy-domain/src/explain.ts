@@ -1,8 +1,9 @@
-import type { Caps, PolicyFacts } from '@exequatur/contracts';
+import type { AutonomyLevel, Caps, PolicyFacts } from '@exequatur/contracts';
+import { levelOf } from './autonomy.js';
 import { judgementOn } from './candidates.js';
 import type { JudgedRule } from './candidates.js';
 import type { ConditionLanguage } from './condition.js';
-import { evaluate, withoutClaims } from './evaluate.js';
+import { evaluate, layersOn, withoutClaims } from './evaluate.js';
 import { amountsOf } from './amounts.js';
 import { kindMatches } from './match-rule.js';
 import type { Subject } from './match-rule.js';
@@ -34,30 +35,55 @@ export interface Explanation {
   readonly registered: boolean;
   /** where the kind is unknown */
   readonly nearest_kinds: readonly string[];
-  /** every rule of the policy, in its order */
+  /** every rule of the tenant's policy, in its order, then those of the layers that hold for this scope (`organisation/…`) */
   readonly rules: readonly ExplainedRule[];
   readonly facts: readonly ExplainedFact[];
+  /** what the level of the agent for this kind adds; absent where it has none */
+  readonly autonomy?: AutonomyLevel;
   /** caps that were intersected into those of the ruling, by the rule they come from */
   readonly caps: readonly { readonly rule_id: string; readonly caps: Caps }[];
 }
 
 /** Why policy says what it says about facts: every rule that was considered, and what was derived and what only claimed. */
 export const explain = (policy: Policy, registered: ReadonlySet<string>, facts: PolicyFacts, language?: ConditionLanguage): Explanation => {
-  const prepared = preparedPolicy(policy, registered, language);
+  const own = preparedPolicy(policy, registered, language);
+  const ruling = evaluate(policy, registered, facts, language);
+  const isRegistered = own.planOf(facts.action_kind).registered;
+  const parts = [partOf('', own, facts), ...layersOn(policy, facts).map((layer) => partOf(`${layer.name}/`, preparedPolicy(layer.policy, registered, language, true), facts))];
+  const level = levelOf(policy, facts.agent, facts.action_kind);
+  return {
+    ruling,
+    registered: isRegistered,
+    nearest_kinds: isRegistered ? [] : nearestKinds(registered, facts.action_kind),
+    rules: parts.flatMap(({ rules }) => rules),
+    facts: explainedFacts(facts),
+    ...(level === undefined ? {} : { autonomy: level }),
+    caps: capsBehind(ruling, parts),
+  };
+};
+
+interface ExplainedPart {
+  readonly rules: readonly ExplainedRule[];
+  readonly caps: Explanation['caps'];
+}
+
+/** Rules of the tenant's policy, or of one layer of it, with the prefix that rulings name them by. */
+const partOf = (prefix: string, prepared: PreparedPolicy, facts: PolicyFacts): ExplainedPart => {
   const plan = prepared.planOf(facts.action_kind);
   const { judged } = judgementOn(prepared, plan, facts);
   const byId = new Map(judged.map((one) => [one.rule.id, one]));
   const subject: Subject = { facts, amounts: amountsOf(facts.amounts), actionClass: plan.actionClass };
-  const ruling = evaluate(policy, registered, facts, language);
-  const named = ruling.rule_id.split('+');
   return {
-    ruling,
-    registered: plan.registered,
-    nearest_kinds: plan.registered ? [] : nearestKinds(registered, facts.action_kind),
-    rules: policy.rules.map((rule) => explained(prepared, rule, byId.get(rule.id), subject)),
-    facts: explainedFacts(facts),
-    caps: judged.flatMap(({ rule, candidate }) => (candidate?.caps !== undefined && named.includes(rule.id) ? [{ rule_id: rule.id, caps: candidate.caps }] : [])),
+    rules: prepared.policy.rules.map((rule) => ({ ...explained(prepared, rule, byId.get(rule.id), subject), rule_id: `${prefix}${rule.id}` })),
+    caps: judged.flatMap(({ rule, candidate }) => (candidate?.caps === undefined ? [] : [{ rule_id: `${prefix}${rule.id}`, caps: candidate.caps }])),
   };
+};
+
+/** A composed policy takes the caps of every part that lets the action through; one without layers those of the rules it names. */
+const capsBehind = ({ rule_id: ruleId, caps }: Ruling, parts: readonly ExplainedPart[]): Explanation['caps'] => {
+  if (Object.keys(caps).length === 0) return [];
+  const named = ruleId.split('+');
+  return parts.flatMap((part) => (parts.length > 1 ? part.caps : part.caps.filter(({ rule_id: id }) => named.includes(id))));
 };
 
 const RESULT: Readonly<Record<JudgedRule['result'], RuleResult>> = { yes: 'matched', no: 'not_matched', missing: 'missing', outside: 'outside', excepted: 'excepted' };

@@ -1,7 +1,7 @@
-export { EMPTY_POLICY, MAX_POLICY_BYTES, policyHash, policyText, readPolicy } from './policy.js';
-export type { ClassRequirements, Consequence, Policy, PolicyClass, PolicyDecision, PolicyMatch, PolicyRule, PolicyTool } from './policy.js';
-export { parsePolicy } from './parse-policy.js';
-export type { ParsedPolicy, PolicyLanguages } from './parse-policy.js';
+export { EMPTY_POLICY, MAX_LEVELS, MAX_ORGANISATION, MAX_OVERLAYS, MAX_POLICY_BYTES, policyHash, policyText, readPolicy } from './policy.js';
+export type { ClassRequirements, Consequence, Policy, PolicyClass, PolicyDecision, PolicyLayer, PolicyMatch, PolicyRule, PolicyTool, Publication } from './policy.js';
+export { LAYERS, parsePolicy } from './parse-policy.js';
+export type { LayerKind, ParsedPolicy, PolicyLanguages } from './parse-policy.js';
 export { MAX_CONDITION } from './condition.js';
 export type { Condition, ConditionFault, ConditionLanguage } from './condition.js';
 export type { ArgumentsCheck, SchemaLanguage } from './argument-schema.js';
@@ -30,3 +30,7 @@ export type { Change, Outcome, Replayed, ReplayReport, ReplayTally } from './rep
 export { policyDiff } from './policy-diff.js';
 export type { PolicyDifference } from './policy-diff.js';
 export { nearestKinds } from './nearest-kinds.js';
+export { composePolicy, limitsOf, needsSecondPerson, ownPolicy } from './compose-policy.js';
+export type { PolicyParts } from './compose-policy.js';
+export { ANY_KIND, DEFAULT_AUTONOMY, isRaise, levelOf, withLevel } from './autonomy.js';
+export type { AutonomyLevels, AutonomySettings } from './autonomy.js';

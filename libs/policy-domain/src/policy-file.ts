@@ -1,7 +1,7 @@
 import type { JsonValue } from '@exequatur/kernel';
 import type { Finding } from './findings.js';
 import { parsePolicy } from './parse-policy.js';
-import type { PolicyLanguages } from './parse-policy.js';
+import type { LayerKind, PolicyLanguages } from './parse-policy.js';
 import type { Policy } from './policy.js';
 
 /** A fault with its place in the text, both counted from 1. */
@@ -20,9 +20,9 @@ type Place = Pick<LocatedFinding, 'line' | 'column'>;
 export type ReadText = (source: string) => { readonly ok: true; readonly value: JsonValue; readonly at: (pointer: string, offset?: number) => Place } | { readonly ok: false; readonly faults: readonly ({ readonly message: string } & Place)[] };
 
 /** A policy from its text. Syntax faults are told alone, since nothing after them can be trusted; else every fault at once. */
-export const policyFile = (source: string, readText: ReadText, languages: PolicyLanguages): PolicyFile => {
+export const policyFile = (source: string, readText: ReadText, languages: PolicyLanguages, layer?: LayerKind): PolicyFile => {
   const text = readText(source);
   if (!text.ok) return { ok: false, findings: text.faults.map((fault) => ({ path: '', ...fault })) };
-  const parsed = parsePolicy(text.value, languages);
+  const parsed = parsePolicy(text.value, languages, layer);
   return parsed.ok ? parsed : { ok: false, findings: parsed.findings.map(({ path, message, offset }: Finding) => ({ path, message, ...text.at(path, offset) })) };
 };

@@ -1,6 +1,8 @@
+import { MAX_CANONICAL_POLICY } from '@exequatur/contracts';
 import type { ApprovalDemand, Caps, PolicyLimits } from '@exequatur/contracts';
 import { canonicalBytes, canonicalText, parseStrict, sha256Text } from '@exequatur/kernel';
 import type { JsonObject } from '@exequatur/kernel';
+import type { AutonomyLevels, AutonomySettings } from './autonomy.js';
 
 /** From loosest to strictest; the strictest of the matching rules wins. */
 export const DECISIONS = ['allow', 'allow_with_caps', 'require_approval', 'quarantine', 'deny'] as const;
@@ -110,8 +112,27 @@ export type Policy = {
   readonly classes: Readonly<Record<string, PolicyClass>>;
   readonly tools: Readonly<Record<string, PolicyTool>>;
   readonly rules: readonly PolicyRule[];
-  /** of runs, velocity and circuits: judged by reservations at every claim */
+  /** of runs, velocity and circuits: judged by reservations at every claim (`limitsOf` adds those of the organisation) */
   readonly limits?: PolicyLimits;
+  /** who may publish what comes after this */
+  readonly publication?: Publication;
+  /** when the autonomy of an agent is suggested to rise, and when it falls by itself */
+  readonly autonomy?: AutonomySettings;
+  /** what stands above and beside the tenant's own policy; written by composition (compose-policy.ts), never in a file */
+  readonly layers?: readonly PolicyLayer[];
+  /** by agent and kind (`*`: its other kinds); written when a level changes, never in a file */
+  readonly levels?: AutonomyLevels;
+};
+
+export type Publication = { readonly second_person: boolean };
+
+/** Restrictions in the same language. A layer is asked beside the tenant's policy and the strictest answer holds; it has none of its own for what it does not name. */
+export type PolicyLayer = {
+  /** `organisation`, or `overlay:` and its name */
+  readonly name: string;
+  /** holds for this scope path and everything below it; everywhere when absent */
+  readonly scope?: string;
+  readonly policy: Policy;
 };
 
 /** A tenant that has published nothing: nothing is registered, so everything is set aside. Has version 0. */
@@ -123,6 +144,12 @@ export const policyText = (policy: Policy): string => canonicalText(policy);
 export const policyHash = (policy: Policy): string => sha256Text(canonicalBytes(policy));
 
 /** A policy from its canonical text. The caller has checked that `policy_hash` is the text's hash, and who signed it. @throws StrictJsonError */
-export const readPolicy = (canonical: string): Policy => parseStrict(canonical, { maxBytes: MAX_POLICY_BYTES }) as unknown as Policy;
+export const readPolicy = (canonical: string): Policy => parseStrict(canonical, { maxBytes: 3 * MAX_CANONICAL_POLICY }) as unknown as Policy;
 
+/** The canonical text of a tenant's own policy, in characters. */
 export const MAX_POLICY_BYTES = 256 * 1024;
+
+/** Of the organisation's layer, of all overlays of a tenant together, and of levels: so that all of them always fit MAX_CANONICAL_POLICY. */
+export const MAX_ORGANISATION = 64 * 1024;
+export const MAX_OVERLAYS = 128 * 1024;
+export const MAX_LEVELS = 60 * 1024;

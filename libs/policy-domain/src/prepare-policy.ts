@@ -20,20 +20,22 @@ export interface PreparedPolicy {
   readonly planOf: (kind: string) => KindPlan;
   /** kinds that some tool of the table does */
   readonly served: ReadonlySet<string>;
+  /** a layer: it has no answer to what it does not name, where a policy of its own would set it aside */
+  readonly abstains: boolean;
 }
 
 /** Prepared once for a policy and what it may match; a policy never changes, so nothing here can be stale. */
 const PREPARED = new WeakMap<Policy, { readonly registered: ReadonlySet<string>; readonly language: ConditionLanguage | undefined; readonly prepared: PreparedPolicy }>();
 
-export const preparedPolicy = (policy: Policy, registered: ReadonlySet<string>, language: ConditionLanguage | undefined): PreparedPolicy => {
+export const preparedPolicy = (policy: Policy, registered: ReadonlySet<string>, language: ConditionLanguage | undefined, abstains = false): PreparedPolicy => {
   const known = PREPARED.get(policy);
   if (known?.registered === registered && known.language === language) return known.prepared;
-  const prepared = preparePolicy(policy, registered, language);
+  const prepared = preparePolicy(policy, registered, language, abstains);
   PREPARED.set(policy, { registered, language, prepared });
   return prepared;
 };
 
-const preparePolicy = (policy: Policy, registered: ReadonlySet<string>, language: ConditionLanguage | undefined): PreparedPolicy => {
+const preparePolicy = (policy: Policy, registered: ReadonlySet<string>, language: ConditionLanguage | undefined, abstains: boolean): PreparedPolicy => {
   const ready = policy.rules.map((rule) => readyRule(rule, rule.when === undefined ? undefined : conditionOf(rule.when, language)));
   const anyKind = ready.filter(({ rule }) => rule.match.kind === undefined);
   const literal = byLiteralKind(ready);
@@ -48,7 +50,7 @@ const preparePolicy = (policy: Policy, registered: ReadonlySet<string>, language
     plans.set(kind, plan);
     return plan;
   };
-  return { policy, registered, planOf, served: new Set(Object.values(policy.tools).map(({ kind }) => kind)) };
+  return { policy, registered, planOf, served: new Set(Object.values(policy.tools).map(({ kind }) => kind)), abstains };
 };
 
 const byLiteralKind = (ready: readonly ReadyRule[]): ReadonlyMap<string, readonly ReadyRule[]> => {

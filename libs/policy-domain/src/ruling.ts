@@ -42,11 +42,11 @@ const MAX_REASON = 1_000;
 /** Candidates of one decision as one ruling: caps intersect, approvals stack. Their order does not matter. */
 export const combine = (candidates: readonly Candidate[], decision: PolicyDecision, fallbackReason: string): Omit<Ruling, 'on_silence' | 'action_class'> => {
   const sorted = candidates.length === 1 ? candidates : [...candidates].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const reasons = [...new Set(sorted.flatMap(({ reason }) => reason ?? []))];
+  const reasons = sorted.flatMap(({ reason }) => reason ?? []);
   const ruling = {
     verdict: VERDICT_OF[decision],
-    rule_id: shortened(sorted.map(({ id }) => id)),
-    reason: (reasons.length === 0 ? fallbackReason : reasons.join('; ')).slice(0, MAX_REASON),
+    rule_id: joinedIds(sorted.map(({ id }) => id)),
+    reason: joinedReasons(reasons.length === 0 ? [fallbackReason] : reasons),
     caps: capsOf(sorted),
     sample_ppm: Math.max(0, ...sorted.map(({ sample_ppm }) => sample_ppm ?? 0)),
   };
@@ -63,6 +63,8 @@ export const combine = (candidates: readonly Candidate[], decision: PolicyDecisi
   }
 };
 
+export const joinedReasons = (reasons: readonly string[]): string => [...new Set(reasons)].join('; ').slice(0, MAX_REASON);
+
 /** Text of caps of a policy, which never change: many rules have the same, and intersecting costs more than comparing. */
 const TEXTS = new WeakMap<Caps, string>();
 
@@ -74,14 +76,14 @@ const textOf = (caps: Caps): string => {
   return text;
 };
 
-const capsOf = (candidates: readonly Candidate[]): Caps => {
+export const capsOf = (candidates: readonly { readonly caps?: Caps }[]): Caps => {
   const distinct = new Map<string, Caps>();
   for (const { caps } of candidates) if (caps !== undefined) distinct.set(textOf(caps), caps);
   const [first, ...others] = distinct.values();
   return first === undefined ? {} : others.reduce<Caps>((caps, more) => intersectCaps(caps, more), first);
 };
 
-const shortened = (ids: readonly string[]): string => {
+export const joinedIds = (ids: readonly string[]): string => {
   const all = ids.join('+');
   return all.length <= MAX_RULE_ID ? all : `${(ids[0] ?? '').slice(0, 150)}+${ids.length - 1} more`;
 };
@@ -90,7 +92,7 @@ const shortened = (ids: readonly string[]): string => {
  * Every stage of every demand; stages that ask the same roles are one, with the larger quorum. The shortest time holds. Demands
  * that end differently in silence end in a denial.
  */
-const stackDemands = (demands: readonly ApprovalDemand[]): ApprovalDemand => {
+export const stackDemands = (demands: readonly ApprovalDemand[]): ApprovalDemand => {
   const stages = new Map<string, ApprovalStage>();
   for (const stage of demands.flatMap((demand) => demand.stages)) {
     const key = [...stage.roles].sort().join(' ');

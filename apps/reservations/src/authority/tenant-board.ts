@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { PgTransaction } from '@exequatur/event-store';
-import { readPolicy } from '@exequatur/policy-domain';
+import { limitsOf, readPolicy } from '@exequatur/policy-domain';
 import { policyLanguages } from '@exequatur/policy-languages';
 import { policyInForce } from '@exequatur/reservations-domain';
 import type { ActiveFreeze, FreezeScope, PolicyInForceNow } from '@exequatur/reservations-domain';
@@ -60,7 +60,7 @@ export class TenantBoards {
     const [row] = rows;
     if (row === undefined) throw new Error('the policy in force went away under its fence');
     const canonical = readPolicy(row.canonical);
-    const policy = policyInForce(version, hash, canonical, new Set(row.registered_kinds), canonical.limits, policyLanguages.conditions);
+    const policy = policyInForce(version, hash, canonical, new Set(row.registered_kinds), limitsOf(canonical), policyLanguages.conditions);
     if (this.parsed.size >= MAX_PARSED) this.parsed.clear();
     this.parsed.set(key, policy);
     return policy;
