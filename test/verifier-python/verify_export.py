@@ -36,7 +36,11 @@ OWNER = {"actions": "policy", "policies": "policy", "directory": "policy", "appr
 OWN_CONTEXT = {"policy": "directory", "approvals": "approvals", "reservations": "reservations", "executor": "executions", "audit": "audit"}
 STREAM_HEADS = "dev.exequatur.audit.StreamHeadsPublished.v1"
 TREE_HEAD = "dev.exequatur.audit.TreeHeadPublished.v1"
-ANYBODY = {STREAM_HEADS, "dev.exequatur.audit.EventQuarantined.v1"}
+KEY_ROTATED = "dev.exequatur.audit.SigningKeyRotated.v1"
+ANYBODY = {STREAM_HEADS, KEY_ROTATED, "dev.exequatur.audit.EventQuarantined.v1"}
+UNKNOWN_KEY = "signed by no key of its service"
+# Leaves that wait for the rotation that explains their key; more of them are no log.
+MOST_WAITING = 10000
 TYPE = re.compile(r"dev\.exequatur\.([a-z]+)\.[A-Za-z]+\.v[0-9]+")
 PATH = re.compile(r"(0|[1-9][0-9]{0,14})/(0|[1-9][0-9]{0,14}):([A-Za-z0-9_,-]*)")
 HEAD_FIELDS = {"format", "tenant", "tree_head", "keys", "log_key", "created_at"}
@@ -146,15 +150,63 @@ class Tree:
 
 
 class Keys:
+    """Pinned keys, and those that rotations in one log lead to. What counts is a key's place among its service's events."""
+
     def __init__(self, trusted):
         self.by_name = {}
         for service, keys in trusted.items():
             for key in keys:
                 self.by_name[(service, key["kid"])] = strict_b64(key["jwk"]["x"], True)
+        self.rotations = {}
+        self.uses = {}
         self.verified = set()
 
-    def of(self, service):
-        return [key for (owner, _), key in self.by_name.items() if owner == service]
+    def for_a_log(self):
+        """A log's rotations are its own; what was verified with a pinned key stays so."""
+        own = Keys({})
+        own.by_name, own.verified = dict(self.by_name), self.verified
+        return own
+
+    def named(self, service):
+        return [(kid, key) for (owner, kid), key in self.by_name.items() if owner == service]
+
+    def end_of(self, service, kid):
+        return next((each for each in self.rotations.get(service, []) if each["from"] == kid), None)
+
+    def rotate(self, said, tenant, service, signed_by, ordinal, place):
+        """What is wrong with a rotation, or None."""
+        earlier = self.rotations.setdefault(service, [])
+        old, new = said["old_key_id"], said["new_key_id"]
+        if said["service"] != service or old != signed_by or old == new:
+            return "it is not the key's own"
+        if any(each["from"] in (old, new) or each["to"] == new for each in earlier):
+            return "one of its keys was rotated before"
+        old_key, new_key = self.by_name[(service, old)], strict_b64(said["new_key"], True)
+        message = pae(b"application/vnd.exequatur.key-rotation+json", canonical({"new_key": said["new_key"], "new_key_id": new, "old_key_id": old, "service": service, "tenant": tenant}))
+        if len(new_key) != 32 or new_key == old_key or not ed25519_verify(old_key, message, strict_b64(said["old_signature"], True)) or not ed25519_verify(new_key, message, strict_b64(said["new_signature"], True)):
+            return "the old and the new key did not both sign it"
+        if self.by_name.get((service, new), new_key) != new_key:
+            return "another key is pinned under this name"
+        self.by_name[(service, new)] = new_key
+        earlier.append({"from": old, "to": new, "ordinal": ordinal, "place": place})
+        return None
+
+    def misplaced(self):
+        """(service, ordinal) of events that a key signed outside its time."""
+        for service, uses in self.uses.items():
+            rotations = sorted(self.rotations.get(service, []), key=lambda each: each["ordinal"])
+            current = rotations[0]["from"] if rotations else min(uses, key=lambda kid: min(uses[kid]))
+            periods, after = {}, 0
+            for each in rotations:
+                if each["from"] == current:
+                    periods[current] = (after, each["ordinal"])
+                    current, after = each["to"], each["ordinal"]
+            periods[current] = (after, float("inf"))
+            for kid, ordinals in uses.items():
+                low, high = periods.get(kid, (float("inf"), 0))
+                for ordinal in ordinals:
+                    if not low < ordinal <= high:
+                        yield service, ordinal, kid
 
     def origin_fault(self, data, leaf, tenant, service):
         if "path" not in leaf or "signature" not in leaf or "key_id" not in leaf:
@@ -171,9 +223,9 @@ class Keys:
             return "its path leads nowhere"
         key = self.by_name.get((service, leaf["key_id"]))
         if key is None:
-            return "signed by no key of " + service
+            return UNKNOWN_KEY
         payload = canonical({"root": "sha256:" + root.hex(), "service": service, "size": size, "tenant": tenant})
-        remembered = (leaf["key_id"], leaf["signature"], payload)
+        remembered = (key, leaf["signature"], payload)
         if remembered in self.verified:
             return None
         if not ed25519_verify(key, pae(b"application/vnd.exequatur.batch-root+json", payload), strict_b64(leaf["signature"], True)):
@@ -203,9 +255,9 @@ def key_id(name, kind, key):
 
 
 def open_head(note, origin, keys):
-    """Size and root of a tree head that one of these keys signed."""
+    """Size and root of a tree head, up to the rotation of the key that signed it."""
     text, lines = note_parts(note)
-    for key in keys:
+    for name_of_key, key in keys.named("audit"):
         own = [data for name, kid, data in lines if name == origin and kid == key_id(origin, 1, key)]
         if own and all(ed25519_verify(key, text.encode(), data) for data in own):
             parts = text[:-1].split("\n")
@@ -214,6 +266,9 @@ def open_head(note, origin, keys):
             root = strict_b64(parts[2])
             if len(root) != 32:
                 raise Wrong("no root")
+            ended = keys.end_of("audit", name_of_key)
+            if ended is not None and int(parts[1]) > ended["place"]:
+                raise Wrong("signed by a key that leaf %d rotated out" % ended["place"])
             return int(parts[1]), root
     raise Wrong("not signed by the log")
 
@@ -240,11 +295,12 @@ class Export:
     """One pass over the lines of one export."""
 
     def __init__(self, keys, known_heads, witnesses):
-        self.keys, self.known_heads, self.witnesses = keys, known_heads, witnesses
+        self.keys, self.known_heads, self.witnesses = keys.for_a_log(), known_heads, witnesses
         self.findings = []
         self.digest = hashlib.sha256()
         self.tree, self.roots, self.hashes = Tree(), {0: sha256(b"")}, []
         self.ids, self.ordinals = {}, {}
+        self.waiting, self.counters = [], []
         self.stream_heads = {}
         self.heads, self.end, self.header = [], None, None
         self.witnessed = {name: 0 for name, _ in witnesses}
@@ -311,18 +367,25 @@ class Export:
         self.hashes.append(leaf_hash(data))
         # Every root a tree head may ask for later; 32 bytes a leaf.
         self.roots[self.tree.size] = self.tree.root()
+        self.judge(place, leaf, data)
+
+    def judge(self, place, leaf, data, final=False):
         try:
-            self.event(place, leaf, data)
+            self.event(place, leaf, data, final)
         except (Wrong, UnicodeDecodeError, KeyError, TypeError) as error:
             self.wrong(place, "no event: %s" % error)
 
-    def event(self, place, leaf, data):
+    def event(self, place, leaf, data, final):
         event = parse(data.decode("utf-8"))
         source = re.fullmatch("/tenants/([^/]+)/services/([a-z]+)", event["source"])
         kind = TYPE.fullmatch(event["type"])
         if source is None or kind is None or source.group(2) not in SERVICES:
             raise Wrong("it names no service or no type")
         tenant, service = source.groups()
+        fault = self.keys.origin_fault(data, leaf, self.tenant, service)
+        if fault == UNKNOWN_KEY and not final and len(self.waiting) < MOST_WAITING:
+            self.waiting.append((place, leaf, data))
+            return
         if tenant != self.tenant or event["tenant"] != self.tenant:
             self.wrong(place, "an event of tenant %s" % event["tenant"])
         context = OWN_CONTEXT[service] if event["type"] in ANYBODY else kind.group(1)
@@ -330,7 +393,6 @@ class Export:
             self.wrong(place, "%s may not say this" % service)
         if leaf["topic"] != "exequatur.%s.v1" % context:
             self.wrong(place, "it was taken from %s" % leaf["topic"])
-        fault = self.keys.origin_fault(data, leaf, self.tenant, service)
         if fault is not None:
             self.wrong(place, fault)
             return
@@ -346,6 +408,7 @@ class Export:
                 self.wrong(place, "it carries an ordinal")
             if event["type"] == STREAM_HEADS:
                 self.stream_heads.setdefault(service, []).append((int(event["sequence"]), place, event["data"]))
+                self.counters.append((place, service, leaf["key_id"], event["data"]["events"]))
         else:
             own = self.ordinals.setdefault(service, {})
             if not isinstance(ordinal, int) or isinstance(ordinal, bool) or ordinal < 1:
@@ -354,10 +417,34 @@ class Export:
                 self.wrong(place, "number %d of %s stands twice" % (ordinal, service))
             else:
                 own[ordinal] = place
+                self.keys.uses.setdefault(service, {}).setdefault(leaf["key_id"], []).append(ordinal)
+        if event["type"] == KEY_ROTATED:
+            self.rotated(place, leaf, service, event["data"])
+
+    def rotated(self, place, leaf, service, said):
+        fault = self.keys.rotate(said, self.tenant, service, leaf["key_id"], leaf.get("ordinal", 0), place)
+        if fault is not None:
+            self.wrong(place, "it rotates no key: " + fault)
+            return
+        waited, self.waiting = self.waiting, []
+        for each in waited:
+            self.judge(*each)
+
+    def key_times(self):
+        """When all leaves are read: keys that no rotation explained, and those used outside their time."""
+        waited, self.waiting = self.waiting, []
+        for each in waited:
+            self.judge(*each, final=True)
+        for service, ordinal, kid in self.keys.misplaced():
+            self.wrong(self.ordinals[service][ordinal], "signed by key %s of %s outside its time" % (kid, service))
+        for place, service, kid, events in self.counters:
+            ended = self.keys.end_of(service, kid)
+            if ended is not None and events >= ended["ordinal"]:
+                self.wrong(place, "counted with a key that leaf %d rotated out" % ended["place"])
 
     def head(self, note, label, source="own"):
         try:
-            size, root = open_head(note, self.origin, self.keys.of("audit"))
+            size, root = open_head(note, self.origin, self.keys)
         except (Wrong, AttributeError, TypeError) as error:
             self.wrong(None, "%s: %s" % (label, error))
             return
@@ -375,11 +462,12 @@ class Export:
 
     def size_of(self, note):
         try:
-            return open_head(note, self.origin, self.keys.of("audit"))[0]
+            return open_head(note, self.origin, self.keys)[0]
         except Wrong:
             return 0
 
     def finish(self):
+        self.key_times()
         newest = self.header.get("tree_head")
         if newest is None:
             if self.hashes:
@@ -387,7 +475,7 @@ class Export:
         else:
             self.head(newest, "the tree head of the header")
             try:
-                if open_head(newest, self.origin, self.keys.of("audit"))[0] != len(self.hashes):
+                if open_head(newest, self.origin, self.keys)[0] != len(self.hashes):
                     self.wrong(None, "the tree head of the header is of another size")
             except (Wrong, AttributeError, TypeError):
                 pass
@@ -432,7 +520,8 @@ class Export:
             payload = canonical({"digest": end["digest"], "leaves": end["leaves"], "tenant": self.tenant, "tree_heads": end["tree_heads"]})
             message = pae(b"application/vnd.exequatur.export-end+json", payload)
             signature = strict_b64(end["signature"], True)
-            if not any(ed25519_verify(key, message, signature) for key in self.keys.of("audit")):
+            # Whoever closes an export does so after all it holds.
+            if not any(ed25519_verify(key, message, signature) for kid, key in self.keys.named("audit") if self.keys.end_of("audit", kid) is None):
                 self.wrong(None, "the end is not signed by the log")
         except Wrong as error:
             self.wrong(None, "the end: %s" % error)
