@@ -17,6 +17,6 @@ const paths = suites.length === 0 ? ['test/faults/'] : suites.map((suite) => `te
 const { status } = spawnSync(process.execPath, ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', ...paths, '-w', '1', '--forceExit'], {
   cwd: root,
   stdio: 'inherit',
-  env: { ...process.env, EXEQUATUR_SEEDS: process.env.EXEQUATUR_SEEDS ?? '100' },
+  env: { ...process.env, EXEQUATUR_SEEDS: process.env.EXEQUATUR_SEEDS ?? '100', EXEQUATUR_TAMPERINGS: process.env.EXEQUATUR_TAMPERINGS ?? '10000' },
 });
 process.exit(status ?? 1);

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('../verifier-python/verify_export.py', import.meta.url));
@@ -17,10 +17,14 @@ export interface PythonVerdict {
 }
 
 /** One run over several exports, each with its verdict. @throws Error when the program itself fails */
-export const verifyInPython = ({ keys, heads = [], witnesses = [], exports }: { readonly keys: string; readonly heads?: readonly string[]; readonly witnesses?: readonly string[]; readonly exports: readonly string[] }): readonly PythonVerdict[] => {
+export const verifyInPython = ({ keys, heads = [], witnesses = [], exports }: { readonly keys: string; readonly heads?: readonly string[]; readonly witnesses?: readonly string[]; readonly exports: readonly string[] }): Promise<readonly PythonVerdict[]> => {
   const argv = [PROGRAM, '--trusted-keys', keys, ...heads.flatMap((head) => ['--tree-head', head]), ...witnesses.flatMap((witness) => ['--witness', witness]), ...exports];
-  const { stdout, stderr, status } = spawnSync('python3', ['-B', ...argv], { encoding: 'utf8', maxBuffer: 256 << 20 });
-  const verdicts = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line) as PythonVerdict);
-  if (verdicts.length !== exports.length) throw new Error(`the second verifier ended with ${status}: ${stderr}`);
-  return verdicts;
+  return new Promise((resolve, reject) => {
+    // Its exit code says what it found, which the verdicts say too.
+    execFile('python3', ['-B', ...argv], { encoding: 'utf8', maxBuffer: 256 << 20 }, (error, stdout, stderr) => {
+      const verdicts = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line) as PythonVerdict);
+      if (verdicts.length === exports.length) resolve(verdicts);
+      else reject(new Error(`the second verifier ended with ${String(error?.code)}: ${stderr}`));
+    });
+  });
 };

@@ -5,3 +5,4 @@ export * from './secrets.js';
 export * from './seed.js';
 export * from './topology.js';
 export { readOptions } from './options.js';
+export { serviceFor } from './front.js';

@@ -97,6 +97,19 @@ export class Tenant {
     return tenant;
   }
 
+  /** Another agent of the tenant. @returns its key, once reservations knows it */
+  async register(agent: string): Promise<string> {
+    const admin = async (path: string, body: object): Promise<Record<string, string>> => {
+      const reply = await persistently<Record<string, string>>(this.where.urls.policy, { token: this.where.adminToken, path, body: { tenant: this.name, ...body }, key: randomUUID() });
+      if (reply.status >= 300) throw new Error(`POST ${path} answered ${reply.status} ${reply.bytes}`);
+      return reply.body;
+    };
+    await admin('/v1/agents', { agent, display_name: agent, scope_prefix: this.scope });
+    const { key = '' } = await admin(`/v1/agents/${agent}/keys`, {});
+    await until(() => this.get('reservations', `/v1/balances?scope_path=${encodeURIComponent(this.scope)}`, key), ({ status }) => status !== 401 && status < 500, `reservations knows ${agent}`);
+    return key;
+  }
+
   get scope(): string {
     return `tenant:${this.name}`;
   }
@@ -130,8 +143,8 @@ export class Tenant {
     return { scope_path: scopePath, run_id: run, action_kind: kind, tool: { name: TOOL[kind] ?? kind, version: '1.0' }, target: 'ann', arguments: { to: 'ann', text: kind }, reversal: { reason: 'none is needed' }, execution_mode: mode };
   }
 
-  async propose(asked: Proposing): Promise<Proposed> {
-    const { status, bytes, body } = await persistently<Record<string, unknown>>(this.where.urls.policy, { token: this.agent, path: '/v1/actions', body: this.proposalOf(asked), key: randomUUID() });
+  async propose(asked: Proposing, token = this.agent): Promise<Proposed> {
+    const { status, bytes, body } = await persistently<Record<string, unknown>>(this.where.urls.policy, { token, path: '/v1/actions', body: this.proposalOf(asked), key: randomUUID() });
     if (status !== 201) throw new Error(`a proposal answered ${status} ${bytes}`);
     return body as unknown as Proposed;
   }
@@ -166,15 +179,23 @@ export class Tenant {
   }
 
   /** Approves as a person who has seen the card. */
-  async approve(approvalId: string): Promise<void> {
+  approve(approvalId: string): Promise<void> {
+    return this.vote(approvalId, 'approve', {});
+  }
+
+  reject(approvalId: string): Promise<void> {
+    return this.vote(approvalId, 'reject', { reason_code: 'OTHER', reason: 'not this one' });
+  }
+
+  private async vote(approvalId: string, vote: 'approve' | 'reject', said: object): Promise<void> {
     const path = `/v1/approvals/${approvalId}`;
     const card = await until(() => this.get('approvals', path, this.approver), ({ status }) => status === 200, 'the card');
-    const response = await fetch(`${this.where.urls.approvals}${path}/approve`, {
+    const response = await fetch(`${this.where.urls.approvals}${path}/${vote}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${this.approver}`, 'content-type': 'application/json', 'idempotency-key': randomUUID(), 'if-match': card.etag },
-      body: JSON.stringify({ view_hash: card.body['view_hash'] }),
+      body: JSON.stringify({ view_hash: card.body['view_hash'], ...said }),
     });
-    if (response.status !== 200) throw new Error(`approving answered ${response.status} ${await response.text()}`);
+    if (response.status !== 200) throw new Error(`${vote} answered ${response.status} ${await response.text()}`);
   }
 
   /** Each service learns of tenant, people and policy by events; a scenario begins when all have. */
