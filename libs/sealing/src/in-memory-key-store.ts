@@ -35,6 +35,11 @@ export class InMemoryKeyStore implements KeyStore {
     return this.actionKeys(tenant, actionIds);
   }
 
+  newActionKeys(tenant: string, actionIds: readonly string[]): Promise<ReadonlyMap<string, Buffer>> {
+    const known = actionIds.find((actionId) => this.keys.has(nameOf(tenant, actionId)));
+    return known === undefined ? this.createActionKeys(tenant, actionIds) : Promise.reject(new Error(`action ${known} has a key`));
+  }
+
   async destroyActionKey(tenant: string, actionId: string): Promise<void> {
     this.keys.set(nameOf(tenant, actionId), null);
   }

@@ -8,7 +8,7 @@ import { CannotOpen } from './cipher.js';
 import { InMemoryKeyStore } from './in-memory-key-store.js';
 import { keyStoreContract } from './key-store.contract.js';
 import { ACTION_KEY_CACHE_MS, KeyDestroyed } from './key-store.js';
-import type { KeyStore } from './key-store.js';
+import type { KeyStore, SqlSender } from './key-store.js';
 import { keystoreDdl } from './keystore-ddl.js';
 import { PgKeyStore } from './pg-key-store.js';
 
@@ -60,9 +60,11 @@ describe('PostgreSQL', () => {
       await client.query('BEGIN');
       const result = await work(client);
       await client.query(end);
-      return result;
-    } finally {
       client.release();
+      return result;
+    } catch (error) {
+      client.release(true);
+      throw error;
     }
   };
 
@@ -71,6 +73,25 @@ describe('PostgreSQL', () => {
     const key = await storeOf().createActionKey('acme', actionId);
     expect(await storeOf().actionKey('acme', actionId)).toEqual(key);
     expect(await storeOf(admin).actionKey('acme', actionId)).toEqual(key);
+  });
+
+  test('keys of actions that begin are there when their transaction commits, and one that is known makes it fail', async () => {
+    const [begun, undone] = [newId(), newId()];
+    const make = async (end: 'COMMIT' | 'ROLLBACK', actionId: string): Promise<Buffer | undefined> =>
+      inTransaction(end, async (client) => {
+        const sent: Promise<unknown>[] = [];
+        const send = (statement: { name: string; text: string; values: unknown[] }): void => void sent.push(client.query(statement));
+        const keys = await storeOf().newActionKeys('acme', [actionId], { query: client.query.bind(client) as SqlSender['query'], send });
+        await Promise.all(sent);
+        return keys.get(actionId);
+      });
+    const key = await make('COMMIT', begun);
+    expect(key).toHaveLength(32);
+    expect(await storeOf().actionKey('acme', begun)).toEqual(key);
+    await make('ROLLBACK', undone);
+    expect(await storeOf().actionKey('acme', undone)).toBeUndefined();
+    await expect(make('COMMIT', begun)).rejects.toThrow('duplicate key');
+    expect(await storeOf().actionKey('acme', begun)).toEqual(key);
   });
 
   test('a service reaches no table, only the functions; others reach nothing', async () => {

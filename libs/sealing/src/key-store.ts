@@ -3,6 +3,11 @@ export interface SqlClient {
   query<Row extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<{ readonly rows: Row[]; readonly rowCount: number | null }>;
 }
 
+/** A transaction that can also be told a statement without waiting for its answer; its failure is the transaction's. */
+export interface SqlSender extends SqlClient {
+  readonly send: (statement: { name: string; text: string; values: unknown[] }) => void;
+}
+
 /**
  * One AES-256 data key per action: the unit of erasure. A key that was destroyed never comes back, so nothing new can be
  * sealed for an erased action either.
@@ -19,6 +24,8 @@ export interface KeyStore {
   createActionKey(tenant: string, actionId: string, sql?: SqlClient): Promise<Buffer>;
   /** The same for a batch; one round trip. @throws KeyDestroyed when one of them was */
   createActionKeys(tenant: string, actionIds: readonly string[], sql?: SqlClient): Promise<ReadonlyMap<string, Buffer>>;
+  /** Keys of actions that begin in this transaction, under ids drawn for them just now; no round trip. An id that is known makes the commit fail. */
+  newActionKeys(tenant: string, actionIds: readonly string[], tx: SqlSender): Promise<ReadonlyMap<string, Buffer>>;
   /**
    * For ever, also when there was no key yet; again is no error. Other processes may hold the key in memory for
    * ACTION_KEY_CACHE_MS more.

@@ -70,6 +70,13 @@ BEGIN
   RETURN QUERY SELECT * FROM keystore.read_action_keys(p_tenant, p_action_ids);
 END $$;
 
+CREATE OR REPLACE FUNCTION keystore.add_action_keys(p_tenant text, p_action_ids uuid[], p_wrapped bytea[])
+RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = keystore, pg_temp AS $$
+  INSERT INTO keystore.action_key (tenant, action_id, wrapped)
+  SELECT p_tenant, given.id, given.wrapped FROM unnest(p_action_ids, p_wrapped) AS given (id, wrapped)
+$$;
+
 CREATE OR REPLACE FUNCTION keystore.destroy_action_key(p_tenant text, p_action_id uuid)
 RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = keystore, pg_temp AS $$

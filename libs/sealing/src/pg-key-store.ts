@@ -4,7 +4,7 @@ import type { Clock } from '@exequatur/kernel';
 import { BoundedCache } from './bounded-cache.js';
 import { KEY_BYTES } from './cipher.js';
 import { ACTION_KEY_CACHE_MS, KeyDestroyed } from './key-store.js';
-import type { KeyStore, SqlClient } from './key-store.js';
+import type { KeyStore, SqlClient, SqlSender } from './key-store.js';
 import { openBytes, sealBytes } from './seal.js';
 
 interface WrappedRow {
@@ -85,6 +85,15 @@ export class PgKeyStore implements KeyStore {
       if (row.wrapped === null) throw new KeyDestroyed(row.action_id);
       keys.set(row.action_id, unwrapAction(tenantKey, tenant, row));
     }
+    return keys;
+  }
+
+  async newActionKeys(tenant: string, actionIds: readonly string[], tx: SqlSender): Promise<ReadonlyMap<string, Buffer>> {
+    const keys = new Map(actionIds.map((actionId) => [actionId, randomBytes(KEY_BYTES)]));
+    if (keys.size === 0) return keys;
+    const tenantKey = await this.tenantKey(tenant, tx);
+    const wrapped = [...keys].map(([actionId, key]) => sealBytes(tenantKey, actionPlace(tenant, actionId), key));
+    tx.send({ name: 'keystore-add', text: 'SELECT keystore.add_action_keys($1, $2::uuid[], $3::bytea[])', values: [tenant, [...keys.keys()], wrapped] });
     return keys;
   }
 

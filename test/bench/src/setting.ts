@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startServices } from '@exequatur/standalone';
+import { NODE_OPTIONS, startServices } from '@exequatur/standalone';
 import { seedBench } from './bench-tenant.js';
 import type { BenchTenant } from './bench-tenant.js';
 import { wireTo } from './http.js';
@@ -35,7 +35,7 @@ const startServer = async (topology: Topology, dataDir: string): Promise<Server>
   }
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
-  const child = spawn(process.execPath, [fileURLToPath(new URL('../../../apps/standalone/dist/main.js', import.meta.url)), '--port', String(port), '--data-dir', dataDir, '--log-level', 'error'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(process.execPath, [...NODE_OPTIONS.split(' '), ...(process.env['EXEQUATUR_BENCH_NODE_OPTIONS'] ?? '').split(' ').filter((option) => option !== ''), fileURLToPath(new URL('../../../apps/standalone/dist/main.js', import.meta.url)), '--port', String(port), '--data-dir', dataDir, '--log-level', 'error'], { stdio: ['ignore', 'ignore', 'inherit'] });
   await untilReady(origin, child);
   const stop = async (): Promise<void> => {
     const ended = new Promise((resolve) => child.once('exit', resolve));

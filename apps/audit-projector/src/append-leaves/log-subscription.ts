@@ -45,6 +45,8 @@ export class LogSubscription implements OnApplicationBootstrap, BeforeApplicatio
 
   private async write(): Promise<void> {
     this.writing = true;
+    // A fetch hands over its partitions one right after the other.
+    await Promise.resolve();
     while (this.waiting.length > 0) {
       const together = this.waiting.splice(0);
       try {

@@ -1,3 +1,5 @@
+import { pgArray } from '@exequatur/event-store';
+import type { PgTransaction } from '@exequatur/event-store';
 import type { Queryable } from '@exequatur/service-kit';
 import type { ActionView } from './action-view.js';
 
@@ -6,23 +8,24 @@ export interface NewView {
   readonly idempotencyKey: string | null;
 }
 
-/** Rows of new actions, in the transaction of their events. */
-export const insertViews = async (tx: Queryable, views: readonly NewView[]): Promise<void> => {
-  await tx.query(
-    `INSERT INTO action_view (tenant, action_id, agent, run_id, status, idempotency_key, document, follows)
-     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::json[], $8::uuid[])`,
-    [
-      views.map(({ view }) => view.tenant),
-      views.map(({ view }) => view.action_id),
-      views.map(({ view }) => view.agent),
-      views.map(({ view }) => view.facts.run_id),
-      views.map(({ view }) => view.status),
-      views.map(({ idempotencyKey }) => idempotencyKey),
-      views.map(({ view }) => JSON.stringify(view)),
-      views.map(({ view }) => view.follows ?? null),
+/** Sends the rows of new actions, in the transaction of their events. */
+export const sendViews = (tx: PgTransaction, views: readonly NewView[]): void =>
+  tx.send({
+    name: 'action-view-insert',
+    text: `INSERT INTO action_view (tenant, action_id, agent, run_id, status, idempotency_key, document, follows)
+     SELECT tenant, action_id, agent, run_id, status, idempotency_key, document::json, follows
+     FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[]) AS new (tenant, action_id, agent, run_id, status, idempotency_key, document, follows)`,
+    values: [
+      pgArray.text(views.map(({ view }) => view.tenant)),
+      pgArray.uuid(views.map(({ view }) => view.action_id)),
+      pgArray.text(views.map(({ view }) => view.agent)),
+      pgArray.text(views.map(({ view }) => view.facts.run_id)),
+      pgArray.text(views.map(({ view }) => view.status)),
+      pgArray.text(views.map(({ idempotencyKey }) => idempotencyKey)),
+      pgArray.text(views.map(({ view }) => JSON.stringify(view))),
+      pgArray.uuid(views.map(({ view }) => view.follows ?? null)),
     ],
-  );
-};
+  });
 
 /** The action that this one was decided anew as. */
 export const followerOf = async (db: Queryable, tenant: string, actionId: string): Promise<string | undefined> =>

@@ -13,29 +13,27 @@ export const actionStream = (tenant: string, actionId: string): StreamId => ({ t
 export const DEFINITION_OF: Readonly<Record<OwnActionEvent['type'], EventDefinition>> = { ActionProposed, ActionAllowed, ActionCapped, ApprovalRequired, ActionQuarantined, ActionDenied, ActionWithdrawn };
 
 /** The decided events as they are appended: allowances signed, personal content sealed under the action's key. */
-export const proposalWrite = async (decided: DecidedProposal, key: Buffer, signer: Signer): Promise<StreamWrite> => {
+export const proposalWrite = (decided: DecidedProposal, key: Buffer, signer: Signer): StreamWrite => {
   const { command, ids, events } = decided;
   const { agent, idempotencyKey, traceparent, anew } = command;
-  const recorded = await Promise.all(
-    events.map(async (event): Promise<NewEvent> => {
-      const definition = DEFINITION_OF[event.type];
-      const id = newId(ids.nowMs);
-      return {
-        definition,
-        id,
-        data: await signedData(decided, event, signer),
-        actor: anew?.actor ?? { type: 'agent', id: agent.id },
-        correlationId: ids.actionId,
-        causationId: anew?.follows ?? idempotencyKey,
-        ...(traceparent === undefined ? {} : { traceparent }),
-        ...(definition.sealed === undefined ? {} : { sealed: seal(key, ids.actionId, id, decided.sealed) }),
-      };
-    }),
-  );
+  const recorded = events.map((event): NewEvent => {
+    const definition = DEFINITION_OF[event.type];
+    const id = newId(ids.nowMs);
+    return {
+      definition,
+      id,
+      data: signedData(decided, event, signer),
+      actor: anew?.actor ?? { type: 'agent', id: agent.id },
+      correlationId: ids.actionId,
+      causationId: anew?.follows ?? idempotencyKey,
+      ...(traceparent === undefined ? {} : { traceparent }),
+      ...(definition.sealed === undefined ? {} : { sealed: seal(key, ids.actionId, id, decided.sealed) }),
+    };
+  });
   return { stream: actionStream(agent.tenant, ids.actionId), expectedVersion: 0, events: recorded };
 };
 
-const signedData = async ({ asked }: DecidedProposal, event: OwnActionEvent, signer: Signer): Promise<unknown> => {
+const signedData = ({ asked }: DecidedProposal, event: OwnActionEvent, signer: Signer): unknown => {
   if (event.type !== 'ActionAllowed' && event.type !== 'ActionCapped') return event.data;
   return { ...event.data, grant: signer.signJws(grantClaims(asked, event.data.expires_at), GRANT_JWS_TYPE) };
 };

@@ -1,21 +1,24 @@
 import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { streamKey } from '@exequatur/contracts';
-import { PgEventStore } from '@exequatur/event-store';
+import { PgEventStore, pipelined } from '@exequatur/event-store';
 import type { PgTransaction, RecordedEvent } from '@exequatur/event-store';
 import { canonicalBytes, fromInstant, newId } from '@exequatur/kernel';
 import type { Clock, JsonValue } from '@exequatur/kernel';
+import type { Rejection } from '@exequatur/policy-domain';
 import type { KeyStore } from '@exequatur/sealing';
 import { Answer, CLOCK, Idempotency, KEY_STORE, principalName, Problem, ServiceConfig, Signer } from '@exequatur/service-kit';
 import type { IdempotentScope } from '@exequatur/service-kit';
-import { insertViews } from '../action-view/action-view-rows.js';
+import { sendViews } from '../action-view/action-view-rows.js';
 import { foldAction } from '../action-view/action-view.js';
 import type { ActionView } from '../action-view/action-view.js';
 import { ActivePolicies } from '../policy-versions/active-policies.js';
+import type { ActivePolicy } from '../policy-versions/active-policies.js';
 import { rejectionsOf, rememberAsked } from '../second-asking/asked-proposals.js';
 import type { AskedProposal } from '../second-asking/asked-proposals.js';
 import { EqualityKeys, equalityOf } from '../second-asking/equality-keys.js';
 import { Shadows } from '../shadow-policy/shadows.js';
+import type { TriedPolicy } from '../try-policy/tried-policies.js';
 import { actionStream, proposalWrite } from './action-events.js';
 import { decideProposal } from './decide-proposal.js';
 import type { DecidedProposal, ProposalIds } from './decide-proposal.js';
@@ -26,6 +29,7 @@ interface Prepared {
   readonly command: ProposeAction;
   readonly ids: ProposalIds;
   readonly scope: IdempotentScope;
+  readonly asked: AskedProposal;
 }
 
 /** The input is the proposal, whatever its bytes and door were: the same proposal twice is one action. */
@@ -38,9 +42,16 @@ export const proposalScope = ({ agent, proposal, idempotencyKey, anew }: Propose
   inputHash: createHash('sha256').update(canonicalBytes(proposal as unknown as JsonValue)).digest(),
 });
 
+/** What proposals are decided on, read under their tenants' fences. */
+interface Known {
+  readonly active: ReadonlyMap<string, ActivePolicy>;
+  readonly rejections: ReadonlyMap<string, Rejection>;
+  readonly shadows: ReadonlyMap<string, TriedPolicy>;
+}
+
 /**
- * One transaction for many proposals (architecture.md section 5): fences shared, new streams, idempotency keys; then every
- * tenant's active policy is read, each proposal decided in order, and everything written set-based.
+ * One transaction for many proposals (architecture.md section 5) in two flights of statements: fences, idempotency keys and all
+ * that is decided on; then, when each proposal has been decided in order, all that is written, with the commit.
  */
 @Injectable()
 export class ProposeBatch {
@@ -59,17 +70,26 @@ export class ProposeBatch {
   /** One answer, or the problem to answer with, for each command. */
   async run(commands: readonly ProposeAction[]): Promise<readonly (Answer | Problem)[]> {
     const nowMs = this.clock.now();
-    const prepared = commands.map((command): Prepared => ({ command, ids: { actionId: newId(nowMs), approvalId: newId(nowMs), nowMs }, scope: proposalScope(command) }));
     const tenants = [...new Set(commands.map(({ agent }) => agent.tenant))];
+    const equalityKeys = await this.equality.of(tenants);
+    const prepared = commands.map((command): Prepared => {
+      const ids = { actionId: newId(nowMs), approvalId: newId(nowMs), nowMs };
+      return { command, ids, scope: proposalScope(command), asked: askedOf(command, ids, equalityKeys) };
+    });
     const locks = {
       fences: tenants.map((tenant) => ({ tenant, mode: 'shared' as const })),
-      streams: prepared.map(({ command, ids }) => actionStream(command.agent.tenant, ids.actionId)),
+      streams: [],
+      fresh: prepared.map(({ command, ids }) => actionStream(command.agent.tenant, ids.actionId)),
     };
-    const equalityKeys = await this.equality.of(tenants);
-    return this.store.transact(locks, async (tx) => {
-      const claims = await this.idempotency.claimMany(tx, prepared.map(({ scope }) => scope));
+    return this.store.transactAtOnce(locks, async (tx) => {
+      const [claims, active, rejections, shadows] = await pipelined(
+        this.idempotency.claimMany(tx, prepared.map(({ scope }) => scope)),
+        this.policies.of(tx, tenants),
+        rejectionsOf(tx, prepared.map(({ asked }) => asked)),
+        this.shadows.of(tx, tenants),
+      );
       const fresh = prepared.filter((_, index) => claims[index]?.status === 'new');
-      const answers = await this.decideAll(tx, fresh, tenants, equalityKeys);
+      const answers = await this.decideAll(tx, fresh, { active, rejections, shadows });
       const answerAt = (index: number): Answer | Problem => {
         const [claim, entry] = [claims[index], prepared[index]];
         if (claim?.status === 'replay') return claim.replay;
@@ -81,56 +101,55 @@ export class ProposeBatch {
     });
   }
 
-  private async decideAll(tx: PgTransaction, fresh: readonly Prepared[], tenants: readonly string[], equalityKeys: ReadonlyMap<string, Buffer>): Promise<ReadonlyMap<string, Answer>> {
+  private async decideAll(tx: PgTransaction, fresh: readonly Prepared[], { active, rejections, shadows }: Known): Promise<ReadonlyMap<string, Answer>> {
     if (fresh.length === 0) return new Map();
-    const active = await this.policies.of(tx, tenants);
-    const asked = fresh.map((entry) => askedOf(entry, equalityKeys));
-    const rejections = await rejectionsOf(tx, asked);
     const decided = fresh.map(({ command, ids }) => {
       const policy = active.get(command.agent.tenant);
       if (policy === undefined) throw new Error('the active policy of a tenant was not read');
       return decideProposal(command, ids, policy, rejections.get(ids.actionId));
     });
-    await rememberAsked(tx, waitingOf(asked, decided));
-    const keys = await this.createKeys(tx, decided);
-    const writes = await Promise.all(decided.map((one) => proposalWrite(one, keyOf(keys, one), this.signer)));
-    const recorded = byStream(await this.store.append(tx, writes));
-    const views = decided.map((one) => this.viewOf(one, recorded));
-    await insertViews(tx, views.map((view, index) => ({ view, idempotencyKey: decided[index]?.command.idempotencyKey ?? null })));
+    const keys = await this.newKeys(tx, decided);
+    const recorded = byStream(this.store.send(tx, decided.map((one) => proposalWrite(one, keyOf(keys, one), this.signer))));
+    const views = decided.map((one) => viewOf(one, recorded));
     const answers = decided.map((one, index) => Answer.json(201, answerOf(one, views[index] as ActionView, this.config.PUBLIC_URL)));
-    await this.idempotency.keepMany(tx, fresh.map(({ scope, ids }, index) => ({ scope, kept: { answer: answers[index] as Answer, actionId: ids.actionId, expiresAt: keptUntil(ids.nowMs, views[index]) } })));
-    await this.shadows.count(tx, decided.map(({ ids, command, asked: { data } }) => ({ actionId: ids.actionId, command, ruling: data.ruling })));
+    sendViews(tx, views.map((view, index) => ({ view, idempotencyKey: decided[index]?.command.idempotencyKey ?? null })));
+    rememberAsked(tx, waitingOf(fresh, decided));
+    await this.idempotency.keepMany(
+      tx,
+      fresh.map(({ scope, ids }, index) => ({ scope, kept: { answer: answers[index] as Answer, actionId: ids.actionId, actionKey: keyOf(keys, decided[index] as DecidedProposal), expiresAt: keptUntil(ids.nowMs, views[index]) } })),
+    );
+    this.shadows.count(tx, shadows, decided.map(({ ids, command, asked: { data } }) => ({ actionId: ids.actionId, command, ruling: data.ruling })));
     return new Map(fresh.map(({ ids }, index) => [ids.actionId, answers[index] as Answer]));
   }
 
-  private async createKeys(tx: PgTransaction, decided: readonly DecidedProposal[]): Promise<ReadonlyMap<string, Buffer>> {
+  private async newKeys(tx: PgTransaction, decided: readonly DecidedProposal[]): Promise<ReadonlyMap<string, Buffer>> {
     const keys = new Map<string, Buffer>();
     for (const tenant of new Set(decided.map(({ command }) => command.agent.tenant))) {
       const ids = decided.filter(({ command }) => command.agent.tenant === tenant).map(({ ids: { actionId } }) => actionId);
-      for (const [actionId, key] of await this.keys.createActionKeys(tenant, ids, tx)) keys.set(actionId, key);
+      for (const [actionId, key] of await this.keys.newActionKeys(tenant, ids, tx)) keys.set(actionId, key);
     }
     return keys;
   }
-
-  private viewOf({ command, ids }: DecidedProposal, recorded: ReadonlyMap<string, readonly RecordedEvent[]>): ActionView {
-    const events = recorded.get(streamKey(actionStream(command.agent.tenant, ids.actionId))) ?? [];
-    const view = events.reduce<ActionView | undefined>((before, { envelope }) => foldAction(before, envelope), undefined);
-    if (view === undefined) throw new Error('an action without events has no view');
-    return view;
-  }
 }
 
-const askedOf = ({ command, ids }: Prepared, keys: ReadonlyMap<string, Buffer>): AskedProposal => {
+const viewOf = ({ command, ids }: DecidedProposal, recorded: ReadonlyMap<string, readonly RecordedEvent[]>): ActionView => {
+  const events = recorded.get(streamKey(actionStream(command.agent.tenant, ids.actionId))) ?? [];
+  const view = events.reduce<ActionView | undefined>((before, { envelope }) => foldAction(before, envelope), undefined);
+  if (view === undefined) throw new Error('an action without events has no view');
+  return view;
+};
+
+const askedOf = (command: ProposeAction, ids: ProposalIds, keys: ReadonlyMap<string, Buffer>): AskedProposal => {
   const key = keys.get(command.agent.tenant);
   if (key === undefined) throw new Error('the equality key of a tenant was not read');
   return { tenant: command.agent.tenant, actionId: ids.actionId, agent: command.agent.id, runId: command.proposal.run_id, equality: equalityOf(key, command) };
 };
 
 /** Those that go to people, with how far their no would hold. */
-const waitingOf = (asked: readonly AskedProposal[], decided: readonly DecidedProposal[]) =>
-  asked.flatMap((one, index) => {
+const waitingOf = (fresh: readonly Prepared[], decided: readonly DecidedProposal[]) =>
+  fresh.flatMap(({ asked }, index) => {
     const ruling = decided[index]?.asked.data.ruling;
-    return ruling?.verdict === 'REQUIRE_APPROVAL' ? [{ ...one, holds: ruling.rejection_holds ?? ('run' as const) }] : [];
+    return ruling?.verdict === 'REQUIRE_APPROVAL' ? [{ ...asked, holds: ruling.rejection_holds ?? ('run' as const) }] : [];
   });
 
 const DAY_MS = 24 * 60 * 60 * 1_000;

@@ -1,5 +1,7 @@
 import type { ApprovalRejected, DataOf, EventEnvelope } from '@exequatur/contracts';
 import { definitionOf } from '@exequatur/contracts';
+import { pgArray } from '@exequatur/event-store';
+import type { PgTransaction } from '@exequatur/event-store';
 import type { Rejection } from '@exequatur/policy-domain';
 import type { Queryable } from '@exequatur/service-kit';
 
@@ -22,25 +24,29 @@ ORDER BY p.position, a.rejected_at DESC`;
 /** The latest rejection that still holds against each of these, by action id. */
 export const rejectionsOf = async (tx: Queryable, proposals: readonly AskedProposal[]): Promise<ReadonlyMap<string, Rejection>> => {
   const { rows } = await tx.query<{ position: string; action_id: string; reason_code: string; instruction: string }>(HELD, [
-    proposals.map(({ tenant }) => tenant),
-    proposals.map(({ agent }) => agent),
-    proposals.map(({ runId }) => runId),
-    proposals.map(({ equality }) => equality),
+    pgArray.text(proposals.map(({ tenant }) => tenant)),
+    pgArray.text(proposals.map(({ agent }) => agent)),
+    pgArray.text(proposals.map(({ runId }) => runId)),
+    pgArray.bytea(proposals.map(({ equality }) => equality)),
   ]);
   return new Map(rows.map((row) => [proposals[Number(row.position) - 1]?.actionId ?? '', { actionId: row.action_id, reasonCode: row.reason_code, instruction: row.instruction }]));
 };
 
-/** Remembers what goes to people now. */
-export const rememberAsked = async (tx: Queryable, asked: readonly (AskedProposal & { readonly holds: 'run' | 'agent' })[]): Promise<void> => {
+/** Remembers what goes to people now; sent. */
+export const rememberAsked = (tx: PgTransaction, asked: readonly (AskedProposal & { readonly holds: 'run' | 'agent' })[]): void => {
   if (asked.length === 0) return;
-  await tx.query('INSERT INTO asked_proposal (tenant, action_id, agent, run_id, equality, holds) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[])', [
-    asked.map(({ tenant }) => tenant),
-    asked.map(({ actionId }) => actionId),
-    asked.map(({ agent }) => agent),
-    asked.map(({ runId }) => runId),
-    asked.map(({ equality }) => equality),
-    asked.map(({ holds }) => holds),
-  ]);
+  tx.send({
+    name: 'asked-proposal-insert',
+    text: 'INSERT INTO asked_proposal (tenant, action_id, agent, run_id, equality, holds) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[])',
+    values: [
+      pgArray.text(asked.map(({ tenant }) => tenant)),
+      pgArray.uuid(asked.map(({ actionId }) => actionId)),
+      pgArray.text(asked.map(({ agent }) => agent)),
+      pgArray.text(asked.map(({ runId }) => runId)),
+      pgArray.bytea(asked.map(({ equality }) => equality)),
+      pgArray.text(asked.map(({ holds }) => holds)),
+    ],
+  });
 };
 
 /** A rejection is kept this long for the run it was in; nobody proposes the same in one run for a month. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { changeBetween, deriveFacts, judge, outcomeOf, readPolicy } from '@exequatur/policy-domain';
 import type { Change, Ruling } from '@exequatur/policy-domain';
 import { policyLanguages } from '@exequatur/policy-languages';
+import type { PgTransaction } from '@exequatur/event-store';
 import type { Queryable } from '@exequatur/service-kit';
 import type { ProposeAction } from '../propose-action/propose-action.command.js';
 import type { TriedPolicy } from '../try-policy/tried-policies.js';
@@ -32,20 +33,20 @@ const MAX_PARSED = 50;
 export class Shadows {
   private readonly parsed = new Map<string, TriedPolicy>();
 
-  /** Last in the batch's transaction, so that the counters are locked shortly; in one order, so that batches do not wait in a circle. */
-  async count(tx: Queryable, decided: readonly Decided[]): Promise<void> {
-    const tenants = [...new Set(decided.map(({ command }) => command.agent.tenant))];
-    const shadows = await this.of(tx, tenants);
+  /** Sent last in the batch's transaction, so that the counters are locked shortly; in one order, so that batches do not wait in a circle. */
+  count(tx: PgTransaction, shadows: ReadonlyMap<string, TriedPolicy>, decided: readonly Decided[]): void {
     if (shadows.size === 0) return;
     const counts = [...this.counted(shadows, decided).entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, counted]) => counted);
-    await tx.query(
-      `INSERT INTO shadow_count AS c SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::uuid[])
+    tx.send({
+      name: 'shadow-count',
+      text: `INSERT INTO shadow_count AS c SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::uuid[])
        ON CONFLICT (tenant, policy_hash, action_kind, rule_before, rule_after, change) DO UPDATE SET actions = c.actions + excluded.actions, last_action = excluded.last_action`,
-      [counts.map(({ tenant }) => tenant), counts.map(({ hash }) => hash), counts.map(({ kind }) => kind), counts.map(({ before }) => before), counts.map(({ after }) => after), counts.map(({ change }) => change), counts.map(({ actions }) => actions), counts.map(({ last }) => last)],
-    );
+      values: [counts.map(({ tenant }) => tenant), counts.map(({ hash }) => hash), counts.map(({ kind }) => kind), counts.map(({ before }) => before), counts.map(({ after }) => after), counts.map(({ change }) => change), counts.map(({ actions }) => actions), counts.map(({ last }) => last)],
+    });
   }
 
-  private async of(tx: Queryable, tenants: readonly string[]): Promise<ReadonlyMap<string, TriedPolicy>> {
+  /** The candidate of each tenant that has one. */
+  async of(tx: Queryable, tenants: readonly string[]): Promise<ReadonlyMap<string, TriedPolicy>> {
     const { rows } = await tx.query<{ tenant: string; policy_hash: string }>('SELECT tenant, policy_hash FROM policy_shadow WHERE tenant = ANY($1::text[])', [tenants]);
     const shadows = new Map<string, TriedPolicy>();
     for (const { tenant, policy_hash: hash } of rows) {

@@ -4,6 +4,11 @@ export class AlarmClock {
   private silenced = false;
   private ring: (() => void) | undefined;
 
+  /** A wake came since the last sleep. */
+  get rang(): boolean {
+    return this.pending;
+  }
+
   /** Resolves after `ms`, at the next wake, or at once when one came since the last sleep. */
   sleep(ms: number): Promise<void> {
     if (this.pending || this.silenced || ms <= 0) {

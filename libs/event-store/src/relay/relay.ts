@@ -202,7 +202,7 @@ class RunningRelay {
         headsDueAt = undefined;
         continue;
       }
-      if (published.events > 0) {
+      if (published.events >= this.bounds.maxEvents || this.alarm.rang) {
         blocked = 0;
         continue;
       }

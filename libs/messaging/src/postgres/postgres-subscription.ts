@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { reasonOf } from '../logger.js';
 import type { MessagingLogger } from '../logger.js';
 import type { SubscribeOptions, Subscription } from '../port.js';
+import { Acknowledgements } from './acknowledgements.js';
 import { BusListener } from './bus-listener.js';
 import { TopicLease } from './topic-lease.js';
 import { TopicReader } from './topic-reader.js';
@@ -33,7 +34,8 @@ export class PostgresSubscription implements Subscription {
   constructor(private readonly options: PostgresSubscriptionOptions) {
     const { pool, group, topics, leaseMs, onBatch, maxBatch, pollMs, fetchSpacingMs = FETCH_SPACING_MS, logger } = options;
     this.lease = new TopicLease(pool, { group, topics, leaseMs, member: `${options.clientId}/${randomUUID()}` });
-    this.readers = new Map(topics.map((topic) => [topic, new TopicReader(pool, { topic, lease: this.lease, onBatch, maxBatch, pollMs, fetchSpacingMs, logger })]));
+    const acknowledgements = new Acknowledgements(pool, this.lease);
+    this.readers = new Map(topics.map((topic) => [topic, new TopicReader(pool, { topic, lease: this.lease, acknowledgements, onBatch, maxBatch, pollMs, fetchSpacingMs, logger })]));
     this.listener = new BusListener(options.listen, (topic) => this.wake(topic), logger);
   }
 

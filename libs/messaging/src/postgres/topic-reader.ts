@@ -4,6 +4,7 @@ import { backOffMs } from '../back-off.js';
 import { reasonOf } from '../logger.js';
 import type { MessagingLogger } from '../logger.js';
 import type { IncomingMessage, SubscribeOptions } from '../port.js';
+import type { Acknowledgements } from './acknowledgements.js';
 import type { TopicLease } from './topic-lease.js';
 
 /** A partition's share of one fetch; a larger message comes alone. */
@@ -30,13 +31,6 @@ SELECT b.partition, coalesce(o.next_offset, 0) AS next FROM bus.partition b
 LEFT JOIN bus.consumer_offset o ON o.consumer_group = $2 AND o.topic = b.topic AND o.partition = b.partition
 WHERE b.topic = $1`;
 
-/** Only the member that holds the lease may move its group's position, and never backwards. */
-const ACKNOWLEDGE = `
-INSERT INTO bus.consumer_offset AS o (consumer_group, topic, partition, next_offset)
-SELECT $1, $2, $3, $4 WHERE EXISTS (
-  SELECT 1 FROM bus.lease WHERE consumer_group = $1 AND topic = $2 AND member = $5 AND expires_at >= clock_timestamp())
-ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET next_offset = greatest(o.next_offset, excluded.next_offset)`;
-
 interface FetchedRow {
   readonly partition: number;
   readonly end: string;
@@ -61,6 +55,7 @@ interface Lane {
 export interface TopicReaderOptions {
   readonly topic: string;
   readonly lease: TopicLease;
+  readonly acknowledgements: Acknowledgements;
   readonly onBatch: SubscribeOptions['onBatch'];
   readonly maxBatch: number;
   readonly pollMs: number;
@@ -146,11 +141,14 @@ export class TopicReader {
     const free = [...this.lanes].filter(([, lane]) => lane.delivery === undefined && lane.pausedUntil <= now);
     const { rows } = await this.pool.query<FetchedRow>(FETCH, [topic, free.map(([partition]) => partition), free.map(([, lane]) => lane.next.toString()), maxBatch, MAX_BATCH_BYTES]);
     this.lastFetch = performance.now();
+    const asked = new Set(free.map(([partition]) => partition));
     for (const [partition, lane] of this.lanes) {
       const own = rows.filter((row) => row.partition === partition);
       if (own[0] !== undefined) lane.end = BigInt(own[0].end);
       const messages = own.flatMap(({ offset, key, value, headers }): IncomingMessage[] => (offset === null ? [] : [{ topic, partition, offset, key, value, headers }]));
       if (messages.length > 0) this.dispatch(partition, lane, messages);
+      // Its delivery ended while this fetch was on its way.
+      else if (!asked.has(partition) && lane.delivery === undefined && lane.next < lane.end) this.news = true;
     }
   }
 
@@ -171,17 +169,17 @@ export class TopicReader {
   private dispatch(partition: number, lane: Lane, messages: readonly IncomingMessage[]): void {
     lane.delivery = this.deliver(partition, lane, messages).finally(() => {
       lane.delivery = undefined;
-      this.wake();
+      // What comes later is announced; what came meanwhile, the last fetch has seen the end of.
+      if (lane.next < lane.end) this.wake();
     });
   }
 
   private async deliver(partition: number, lane: Lane, messages: readonly IncomingMessage[]): Promise<void> {
-    const { topic, lease, onBatch, logger } = this.options;
+    const { topic, acknowledgements, onBatch, logger } = this.options;
     const next = BigInt(messages.at(-1)?.offset ?? lane.next) + 1n;
     try {
       await onBatch(messages);
-      const moved = await this.pool.query(ACKNOWLEDGE, [lease.options.group, topic, partition, next.toString(), lease.options.member]);
-      if (moved.rowCount !== 1) throw new Error('the lease of this topic has passed to another member');
+      await acknowledgements.keep(topic, partition, next);
       lane.next = next;
       lane.failures = 0;
     } catch (error) {

@@ -23,6 +23,8 @@ export interface KeptAnswer {
   readonly answer: Answer;
   /** The body is sealed under this action's data key and becomes unreadable with its erasure. */
   readonly actionId?: string;
+  /** That key, where the caller has it. */
+  readonly actionKey?: Buffer;
   /** When the key may be used anew: 24 h past the action's end as the caller can tell; 24 h from now when left out. */
   readonly expiresAt?: Date;
 }
@@ -111,9 +113,10 @@ export class Idempotency {
   async keepMany(tx: PgTransaction, answers: readonly { readonly scope: IdempotentScope; readonly kept: KeptAnswer }[]): Promise<void> {
     if (answers.length === 0) return;
     const hashes = answers.map(({ scope }) => this.hashOf(scope));
-    const keys = await this.keysOf(answers.map(({ scope, kept }) => ({ tenant: scope.tenant, action_id: kept.actionId ?? null })), (tenant, actions) => this.keys.createActionKeys(tenant, actions, tx));
+    const unknown = answers.filter(({ kept }) => kept.actionKey === undefined);
+    const keys = await this.keysOf(unknown.map(({ scope, kept }) => ({ tenant: scope.tenant, action_id: kept.actionId ?? null })), (tenant, actions) => this.keys.createActionKeys(tenant, actions, tx));
     const bodies = answers.map(({ scope, kept }, index) => {
-      const key = kept.actionId === undefined ? undefined : keys.get(actionName(scope.tenant, kept.actionId));
+      const key = kept.actionKey ?? (kept.actionId === undefined ? undefined : keys.get(actionName(scope.tenant, kept.actionId)));
       return key === undefined ? kept.answer.body : sealBytes(key, placeOf(hashes[index] ?? NO_BYTES), kept.answer.body);
     });
     const now = Date.now();
