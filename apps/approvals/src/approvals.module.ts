@@ -43,6 +43,10 @@ import { ADDRESSEES, CHANNELS } from './tell-channels/channel.js';
 import { DeliverNotices } from './tell-channels/deliver-notices.js';
 import { KeepNotices } from './tell-channels/keep-notices.js';
 import { WatchTimeouts } from './tell-channels/watch-timeouts.js';
+import { DecideFromSlack } from './tell-slack/decide-from-slack.js';
+import { SlackChannel } from './tell-slack/slack-channel.js';
+import { SlackInstallations } from './tell-slack/slack-installations.js';
+import { SlackInteractionsHttp } from './tell-slack/slack-interactions.http.js';
 import { WebhookChannel } from './tell-webhooks/webhook-channel.js';
 import { WebhookEndpoints } from './tell-webhooks/webhook-endpoints.js';
 import { WebhookEndpointsHttp } from './tell-webhooks/webhook-endpoints.http.js';
@@ -67,6 +71,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ReviewQualityHttp,
     WebhookEndpointsHttp,
     MailAddressesHttp,
+    SlackInteractionsHttp,
     StylesheetPage,
     LoginPages,
     QueuePages,
@@ -77,8 +82,11 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     WebhookEndpoints,
     WebhookChannel,
     MailChannel,
-    { provide: ADDRESSEES, useFactory: (...addressees: readonly unknown[]) => addressees, inject: [WebhookChannel, MailChannel] },
-    { provide: CHANNELS, useFactory: (...channels: readonly unknown[]) => channels, inject: [WebhookChannel, MailChannel] },
+    SlackInstallations,
+    SlackChannel,
+    DecideFromSlack,
+    { provide: ADDRESSEES, useFactory: (...addressees: readonly unknown[]) => addressees, inject: [WebhookChannel, MailChannel, SlackInstallations] },
+    { provide: CHANNELS, useFactory: (...channels: readonly unknown[]) => channels, inject: [WebhookChannel, MailChannel, SlackChannel] },
     KeepNotices,
     DeliverNotices,
     WatchTimeouts,

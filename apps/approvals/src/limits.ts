@@ -11,6 +11,10 @@ export const APPROVAL_LIMITS = {
   /** One attempt to deliver a notice, from name to answer. */
   noticeMs: 15_000,
   noticeSweepMs: 1_000,
+  /** One call of Slack's API: three of them fit into an attempt. */
+  slackMs: 5_000,
+  /** Pause between looks for interactions of Slack that were acknowledged and not worked on. */
+  slackSweepMs: 2_000,
   /** From one count of timeouts to the next. */
   timeoutWatchMs: 60_000,
   /** Deliveries of a channel at once. */

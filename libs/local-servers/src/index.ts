@@ -6,3 +6,4 @@ export { defaultKafkaCache, ensureKafkaJars, kafkaPrerequisite } from './kafka-j
 export { startSmtpSink, type MailBehaviour, type SmtpSink } from './smtp-sink.js';
 export type { ReceivedMail } from './received-mail.js';
 export { startHttpTool, type HttpTool, type ToolBehaviour, type ToolEffect, type ToolRequest } from './http-tool.js';
+export { startSlackWorkspace, type SlackAnswer, type SlackBehaviour, type SlackBlock, type SlackGesture, type SlackMessage, type SlackView, type SlackWorkspace } from './slack-workspace.js';

@@ -109,7 +109,7 @@ export class ShowRequest {
 
 const argumentsOf = (content: ApprovalContent | undefined): { readonly proposed?: JsonValue } => (content === undefined ? {} : { proposed: parseStrict(content.editedArguments ?? content.proposal.arguments) });
 
-const shownRequest = (approval: RecordedApproval, content: ApprovalContent | undefined): ShownRequest => {
+export const shownRequest = (approval: RecordedApproval, content: ApprovalContent | undefined): ShownRequest => {
   const { state } = approval;
   const { request } = state;
   return {

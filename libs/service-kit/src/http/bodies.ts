@@ -7,7 +7,7 @@ import { HTTP_LIMITS } from './limits.js';
 export const CONSUMES = 'exequatur:consumes';
 
 /** Media types a route takes besides `application/json`, e.g. `application/jose`; pages take forms without saying so. */
-export const Consumes = (...mediaTypes: readonly ('application/jose' | 'text/plain' | 'application/octet-stream')[]): CustomDecorator => SetMetadata(CONSUMES, mediaTypes);
+export const Consumes = (...mediaTypes: readonly ('application/jose' | 'text/plain' | 'application/octet-stream' | 'application/x-www-form-urlencoded')[]): CustomDecorator => SetMetadata(CONSUMES, mediaTypes);
 
 export const JSON_TYPE = 'application/json';
 export const FORM_TYPE = 'application/x-www-form-urlencoded';
