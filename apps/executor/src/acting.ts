@@ -6,8 +6,9 @@ import type { Principal } from '@exequatur/service-kit';
 export const actorOf = (principal: Principal): Actor => {
   switch (principal.type) {
     case 'agent':
+      return { type: 'agent', id: principal.id, ...(principal.chain === undefined ? {} : { chain: principal.chain }) };
     case 'person':
-      return { type: principal.type, id: principal.id };
+      return { type: 'person', id: principal.id };
     case 'service':
       return { type: 'service', id: principal.service };
     case 'root':

@@ -33,6 +33,8 @@ import { DecideAnewHttp } from './decide-anew/decide-anew.http.js';
 import { RecordedActions } from './try-policy/recorded-actions.js';
 import { TriedPolicies } from './try-policy/tried-policies.js';
 import { TryPolicyHttp } from './try-policy/try-policy.http.js';
+import { PeopleOfProviders } from './sign-in/people-of-providers.js';
+import { SignInHttp } from './sign-in/sign-in.http.js';
 import { WithdrawActionHandler } from './withdraw-action/withdraw-action.handler.js';
 import { WithdrawActionHttp } from './withdraw-action/withdraw-action.http.js';
 
@@ -42,11 +44,11 @@ import { WithdrawActionHttp } from './withdraw-action/withdraw-action.http.js';
   controllers: [
     ProposeActionHttp, WithdrawActionHttp, DecideAnewHttp, ActionViewHttp, ProjectActionWhenOthersDecided, IntakeHttp,
     PublishPolicyHttp, RollBackPolicyHttp, TryPolicyHttp, ShadowPolicyHttp, PolicyVersionsHttp, ClassifyKindHttp, MarkPolicyInForceWhenReservationsSwitched,
-    TenantsHttp, AgentsHttp, PeopleHttp, ToolsHttp,
+    TenantsHttp, AgentsHttp, PeopleHttp, ToolsHttp, SignInHttp,
   ],
   providers: [
     ProposeActionHandler, ProposeBatch, EqualityKeys, ActivePolicies, WithdrawActionHandler, Actions, ActionDocuments, ActionChanges, IntakeConsumer,
-    PublishPolicyHandler, RollBackPolicyHandler, ClassifyKindHandler, PolicyPublisher, PolicyVersions, TriedPolicies, RecordedActions, Shadows, DirectoryFacts,
+    PublishPolicyHandler, RollBackPolicyHandler, ClassifyKindHandler, PolicyPublisher, PolicyVersions, TriedPolicies, RecordedActions, Shadows, DirectoryFacts, PeopleOfProviders,
   ],
 })
 export class PolicyModule {}

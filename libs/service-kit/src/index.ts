@@ -17,7 +17,7 @@ export { entityTag, requireIfMatch } from './http/preconditions.js';
 export { DEFAULT_PAGE, MAX_PAGE, decodeCursor, encodeCursor, pageFields, pageOf, pageSize, type ListPage } from './http/paging.js';
 export { principalName, type AgentPrincipal, type PersonPrincipal, type Principal, type RootPrincipal, type ServicePrincipal } from './identity/principal.js';
 export { Allow, Caller, Page, isAllowed, principalOf, type Selector } from './identity/allow.js';
-export { Directory, type RegisteredTool } from './identity/directory.js';
+export { clientHash, Directory, type RegisteredTool } from './identity/directory.js';
 export { directoryDdl } from './identity/directory-ddl.js';
 export { projectDirectory } from './identity/project-directory.js';
 export { SERVICE_TOKEN, serviceToken } from './identity/authentication.js';

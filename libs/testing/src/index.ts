@@ -5,3 +5,4 @@ export { describeWithFaults, faketimeLibrary, type FaultTool } from './fault-sui
 export { describeWithBrowser, launchBrowser } from './browser-suite.js';
 export { specFor, type Decider, type Expectation, type Spec } from './given-when-then.js';
 export { sourceLoader } from './source-loader.js';
+export { KeyServer } from './key-server.js';

@@ -5,10 +5,11 @@ import { importVerifyingKey, KeyFormatError } from '@exequatur/audit-chain';
 import { newId } from '@exequatur/kernel';
 import { isInside } from '@exequatur/policy-domain';
 import type { KeyStore } from '@exequatur/sealing';
-import { Allow, Caller, Database, decodeCursor, Describe, Http, KEY_STORE, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
+import { Allow, Caller, clientHash, Database, decodeCursor, Describe, Http, KEY_STORE, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, ListPage, Principal } from '@exequatur/service-kit';
 import { actingTenant } from '../acting.js';
 import { plainText } from '../plain-text.js';
+import { assertFree } from './people.http.js';
 import { issueCredential, sealAnswerUnder } from './credentials.js';
 import { DirectoryFacts } from './directory-facts.js';
 
@@ -18,9 +19,9 @@ const keyShown = object({ key_id: name(), kind: oneOf('bearer', 'signing'), stat
 const agentListed = object({ tenant: name(), agent: name(), display_name: plainText(200), owner: optional(name()), scope_prefix: scopePath(), keys: list(keyShown, 1_000) });
 const listQuery = object({ ...pageFields, tenant: optional(name()) });
 const agentsPage = object({ items: list(agentListed, 200), next_cursor: optional(text()) });
-/** Without public_key a bearer key is made; with one, it is registered for signing intake messages. */
-const keyBody = object({ tenant: optional(name()), key_id: optional(name()), public_key: optional(text(100)) });
-const keyIssued = object({ tenant: name(), agent: name(), key_id: name(), key: optional(text(100)), public_key: optional(text(100)) });
+/** Alone, a bearer key is made. With public_key, it is registered for signing intake messages; with subject (issuer#sub), an OAuth client's access tokens are the agent's. */
+const keyBody = object({ tenant: optional(name()), key_id: optional(name()), public_key: optional(text(100)), subject: optional(plainText(300)) });
+const keyIssued = object({ tenant: name(), agent: name(), key_id: name(), key: optional(text(100)), public_key: optional(text(100)), subject: optional(plainText(300)) });
 const revokeBody = object({ tenant: optional(name()) });
 const keyRevoked = object({ tenant: name(), agent: name(), key_id: name(), status: oneOf('revoked') });
 
@@ -51,10 +52,11 @@ export class AgentsHttp {
 
   @Post(':id/keys')
   @HttpCode(201)
-  @Describe({ summary: 'Issue a bearer key, shown this once, or register a public key for signed proposals.', body: keyBody, answers: { 201: keyIssued }, codes: ['NOT_FOUND', 'CONFLICT', 'INVALID'] })
+  @Describe({ summary: 'Issue a bearer key, shown this once; or register a public key for signed proposals, or an OAuth client (issuer#sub) whose access tokens are the agent’s.', body: keyBody, answers: { 201: keyIssued }, codes: ['NOT_FOUND', 'CONFLICT', 'INVALID'] })
   issueKey(@ShapedPath('id', name()) agent: string, @ShapedBody(keyBody) body: Shape<typeof keyBody>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
     const tenant = actingTenant(principal, body.tenant);
-    const publicKey = body.public_key;
+    const { public_key: publicKey, subject } = body;
+    if (publicKey !== undefined && subject !== undefined) problem('INVALID', undefined, [{ pointer: '/subject', expected: 'not to stand beside public_key' }]);
     if (publicKey !== undefined) assertPublicKey(publicKey);
     return this.facts.record({
       request, principal, tenant, operation: 'issue-agent-key', aggregate: 'agent', id: agent, expects: 'known',
@@ -64,6 +66,10 @@ export class AgentsHttp {
         if (known.rowCount !== 0) problem('CONFLICT', 'this key id was used already');
         const shown = { tenant, agent, key_id: keyId };
         if (publicKey !== undefined) return { fact: { definition: AgentKeyIssued, data: { agent, key_id: keyId, public_key: publicKey } }, status: 201, body: { ...shown, public_key: publicKey } };
+        if (subject !== undefined) {
+          await assertFree(tx, tenant, subject);
+          return { fact: { definition: AgentKeyIssued, data: { agent, key_id: keyId, key_hash: clientHash(subject), subject } }, status: 201, body: { ...shown, subject } };
+        }
         const { secret, hash } = issueCredential('exq_agent_');
         return { fact: { definition: AgentKeyIssued, data: { agent, key_id: keyId, key_hash: hash } }, status: 201, body: { ...shown, key: secret }, actionId: await sealAnswerUnder(this.keys, tenant, tx) };
       },

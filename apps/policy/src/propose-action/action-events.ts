@@ -6,6 +6,7 @@ import { grantClaims } from '@exequatur/policy-domain';
 import type { OwnActionEvent } from '@exequatur/policy-domain';
 import { seal } from '@exequatur/sealing';
 import type { Signer } from '@exequatur/service-kit';
+import { actorOf } from '../acting.js';
 import type { DecidedProposal } from './decide-proposal.js';
 
 export const actionStream = (tenant: string, actionId: string): StreamId => ({ tenant, aggregate: 'action', id: actionId });
@@ -23,7 +24,7 @@ export const proposalWrite = (decided: DecidedProposal, key: Buffer, signer: Sig
       definition,
       id,
       data: signedData(decided, event, signer),
-      actor: anew?.actor ?? { type: 'agent', id: agent.id },
+      actor: anew?.actor ?? actorOf(agent),
       correlationId: ids.actionId,
       causationId: anew?.follows ?? idempotencyKey,
       ...(traceparent === undefined ? {} : { traceparent }),

@@ -38,7 +38,7 @@ export interface PolicyBed {
 export const examplePolicy = readFileSync(new URL('../../policies/outreach.yaml', import.meta.url), 'utf8');
 
 /** The policy service on a database of its own, called as its users call it. */
-export const startPolicyBed = async (adminUrl: string): Promise<PolicyBed> => {
+export const startPolicyBed = async (adminUrl: string, environment: Readonly<Record<string, string>> = {}): Promise<PolicyBed> => {
   const secrets = newInstallationSecrets();
   await bootstrapDatabase({ adminUrl, passwords: secrets.databasePasswords });
   const urlOf = (service: ServiceName): string => {
@@ -54,6 +54,7 @@ export const startPolicyBed = async (adminUrl: string): Promise<PolicyBed> => {
     EXEQUATUR_KEK: secrets.keyEncryptionKey,
     EXEQUATUR_ADMIN_TOKEN_HASH: secrets.adminTokenHash,
     LOG_LEVEL: process.env['SPEC_LOG_LEVEL'] ?? 'silent',
+    ...environment,
   });
   const service = await createService(policyService.definition, config);
   const origin = await service.listen();

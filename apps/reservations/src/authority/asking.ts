@@ -5,8 +5,9 @@ import type { HttpRequest, IdempotentScope, Principal } from '@exequatur/service
 export const actorOf = (principal: Principal): Actor => {
   switch (principal.type) {
     case 'agent':
+      return { type: 'agent', id: principal.id, ...(principal.chain === undefined ? {} : { chain: principal.chain }) };
     case 'person':
-      return { type: principal.type, id: principal.id };
+      return { type: 'person', id: principal.id };
     case 'service':
       return { type: 'service', id: principal.service };
     case 'root':

@@ -23,12 +23,15 @@ export const tenantOf = ({ tenant }: IdentityProvider, claims: JWTPayload): stri
   return typeof value === 'string' && Object.hasOwn(tenant.values, value) ? tenant.values[value] : undefined;
 };
 
+/** As many as an event about a person holds. */
+const MAX_ROLES = 50;
+
 /** Roles that the provider's groups mean here; none where nothing is mapped. One text or a list of them. */
 export const rolesOf = ({ people }: IdentityProvider, claims: JWTPayload): readonly string[] => {
   if (people === undefined) return [];
   const value = claimOf(claims, people.rolesClaim);
   const groups = (Array.isArray(value) ? value : [value]).filter((group): group is string => typeof group === 'string');
-  return [...new Set(groups.flatMap((group) => (Object.hasOwn(people.roles, group) ? (people.roles[group] ?? []) : [])))].sort();
+  return [...new Set(groups.flatMap((group) => (Object.hasOwn(people.roles, group) ? (people.roles[group] ?? []) : [])))].sort().slice(0, MAX_ROLES);
 };
 
 /** What a person is to be called here; undefined when the claim has nothing that can be a name. */
