@@ -122,6 +122,14 @@ export const addRunBudgets = (locked: LockedBudgets, rows: readonly BudgetRow[])
   for (const row of rows) if (!locked.byId.has(row.budget_id)) add(locked, locked.ofRun, row);
 };
 
+export const removeRunBudgets = ({ byId, before, ofRun }: LockedBudgets): void => {
+  for (const id of [...ofRun.values()].flat()) {
+    byId.delete(id);
+    before.delete(id);
+  }
+  ofRun.clear();
+};
+
 const add = ({ byId, before }: LockedBudgets, index: Map<string, string[]>, row: BudgetRow): void => {
   const budget = budgetIn(row);
   byId.set(row.budget_id, budget);

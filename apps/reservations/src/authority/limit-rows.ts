@@ -4,7 +4,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { runScopePath, velocityKeysOf, velocitySubjects } from '@exequatur/reservations-domain';
 import type { DelegationChain, RunNow, VelocityCounter, VelocitySubject } from '@exequatur/reservations-domain';
 import type { ReserveAsked } from './authority-command.js';
-import { addRunBudgets, lockRunBudgets, runBudgetsAt } from './budget-rows.js';
+import { addRunBudgets, lockRunBudgets, removeRunBudgets, runBudgetsAt } from './budget-rows.js';
 import type { BudgetNeeds, BudgetRow, LockedBudgets } from './budget-rows.js';
 import { lockRuns, runKey } from './run-rows.js';
 import type { LockedRun, RunRef } from './run-rows.js';
@@ -24,7 +24,7 @@ export interface LockedLimits {
   readonly velocity: Map<string, LockedVelocity>;
 }
 
-interface LimitRows {
+export interface LimitRows {
   readonly runs: readonly LockedRun[];
   readonly budgets: readonly BudgetRow[];
   readonly velocity: readonly LockedVelocity[];
@@ -68,9 +68,30 @@ export const addLimits = (limits: LockedLimits, budgets: LockedBudgets, rows: Li
 
 /** The needs without those that are locked already; undefined when there are none left. */
 export const stillNeeded = (needs: LimitNeeds, { runs, velocity }: LockedLimits): LimitNeeds | undefined => {
-  for (const key of needs.runs.keys()) if (runs.has(key)) needs.runs.delete(key);
-  for (const key of needs.velocity.keys()) if (velocity.has(key)) needs.velocity.delete(key);
-  return needsNothing(needs) ? undefined : needs;
+  const missing: LimitNeeds = { runs: without(needs.runs, runs), velocity: without(needs.velocity, velocity), settled: needs.settled };
+  return needsNothing(missing) ? undefined : missing;
+};
+
+const without = <T>(wanted: ReadonlyMap<string, T>, locked: ReadonlyMap<string, unknown>): Map<string, T> => new Map([...wanted].filter(([key]) => !locked.has(key)));
+
+/**
+ * Whether locks that are still missing may be taken behind those of a guess: only counters, and only where it took none. Under a
+ * policy that has just changed two batches guess by different limits, and would else wait for one another.
+ */
+export const mayFollow = (missing: LimitNeeds, guess: LimitNeeds): boolean => missing.runs.size === 0 && missing.settled.length === 0 && guess.velocity.size === 0;
+
+/** What is needed, and the settled claims of a guess, whose run budgets had been found. */
+export const together = ({ runs, velocity, settled }: LimitNeeds, guess: LimitNeeds): LimitNeeds => ({
+  runs,
+  velocity,
+  settled: [...new Map([...guess.settled, ...settled].map((claim) => [claim.reservationId, claim])).values()],
+});
+
+/** The guess gave its locks back: what it read is nobody's now. */
+export const forgetLimits = ({ runs, velocity, budgets }: LockedLimits & { readonly budgets: LockedBudgets }): void => {
+  runs.clear();
+  velocity.clear();
+  removeRunBudgets(budgets);
 };
 
 /** The run as the decision asks for it. Undefined where it was not locked, and then the claim is refused. */

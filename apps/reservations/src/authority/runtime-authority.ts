@@ -14,13 +14,15 @@ import type { Locked } from './decide-in-order.js';
 import { admitGrants, lockGrants } from './grant-rows.js';
 import type { UseRef } from './grant-rows.js';
 import { LimitHints } from './limit-hints.js';
-import { addLimits, lockLimits, needClaim, noLimitNeeds, noLimits, stillNeeded } from './limit-rows.js';
-import type { LimitNeeds } from './limit-rows.js';
+import { addLimits, forgetLimits, lockLimits, mayFollow, needClaim, noLimitNeeds, noLimits, stillNeeded, together } from './limit-rows.js';
+import type { LimitNeeds, LimitRows } from './limit-rows.js';
 import { lockReservations } from './reservation-rows.js';
 import type { TenantBoards } from './tenant-board.js';
 import { writeDecided } from './write-decided.js';
 
 const NO_ROWS = Promise.resolve(undefined);
+const BEFORE_GUESSED = { name: 'authority-before-guessed', text: 'SAVEPOINT guessed' };
+const UNLOCK_GUESSED = { name: 'authority-unlock-guessed', text: 'ROLLBACK TO SAVEPOINT guessed' };
 
 /** What `PgEventStore.transact` must have locked before `apply` may run on these commands. */
 export const authorityLocks = (commands: readonly AuthorityCommand[]): Locks => ({
@@ -59,19 +61,28 @@ export class RuntimeAuthority {
       lockReservations(tx, settles),
       lockDelegations(tx, reserves.flatMap(delegationRefs)),
       lockBudgets(tx, { places: placesOf(commands), heldBy: settles }),
-      guess === undefined ? NO_ROWS : lockLimits(tx, guess),
+      guess === undefined ? NO_ROWS : this.lockGuessed(tx, guess),
       databaseNow(tx),
     );
     this.hints.remember(boards);
     const circuits = circuitsOn(boards);
     const locked: Locked = { boards, circuits, grants, reservations, delegations, budgets, ...noLimits(), nowMs: firstNowMs, limits: this.limits };
     if (guessed !== undefined) addLimits(locked, budgets, guessed);
-    const missing = stillNeeded(limitsNeededBy(reserves, settles, locked), locked);
+    const needs = limitsNeededBy(reserves, settles, locked);
+    const missing = stillNeeded(needs, locked);
     if (missing === undefined && !hasHalfOpen(circuits)) return locked;
+    const again = missing !== undefined && guess !== undefined && !mayFollow(missing, guess);
+    if (again) forgetLimits(locked);
     // The time is read after all locks, so once more.
-    const [rows, , nowMs] = await pipelined(missing === undefined ? NO_ROWS : lockLimits(tx, missing), lockProbes(tx, circuits), databaseNow(tx));
+    const [, rows, , nowMs] = await pipelined(again ? tx.query(UNLOCK_GUESSED) : NO_ROWS, missing === undefined ? NO_ROWS : lockLimits(tx, again ? together(needs, guess) : missing), lockProbes(tx, circuits), databaseNow(tx));
     if (rows !== undefined) addLimits(locked, budgets, rows);
     return { ...locked, nowMs };
+  }
+
+  /** Behind a savepoint: a guess that turns out to be too little gives its locks back, so that nobody ever takes them in another order. */
+  private async lockGuessed(tx: PgTransaction, guess: LimitNeeds): Promise<LimitRows> {
+    const [, rows] = await pipelined(tx.query(BEFORE_GUESSED), lockLimits(tx, guess));
+    return rows;
   }
 
   /** One outcome a command. Sends rows and events with the commit: the transaction's only append. */
