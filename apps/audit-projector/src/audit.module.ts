@@ -3,6 +3,9 @@ import { AppendLeaves } from './append-leaves/append-leaves.js';
 import { LogSubscription } from './append-leaves/log-subscription.js';
 import { AskWitnesses } from './ask-witnesses/ask-witnesses.js';
 import { WitnessTimer } from './ask-witnesses/witness-timer.js';
+import { IndexSubjects } from './data-subjects/index-subjects.js';
+import { SubjectsHttp } from './data-subjects/subjects.http.js';
+import { AboutAction } from './erase-action/about-action.js';
 import { ErasureHttp } from './erase-action/erasure.http.js';
 import { LegalHoldHttp } from './erase-action/legal-hold.http.js';
 import { ExportHttp } from './export-log/export.http.js';
@@ -20,7 +23,7 @@ import { WorkflowMetricsHttp } from './workflow-metrics/workflow-metrics.http.js
 
 /** It decides nothing. */
 @Module({
-  controllers: [LogHttp, ReceiptHttp, TimelineHttp, ExportHttp, ErasureHttp, LegalHoldHttp, WorkflowMetricsHttp],
-  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, FollowTimeline, ExportLog],
+  controllers: [LogHttp, ReceiptHttp, TimelineHttp, ExportHttp, ErasureHttp, LegalHoldHttp, SubjectsHttp, WorkflowMetricsHttp],
+  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, FollowTimeline, ExportLog, AboutAction, IndexSubjects],
 })
 export class AuditModule {}

@@ -182,10 +182,17 @@ describe('evidence', () => {
     expect(await erase()).toMatchObject({ status: 409, body: { code: 'LEGAL_HOLD' } });
     expect((await receiptOf(actionId, { query: '?content=true' })).text).toContain(CANARY);
     expect((await world.call<{ items: unknown[] }>('GET', '/v1/log/legal-holds?tenant=acme', admin)).body.items).toHaveLength(1);
+    const naming = async (subject: string, tenant = 'acme', token = admin) => (await world.call<{ items: { action_id: string; status: string }[] }>('POST', '/v1/log/subjects', token, { body: { tenant, subject } })).body.items;
+    // A person leads to their actions, however they are spelled; not in another tenant, and not for everybody.
+    expect(await naming(` ${CANARY.toUpperCase()}`)).toContainEqual({ action_id: actionId, status: 'held' });
+    expect([await naming('nobody'), await naming(CANARY, 'other')]).toEqual([[], []]);
+    expect((await world.call('POST', '/v1/log/subjects', auditor(), { body: { subject: CANARY } })).status).toBe(403);
     expect((await world.call('POST', `/v1/log/legal-holds/${actionId}/lift`, admin, { body: { tenant: 'acme', reason: 'closed' } })).status).toBe(200);
     expect((await world.call('POST', `/v1/log/legal-holds/${actionId}/lift`, admin, { body: { tenant: 'acme', reason: 'closed' } })).status).toBe(404);
     expect(await erase()).toMatchObject({ status: 200, body: { status: 'erased' } });
     expect(await erase()).toMatchObject({ status: 200, body: { status: 'erased' } });
+    expect((await naming(CANARY)).map(({ action_id: id }) => id)).not.toContain(actionId);
+    expect(await world.rows('SELECT FROM data_subject WHERE action_id = $1', [actionId])).toEqual([]);
     expect((await erase({ action_id: newId() })).status).toBe(404);
     expect((await erase({ reason: ' ' })).status).toBe(422);
     for (const token of [auditor(), world.personToken('operator'), world.agentToken('outreach-agent')]) expect((await world.call('POST', '/v1/log/erasures', token, { body: { action_id: actionId, reason: 'x' } })).status).toBe(403);

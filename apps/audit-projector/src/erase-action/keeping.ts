@@ -1,5 +1,5 @@
-import { ErasureCompleted, LegalHoldPlaced, streamKey } from '@exequatur/contracts';
-import type { EventDefinition, StreamId } from '@exequatur/contracts';
+import { ActionProposed, ErasureCompleted, LegalHoldPlaced, streamKey } from '@exequatur/contracts';
+import type { DataOf, EventDefinition, StreamId } from '@exequatur/contracts';
 import type { Actor, PgEventStore, PgTransaction } from '@exequatur/event-store';
 import { problem } from '@exequatur/service-kit';
 import type { Principal, Queryable } from '@exequatur/service-kit';
@@ -13,6 +13,12 @@ export const holdStream = (tenant: string, actionId: string): StreamId => ({ ten
 export const assertKnownAction = async (db: Queryable, tenant: string, actionId: string): Promise<void> => {
   const { rowCount } = await db.query('SELECT FROM timeline WHERE tenant = $1 AND action_id = $2 LIMIT 1', [tenant, actionId]);
   if ((rowCount ?? 0) === 0) problem('NOT_FOUND');
+};
+
+/** The agent that proposed it. */
+export const agentOf = async (db: Queryable, tenant: string, actionId: string): Promise<string | undefined> => {
+  const { rows } = await db.query<{ data: string }>('SELECT data FROM timeline WHERE tenant = $1 AND action_id = $2 AND name = $3 LIMIT 1', [tenant, actionId, ActionProposed.name]);
+  return rows[0] === undefined ? undefined : (JSON.parse(rows[0].data) as DataOf<typeof ActionProposed>).facts.agent;
 };
 
 export const actorOf = (caller: Principal): Actor => {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { SERVICES, deadLetterTopic } from '@exequatur/contracts';
+import { INTAKE_TOPIC, SERVICES, deadLetterTopic } from '@exequatur/contracts';
 import type { Topic } from '@exequatur/contracts';
 import type { Admin, ITopicConfig, Kafka } from 'kafkajs';
 import { MAX_EVENT_BYTES } from '../nest/event-reader.js';
@@ -9,14 +9,24 @@ const LEADERS_WITHIN_MS = 30_000;
 
 const deadLetterTopics = new Set(SERVICES.map((service) => deadLetterTopic(service).name));
 
+const DAY_MS = 86_400_000;
+
 /**
- * Kept for ever, since a new consumer group needs each stream from its first event. A dead letter is any message that a topic
- * took, with further headers: it must fit where it goes, or its partition would stand still.
+ * Events are kept for ever, since a new consumer group needs each stream from its first one. What agents sent in clear is not: a
+ * signed proposal counts for a day at most, and dead letters are re-driven from the service's own table.
  */
+export const retentionMs = (topic: string): number => {
+  if (topic === INTAKE_TOPIC.name) return 2 * DAY_MS;
+  return deadLetterTopics.has(topic) ? 7 * DAY_MS : -1;
+};
+
+/** A dead letter is any message that a topic took, with further headers: it must fit where it goes, or its partition would stand still. */
 const configEntries = (topic: string): { name: string; value: string }[] => [
   { name: 'cleanup.policy', value: 'delete' },
-  { name: 'retention.ms', value: '-1' },
+  { name: 'retention.ms', value: String(retentionMs(topic)) },
   { name: 'retention.bytes', value: '-1' },
+  // A segment goes as a whole, by its newest message: a long one would keep what is old.
+  ...(retentionMs(topic) === -1 ? [] : [{ name: 'segment.ms', value: String(DAY_MS / 4) }]),
   { name: 'max.message.bytes', value: String((deadLetterTopics.has(topic) ? 3 : 2) * MAX_EVENT_BYTES) },
 ];
 

@@ -1,4 +1,4 @@
-import { ALL_TOPICS } from '@exequatur/contracts';
+import { ALL_TOPICS, deadLetterTopic, INTAKE_TOPIC } from '@exequatur/contracts';
 import type { ServiceName, Topic } from '@exequatur/contracts';
 
 /** A database role that publishes and consumes: the topics it alone may write, the consumer group it alone may move. */
@@ -106,12 +106,35 @@ GRANT UPDATE (member, expires_at) ON bus.lease TO ${identifier(role)};
 GRANT DELETE ON bus.lease TO ${identifier(role)};
 `;
 
+/** Policy's group on the intake topic: behind its offset a signed proposal is decided and is needed no more. */
+const INTAKE_GROUP = 'policy.intake';
+
+/**
+ * The one thing that changes messages: a proposal that was taken from the intake topic, and dead letters of policy, hold what an
+ * agent sent in clear. Those of one key (`<tenant>/<agent>`), or those older than an interval, are emptied; place and offset stay.
+ */
+const emptying = `
+CREATE OR REPLACE FUNCTION bus.empty_taken(wanted_key text, older_than interval) RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = bus, pg_temp AS $$
+  WITH emptied AS (
+    UPDATE bus.message AS m SET value = '', headers = '{}'
+    WHERE m.topic IN (${literal(INTAKE_TOPIC.name)}, ${literal(deadLetterTopic('policy').name)}) AND octet_length(m.value) > 0
+      AND (wanted_key IS NULL OR m.key = wanted_key) AND m.at <= clock_timestamp() - older_than
+      AND (m.topic <> ${literal(INTAKE_TOPIC.name)} OR m."offset" < (SELECT o.next_offset FROM bus.consumer_offset o WHERE o.consumer_group = ${literal(INTAKE_GROUP)} AND o.topic = m.topic AND o.partition = m.partition))
+    RETURNING 1)
+  SELECT count(*) FROM emptied
+$$;
+REVOKE ALL ON FUNCTION bus.empty_taken(text, interval) FROM PUBLIC;
+`;
+const mayEmpty = ({ role, group }: BusOwner): string => (group === 'audit' ? `GRANT EXECUTE ON FUNCTION bus.empty_taken(text, interval) TO ${identifier(role)};\n` : '');
+
 /**
  * Schema `bus` of the PostgreSQL transport, its topics and who may write them. Run by the database's administrator (the
  * roles must exist); safe to run again, which adds what is missing. A topic's number of partitions never changes, since
- * that would re-key its streams. Messages are immutable to every role named here.
+ * that would re-key its streams. Messages are immutable to every role named here,
+ * but for `bus.empty_taken`, which erasure calls as audit.
  *
  * Messages are kept for ever: a group that starts later needs each stream from its first event. They take the place of
  * the topic's retention in Kafka and cost one copy of the event's bytes.
  */
-export const busDdl = ({ owners }: { readonly owners: readonly BusOwner[] }): string => [tables, rowSecurity, ...owners.map((owner) => topicRows(owner) + grants(owner))].join('\n');
+export const busDdl = ({ owners }: { readonly owners: readonly BusOwner[] }): string => [tables, rowSecurity, emptying, ...owners.map((owner) => topicRows(owner) + grants(owner) + mayEmpty(owner))].join('\n');
