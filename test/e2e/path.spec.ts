@@ -145,8 +145,8 @@ describe('the whole path', () => {
 
   test('rejected: the reason and the instruction reach the agent', async () => {
     const { action_id, approval_id } = await propose(mail());
-    expect((await decide('reject', approval_id, { reason_code: 'wrong_customer', reason: 'This customer left us.', instruction: 'abort' })).status).toBe(200);
-    expect(await reaching(action_id, 'rejected')).toMatchObject({ stop_reason: 'approval_rejected', rejection: { reason_code: 'wrong_customer', reason: 'This customer left us.', instruction: 'abort' } });
+    expect((await decide('reject', approval_id, { reason_code: 'wrong_target', reason: 'This customer left us.', instruction: 'abort' })).status).toBe(200);
+    expect(await reaching(action_id, 'rejected')).toMatchObject({ stop_reason: 'approval_rejected', rejection: { reason_code: 'wrong_target', reason: 'This customer left us.', instruction: 'abort' } });
     await receiptWith(action_id, 'rejected');
   }, SLOW);
 

@@ -14,6 +14,7 @@ import { LendRoleHttp } from './lend-role/lend-role.http.js';
 import { ListRequests } from './list-requests/list-requests.js';
 import { ListRequestsHttp } from './list-requests/list-requests.http.js';
 import { Looks } from './look-at-request/looks.js';
+import { ConfirmRevocations } from './confirm-revocations/confirm-revocations.js';
 import { CardContexts } from './open-request/card-context.js';
 import { OpenRequestWhenApprovalIsRequired } from './open-request/open-request.events.js';
 import { OpenRequest } from './open-request/open-request.js';
@@ -27,6 +28,8 @@ import { ParkRun } from './park-run/park-run.js';
 import { ParkRunHttp } from './park-run/park-run.http.js';
 import { RebuildQueue } from './queue-view/rebuild-queue.js';
 import { Viewers } from './queue-view/visibility.js';
+import { RejectionReasons } from './reject-reasons/rejection-reasons.js';
+import { RejectionReasonsHttp } from './reject-reasons/rejection-reasons.http.js';
 import { ReviewEmergency, ReviewEmergencyHttp } from './review-emergency/review-emergency.http.js';
 import { ReviewQuality, ReviewQualityHttp } from './review-quality/review-quality.http.js';
 import { RevokeGrantHttp } from './revoke-grant/revoke-grant.http.js';
@@ -65,6 +68,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     SteerRequestHttp,
     ReviewEmergencyHttp,
     LendRoleHttp,
+    RejectionReasonsHttp,
     DecideBatchHttp,
     ParkRunHttp,
     StreamChangesHttp,
@@ -93,6 +97,8 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     OpenRequest,
     CardContexts,
     ExpireRequests,
+    ConfirmRevocations,
+    RejectionReasons,
     ExpirySweep,
     ListRequests,
     QueueTargets,

@@ -32,4 +32,8 @@ export const APPROVAL_LIMITS = {
   streamBufferBytes: 1024 * 1024,
   /** Fields of the queue's row that hold free text of policy. */
   summaryText: 2_000,
+  /** Between looks for revocations that reservations has not confirmed; how many a look, and how long it may take to answer for one. */
+  revocationSweepMs: 500,
+  revocationBatch: 50,
+  askReservationsMs: 5_000,
 } as const;

@@ -29,6 +29,7 @@ import { RollBackPolicyHttp } from './rollback-policy/rollback-policy.http.js';
 import { EqualityKeys } from './second-asking/equality-keys.js';
 import { ShadowPolicyHttp } from './shadow-policy/shadow-policy.http.js';
 import { Shadows } from './shadow-policy/shadows.js';
+import { ProposeWhatAPersonEdited } from './propose-edit/propose-edit.consumer.js';
 import { DecideAnewHttp } from './decide-anew/decide-anew.http.js';
 import { RecordedActions } from './try-policy/recorded-actions.js';
 import { TriedPolicies } from './try-policy/tried-policies.js';
@@ -42,7 +43,7 @@ import { WithdrawActionHttp } from './withdraw-action/withdraw-action.http.js';
 @Module({
   imports: [CqrsModule.forRoot()],
   controllers: [
-    ProposeActionHttp, WithdrawActionHttp, DecideAnewHttp, ActionViewHttp, ProjectActionWhenOthersDecided, IntakeHttp,
+    ProposeActionHttp, WithdrawActionHttp, DecideAnewHttp, ActionViewHttp, ProjectActionWhenOthersDecided, ProposeWhatAPersonEdited, IntakeHttp,
     PublishPolicyHttp, RollBackPolicyHttp, TryPolicyHttp, ShadowPolicyHttp, PolicyVersionsHttp, ClassifyKindHttp, MarkPolicyInForceWhenReservationsSwitched,
     TenantsHttp, AgentsHttp, PeopleHttp, ToolsHttp, SignInHttp,
   ],

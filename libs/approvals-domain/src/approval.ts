@@ -1,6 +1,6 @@
 import type {
-  ApprovalAnnotated, ApprovalAnswered, ApprovalAssigned, ApprovalCancelled, ApprovalDeferred, ApprovalEdited, ApprovalEscalated, ApprovalExpired, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalReminded, ApprovalVoted, Caps,
-  CheckpointStored, Code, DataOf, EmergencyReviewed, GlassBroken, Grant, GrantRevoked, InformationGiven, InformationRequested, SealedOf, SealedProposal, VoteLapsed,
+  ApprovalAnnotated, ApprovalAnswered, ApprovalAssigned, ApprovalCancelled, ApprovalDeferred, ApprovalEdited, ApprovalEscalated, ApprovalExpired, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalReminded, ApprovalVoted, CanaryAnswered, Caps,
+  CheckpointStored, Code, DataOf, EditProposed, EmergencyReviewed, GlassBroken, Grant, GrantRevoked, InformationGiven, InformationRequested, RevocationTookEffect, SealedOf, SealedProposal, VoteLapsed,
 } from '@exequatur/contracts';
 import type { CardContext } from './card-context.js';
 import type { OpenedData, RequestFacts } from './request-facts.js';
@@ -40,6 +40,10 @@ export interface Requested {
   readonly emergency?: { readonly person: string; readonly reviewed: boolean };
   /** parked runs stored so far */
   readonly checkpoints: number;
+  /** planted to see whether it is noticed; the first decision ends it and never gives authority */
+  readonly canary?: { readonly plantedBy: string; readonly answered?: { readonly person: string; readonly noticed: boolean } };
+  /** reservations holds the tombstone of the revoked grant */
+  readonly revocationEffective?: true;
   /** the person whose decision ended it */
   readonly decidedBy?: string;
 }
@@ -94,14 +98,17 @@ interface Ballot {
 
 export type VoteCommand =
   | { readonly type: 'Vote'; readonly metadata: VoteMetadata; readonly data: Ballot & { readonly vote: 'approve'; readonly content: OpenedContent; readonly rationale?: string; readonly caps?: VoteCaps } }
-  | { readonly type: 'Vote'; readonly metadata: VoteMetadata; readonly data: Ballot & { readonly vote: 'reject'; readonly reasonCode: string; readonly reason: string; readonly instruction: 'abort' | 'reroute' | 'escalate' } }
+  | { readonly type: 'Vote'; readonly metadata: VoteMetadata; readonly data: Ballot & { readonly vote: 'reject'; readonly reasonCode: string; /** what the tenant rejects with */ readonly reasonCodes?: readonly string[]; readonly reason: string; readonly instruction: 'abort' | 'reroute' | 'escalate' } }
   | { readonly type: 'Vote'; readonly metadata: VoteMetadata; readonly data: Ballot & { readonly vote: 'respond'; readonly response: string } };
 
-/** Other arguments, within what was proposed; the editor's approving vote on them where their role lets them. */
+/**
+ * Other arguments: within what was proposed with the editor's approving vote on them, where their role lets them; beyond it, if
+ * they say so, as an action of its own that policy decides on.
+ */
 export interface EditCommand {
   readonly type: 'Edit';
   readonly metadata: VoteMetadata;
-  readonly data: Ballot & { readonly content: OpenedContent; readonly arguments: string; readonly rationale?: string };
+  readonly data: Ballot & { readonly content: OpenedContent; readonly arguments: string; readonly rationale?: string; readonly asNewAction?: boolean };
 }
 
 export interface BreakGlassCommand {
@@ -133,6 +140,8 @@ export type ApprovalCommand =
   | { readonly type: 'Remind'; readonly metadata: Metadata }
   | { readonly type: 'Cancel'; readonly metadata: Metadata }
   | { readonly type: 'Revoke'; readonly metadata: Metadata; readonly data: { readonly voter: Voter; readonly reason: string } }
+  /** reservations holds the tombstone */
+  | { readonly type: 'ConfirmRevocation'; readonly metadata: Metadata }
   | { readonly type: 'Review'; readonly metadata: Metadata; readonly data: { readonly voter: Voter; readonly judgement: 'justified' | 'not_justified'; readonly words: string } }
   | { readonly type: 'StoreCheckpoint'; readonly metadata: Metadata; readonly data: { readonly voter: Voter; readonly hash: string; readonly sizeBytes: number } };
 
@@ -160,6 +169,9 @@ export type ApprovalEvent =
   | { readonly type: 'ApprovalAnnotated'; readonly data: DataOf<typeof ApprovalAnnotated>; readonly sealed?: SealedOf<typeof ApprovalAnnotated> }
   | { readonly type: 'GlassBroken'; readonly data: DataOf<typeof GlassBroken>; readonly sealed?: SealedOf<typeof GlassBroken> }
   | { readonly type: 'EmergencyReviewed'; readonly data: DataOf<typeof EmergencyReviewed>; readonly sealed?: SealedOf<typeof EmergencyReviewed> }
+  | { readonly type: 'RevocationTookEffect'; readonly data: DataOf<typeof RevocationTookEffect> }
+  | { readonly type: 'EditProposed'; readonly data: DataOf<typeof EditProposed>; readonly sealed?: SealedOf<typeof EditProposed> }
+  | { readonly type: 'CanaryAnswered'; readonly data: DataOf<typeof CanaryAnswered> }
   | { readonly type: 'CheckpointStored'; readonly data: DataOf<typeof CheckpointStored> };
 
 export type ApprovalRefusalCode = Extract<

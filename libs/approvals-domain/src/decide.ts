@@ -2,6 +2,7 @@ import { assertNever, isRefusal } from '@exequatur/kernel';
 import type { ApprovalCommand, ApprovalState, VoteCommand, Voter } from './approval.js';
 import { approve, votedEvent } from './approve.js';
 import { breakGlass, review } from './break-glass.js';
+import { answerCanary } from './canary.js';
 import { edit } from './edit-arguments.js';
 import { ballotOf, recheck } from './eligible-vote.js';
 import { rolesOf } from './evolve.js';
@@ -21,7 +22,9 @@ const REVOKING_ROLES: readonly string[] = ['operator', 'admin'];
  *
  * Stages are answered in order. One reject or respond of an eligible person ends the request.
  */
-export const decide = (command: ApprovalCommand, state: ApprovalState): Decision => {
+export const decide = (command: ApprovalCommand, state: ApprovalState): Decision => answerCanary(command, state, decideAsAsked(command, state));
+
+const decideAsAsked = (command: ApprovalCommand, state: ApprovalState): Decision => {
   switch (command.type) {
     case 'Open':
       return state.status === 'None' ? [{ type: 'ApprovalOpened', data: command.data.opened, sealed: command.data.sealed }] : [];
@@ -48,6 +51,8 @@ export const decide = (command: ApprovalCommand, state: ApprovalState): Decision
       return state.status === 'Open' ? [{ type: 'ApprovalCancelled', data: { ...ids(state), reason: 'withdrawn' } }] : [];
     case 'Revoke':
       return revoke(command.data.voter, command.data.reason, state);
+    case 'ConfirmRevocation':
+      return state.status === 'Revoked' && state.revocationEffective !== true ? [{ type: 'RevocationTookEffect', data: { ...ids(state), grant_id: state.request.approval_id } }] : [];
     case 'Review':
       return review(command, state);
     case 'StoreCheckpoint':
@@ -67,6 +72,7 @@ const vote = ({ data, metadata }: VoteCommand, state: ApprovalState): Decision =
       return approve(data, metadata.now, open, cast);
     case 'reject': {
       const { reasonCode, reason, instruction } = data;
+      if (data.reasonCodes !== undefined && !data.reasonCodes.includes(reasonCode)) return refused('REASON_REQUIRED', `reject with one of: ${data.reasonCodes.join(', ')}`, '/reason_code');
       if (reason.trim() === '') return refused('REASON_REQUIRED', 'say why, the agent is told', '/reason');
       return [votedEvent(open, cast, { vote: 'reject', ...unchanged }), { type: 'ApprovalRejected', data: { ...ids(open), person: data.voter.id, reason_code: reasonCode, instruction, view_hash: data.viewHash }, sealed: { reason } }];
     }

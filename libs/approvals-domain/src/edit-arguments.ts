@@ -21,7 +21,7 @@ const POINTER_LIMIT = 200;
 /**
  * A person's own version of the arguments. It must lie within what policy judged: no larger amount, no new recipient, the
  * same target; so policy, asked again, could only have seen the same facts or smaller ones. Whatever lies outside, or cannot
- * be compared, is WIDENS_AUTHORITY: that has to be proposed anew. Votes for the earlier arguments are void; the editor's
+ * be compared, is WIDENS_AUTHORITY, or goes to policy as an action of its own, where the editor asks for that. Votes for the earlier arguments are void; the editor's
  * vote stands for the edited ones where the editor may answer the first stage.
  */
 export const edit = ({ data, metadata }: EditCommand, state: ApprovalState): Decision => {
@@ -33,10 +33,10 @@ export const edit = ({ data, metadata }: EditCommand, state: ApprovalState): Dec
   const edited = parseStrict(data.arguments);
   const { changes } = argumentChanges(content.editedArguments === undefined ? proposed : parseStrict(content.editedArguments), edited);
   if (changes.length === 0) return refused('CONFLICT', 'nothing is changed: approve, or change a value', '/arguments');
-  const outside = checkEdit(open.request, proposed, edited, content.proposal.target);
-  if (outside !== undefined) return outside;
   const text = canonicalText(edited);
   const fromProposed = argumentChanges(proposed, edited).changes;
+  const outside = checkEdit(open.request, proposed, edited, content.proposal.target);
+  if (outside !== undefined) return data.asNewAction === true ? proposeEdit(data, open, text, fromProposed) : outside;
   const view = newView(open.request, { ...content, editedArguments: text }, { ...content.context, edit: { by: data.voter.id, changes: fromProposed.slice(0, MOST_CHANGES).map(shownChange) } });
   const maxAmount = smallerAmounts(open.request, edited);
   const event = {
@@ -45,7 +45,7 @@ export const edit = ({ data, metadata }: EditCommand, state: ApprovalState): Dec
       ...ids(open),
       person: data.voter.id,
       ...view.data,
-      edited: [...new Set(fromProposed.map(({ pointer }) => topLevel(pointer)))].slice(0, MOST_CHANGES),
+      edited: placesIn(fromProposed),
       edited_arguments_hash: saltedHash(content.salt, Buffer.from(text, 'utf8')),
       ...(Object.keys(maxAmount).length === 0 ? {} : { max_amount: maxAmount }),
     },
@@ -57,6 +57,21 @@ export const edit = ({ data, metadata }: EditCommand, state: ApprovalState): Dec
   const approved = approve({ content: { ...content, editedArguments: text, acceptedArguments: text }, ...(rationale === undefined ? {} : { rationale }), ...(dwellMs === undefined ? {} : { dwellMs }) }, metadata.now, after, vote as Exclude<typeof vote, Refused>);
   return isRefusal(approved) ? (approved as Refused) : [event, ...(approved as Exclude<typeof approved, Refused>)];
 };
+
+/**
+ * Beyond what was judged, policy has to judge: as an action of its own that follows this one, for which its editor counts as a
+ * requester. This request ends with it, so that nobody approves what is no longer wanted.
+ */
+const proposeEdit = ({ voter, content, rationale }: EditCommand['data'], open: OpenState, text: string, changes: readonly ArgumentChange[]): Decision => [
+  {
+    type: 'EditProposed',
+    data: { ...ids(open), person: voter.id, view_hash: open.viewHash, edited: placesIn(changes), edited_arguments_hash: saltedHash(content.salt, Buffer.from(text, 'utf8')) },
+    sealed: { arguments: text, ...(rationale === undefined ? {} : { rationale }) },
+  },
+  { type: 'ApprovalCancelled', data: { ...ids(open), reason: 'edited' } },
+];
+
+const placesIn = (changes: readonly ArgumentChange[]): string[] => [...new Set(changes.map(({ pointer }) => topLevel(pointer)))].slice(0, MOST_CHANGES);
 
 /** In the open stands the name of a tool's parameter only: a deeper key may be somebody's name or address. */
 const topLevel = (pointer: string): string => (/^\/[^/]*/.exec(pointer)?.[0] ?? '').slice(0, POINTER_LIMIT);

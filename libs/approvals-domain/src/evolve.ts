@@ -21,6 +21,7 @@ export const evolve = (state: ApprovalState, event: ApprovalEvent): ApprovalStat
       questions: [],
       annotators: [],
       checkpoints: 0,
+      ...(event.data.canary === undefined ? {} : { canary: { plantedBy: event.data.canary.planted_by } }),
     };
   }
   if (state.status === 'None') return state;
@@ -67,6 +68,14 @@ export const evolve = (state: ApprovalState, event: ApprovalEvent): ApprovalStat
       return { ...state, emergency: { person: event.data.person, reviewed: false } };
     case 'EmergencyReviewed':
       return state.emergency === undefined ? state : { ...state, emergency: { ...state.emergency, reviewed: true } };
+    case 'RevocationTookEffect':
+      return { ...state, revocationEffective: true };
+    case 'EditProposed':
+      return { ...state, ...decidedBy(event.data.person) };
+    case 'CanaryAnswered': {
+      const { person, noticed } = event.data;
+      return { ...state, status: 'Cancelled', ...decidedBy(person), ...(state.canary === undefined ? {} : { canary: { ...state.canary, answered: { person, noticed } } }) };
+    }
     case 'CheckpointStored':
       return { ...state, checkpoints: state.checkpoints + 1 };
     default:

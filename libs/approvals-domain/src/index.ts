@@ -1,6 +1,7 @@
 export * from './amount-argument.js';
 export * from './approval.js';
 export { argumentChanges, leavesOf, type ArgumentChange } from './argument-changes.js';
+export { DEFAULT_REJECTION_REASONS } from './rejection-reasons.js';
 export { BREAK_GLASS_ROLE, EMERGENCY_LIFETIME_MS } from './break-glass.js';
 export * from './card.js';
 export * from './card-context.js';

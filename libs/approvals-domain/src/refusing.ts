@@ -22,7 +22,7 @@ export const openRequest = (state: ApprovalState, now: number): OpenState | Refu
   return isPast(state.expiresAt, now) ? refused('APPROVAL_EXPIRED') : state;
 };
 
-/** Who asked for it: the agent, and the person of record behind it. */
-export const isRequester = (id: string, { request }: Known): boolean => id === request.agent_owner || id === request.facts.agent;
+/** Who asked for it: the agent, the person of record behind it, and whoever wrote the arguments in the agent's place or planted the request. */
+export const isRequester = (id: string, { request, canary }: Known): boolean => id === request.agent_owner || id === request.facts.agent || id === request.edited_by || id === canary?.plantedBy;
 
 export const notAPerson = (voter: Voter): Refused | undefined => (voter.type === 'person' ? undefined : refused('NOT_A_PERSON', 'an agent or a service can never decide'));

@@ -111,5 +111,6 @@ const approvalAsked = ({ proposed, narrowable, ruling }: ProposeAction['data'], 
     ...(Object.keys(ruling.caps).length === 0 ? {} : { caps: ruling.caps }),
     on_silence: ruling.on_silence,
     expires_at: toInstant(nowMs + demand.ttl_ms),
+    ...(proposed.edited_by === undefined ? {} : { edited_by: proposed.edited_by, ...(proposed.follows === undefined ? {} : { follows: proposed.follows }) }),
   };
 };

@@ -16,7 +16,7 @@ export class ClaimedActions {
     const response = await fetch(`${this.here.urls.approvals}${path}/reject`, {
       method: 'POST',
       headers: { authorization: `Bearer ${tenant.approver}`, 'content-type': 'application/json', 'idempotency-key': randomUUID(), 'if-match': card.etag },
-      body: JSON.stringify({ view_hash: card.body['view_hash'], reason_code: 'wrong_customer', reason: 'Not this one', instruction: 'reroute' }),
+      body: JSON.stringify({ view_hash: card.body['view_hash'], reason_code: 'wrong_target', reason: 'Not this one', instruction: 'reroute' }),
     });
     if (response.status !== 200) throw new Error(`rejecting answered ${response.status} ${await response.text()}`);
     await until(() => tenant.get('policy', `/v1/actions/${actionId}`, tenant.agent), ({ body }) => body['status'] === 'rejected', 'the rejection');

@@ -1,6 +1,6 @@
 import {
   ApprovalAnnotated, ApprovalAnswered, ApprovalAssigned, ApprovalCancelled, ApprovalDeferred, ApprovalEdited, ApprovalEscalated, ApprovalExpired, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalReminded, ApprovalVoted,
-  CheckpointStored, EmergencyReviewed, GlassBroken, GrantRevoked, InformationGiven, InformationRequested, VoteLapsed, VoteRefused,
+  CanaryAnswered, CheckpointStored, EditProposed, EmergencyReviewed, GlassBroken, GrantRevoked, InformationGiven, InformationRequested, RevocationTookEffect, VoteLapsed, VoteRefused,
 } from '@exequatur/contracts';
 import type { EventDefinition } from '@exequatur/contracts';
 import type { ApprovalEvent, ApprovalState } from '@exequatur/approvals-domain';
@@ -29,10 +29,13 @@ export const DEFINITIONS: Readonly<Record<ApprovalEvent['type'], EventDefinition
   GlassBroken,
   EmergencyReviewed,
   CheckpointStored,
+  RevocationTookEffect,
+  EditProposed,
+  CanaryAnswered,
 };
 
 /** Nothing that a reader of the request would see differs after these, so nobody's card is stale by them. */
-const UNSEEN: readonly ApprovalEvent['type'][] = ['ApprovalReminded', 'CheckpointStored'];
+const UNSEEN: readonly ApprovalEvent['type'][] = ['ApprovalReminded', 'CheckpointStored', 'RevocationTookEffect'];
 
 const byType = new Map(Object.values(DEFINITIONS).map((definition) => [definition.type, definition.name as ApprovalEvent['type']]));
 

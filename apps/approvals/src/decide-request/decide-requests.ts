@@ -10,6 +10,7 @@ import { ApprovalStreams, type Cause, type Change, type RefusedAttempt } from '.
 import type { RecordedApproval } from '../approval-stream/recorded-approval.js';
 import { EXPIRING } from '../expire-requests/expire-requests.js';
 import { APPROVAL_LIMITS } from '../limits.js';
+import { RejectionReasons } from '../reject-reasons/rejection-reasons.js';
 import { Looks } from '../look-at-request/looks.js';
 import { Voters } from './voters.js';
 
@@ -38,6 +39,8 @@ export interface Judged {
   readonly dwellMs?: number;
   /** @throws Problem CONFLICT when the action was erased */
   readonly content: () => Promise<OpenedContent>;
+  /** what the tenant rejects with */
+  readonly reasonCodes: () => Promise<readonly string[]>;
 }
 
 export interface Deciding {
@@ -67,6 +70,7 @@ export class DecideRequests {
     private readonly streams: ApprovalStreams,
     private readonly voters: Voters,
     private readonly looks: Looks,
+    private readonly reasons: RejectionReasons,
   ) {}
 
   /** @throws Problem NOT_FOUND (also for another tenant's request), CONFLICT when the action was erased */
@@ -97,7 +101,7 @@ export class DecideRequests {
     const now = await this.streams.databaseNow(tx);
     const known = await this.voters.now(tx, caller.tenant, [caller.id, ...approval.state.votes.map(({ person }) => person)], now);
     const dwellMs = caller.type === 'person' ? await this.looks.dwellMs(tx, caller.tenant, approvalId, caller.id, now) : undefined;
-    const command = await commandOf({ approval, voter: voterOf(caller, known), now, ...(dwellMs === undefined ? {} : { dwellMs }), content: () => this.contentOf(tx, approval) });
+    const command = await commandOf({ approval, voter: voterOf(caller, known), now, ...(dwellMs === undefined ? {} : { dwellMs }), content: () => this.contentOf(tx, approval), reasonCodes: async () => (await this.reasons.of(caller.tenant, tx)).codes });
     const before = this.before(approval.state, command, known, now);
     const decision = decide(command, before.state);
     const cause: Cause = { actor: actorOf(caller), now, ...(attempt.traceparent === undefined ? {} : { traceparent: attempt.traceparent }) };

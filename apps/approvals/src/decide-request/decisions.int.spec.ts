@@ -173,4 +173,38 @@ describe('decisions besides yes and no', () => {
     expect(card).toMatchObject({ more: { similar: { approval_id: first.request.approval_id, decided_by: 'fiona', changed: ['/account', '/note'], added: [], removed: [], unchanged: 1 }, earlier_rejections: [{ approval_id: second.request.approval_id, person: 'georg', reason_code: 'too_much' }] } });
     for (const earlier of ['acct_7', 'first', 'secret words']) expect(JSON.stringify(card)).not.toContain(earlier);
   });
+
+  test('an edit beyond what was asked for ends the request and goes to policy as an action of its own, which its editor cannot approve', async () => {
+    const asked = await here.ask();
+    const wider = { account: 'acct_42', amount: '500.00', note: 'all of it' };
+    expect(await here.decide(asked, 'edit', 'fiona', { arguments: wider })).toMatchObject({ status: 422, body: { code: 'WIDENS_AUTHORITY' } });
+    expect(await here.decide(asked, 'edit', 'fiona', { arguments: wider, rationale: 'all broken', as_new_action: true })).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+    expect((await here.names(asked)).slice(-2)).toEqual(['EditProposed', 'ApprovalCancelled']);
+    const proposed = (await here.events(asked)).find(({ name }) => name === 'EditProposed');
+    expect(proposed?.data).toMatchObject({ person: 'fiona', edited: ['/amount', '/note'] });
+    expect(JSON.stringify(proposed?.data)).not.toContain('500.00');
+    expect(proposed === undefined ? undefined : await here.opened(asked, proposed)).toEqual({ arguments: canonicalText(wider), rationale: 'all broken' });
+    // As policy publishes what it decided on them.
+    const follower = await here.ask({ args: wider, amount: '50000000000', more: { follows: asked.request.action_id, edited_by: 'fiona' } });
+    expect((await here.show(follower)).body).toMatchObject({ follows: asked.request.action_id, edited_by: 'fiona', card: { more: { edited: { by: 'fiona', changes: [{ pointer: '/amount', before: '', now: '"500.00"' }, { pointer: '/note' }] } } } });
+    expect(await here.decide(follower, 'approve', 'fiona')).toMatchObject({ status: 403, body: { code: 'SELF_APPROVAL' } });
+    expect(await here.decide(follower, 'approve', 'georg')).toMatchObject({ status: 200, body: { status: 'granted' } });
+    expect(await here.decide(asked, 'edit', 'fiona', { arguments: wider, as_new_action: true })).toMatchObject({ status: 409, body: { code: 'ALREADY_DECIDED', detail: 'the request is cancelled by fiona' } });
+  });
+
+  test('people reject with a reason code of their tenant; the list is the tenant’s own, another code is refused with it', async () => {
+    const list = '/v1/approvals/rejection-reasons';
+    const defaults = ['wrong_facts', 'wrong_target', 'too_much', 'not_now', 'against_policy', 'other'];
+    expect((await here.call('GET', list, here.personToken('fiona'))).body).toEqual({ codes: defaults, own: false });
+    const asked = await here.ask();
+    expect(await here.decide(asked, 'reject', 'fiona', { reason: 'no', reason_code: 'because' })).toMatchObject({ status: 422, body: { code: 'REASON_REQUIRED', detail: `reject with one of: ${defaults.join(', ')}` } });
+    expect(await here.call('POST', list, here.personToken('fiona'), { body: { codes: ['because'] } })).toMatchObject({ status: 403 });
+    await here.changeRoles('olga', ['admin']);
+    expect(await here.call('POST', list, here.personToken('olga'), { body: { codes: ['because', 'because'] } })).toMatchObject({ status: 422, body: { code: 'INVALID' } });
+    expect((await here.call('POST', list, here.personToken('olga'), { body: { codes: ['because'] } })).body).toEqual({ codes: ['because'], own: true });
+    expect(await here.decide(asked, 'reject', 'fiona', { reason: 'no', reason_code: 'wrong_facts' })).toMatchObject({ status: 422, body: { detail: 'reject with one of: because' } });
+    expect(await here.decide(asked, 'reject', 'fiona', { reason: 'no', reason_code: 'because' })).toMatchObject({ status: 200, body: { status: 'rejected' } });
+    expect((await here.call('GET', list, here.personToken('fiona', 'globex'))).body).toMatchObject({ own: false });
+    expect(await here.rows("SELECT FROM event WHERE type LIKE '%.RejectionReasonsSet.%'")).toHaveLength(1);
+  });
 });

@@ -44,7 +44,7 @@ describe(`${PROCESSES} processes of approvals on one database, at one barrier`, 
 
   const waitingFor = async ({ request }: Asked): Promise<number> => {
     const key = BigInt.asUintN(64, BigInt(lockKeyOf(request)));
-    const { length } = await here.adminRows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid::bigint = $1 AND objid::bigint = $2", [(key >> 32n).toString(), (key & 0xffff_ffffn).toString()]);
+    const { length } = await here.rows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid::bigint = $1 AND objid::bigint = $2", [(key >> 32n).toString(), (key & 0xffff_ffffn).toString()]);
     return length;
   };
 
@@ -55,7 +55,7 @@ describe(`${PROCESSES} processes of approvals on one database, at one barrier`, 
     try {
       await holder.query('SELECT pg_advisory_lock($1)', [lockKeyOf(asked.request)]);
       const answers = racers.race(dealt(seed, requests));
-      await here.until('all of them wait', async () => (await waitingFor(asked)) >= requests.length);
+      await here.until('all of them wait', async () => (await waitingFor(asked)) >= requests.length, 60_000);
       await also();
       await holder.query('SELECT pg_advisory_unlock($1)', [lockKeyOf(asked.request)]);
       return await answers;
@@ -121,9 +121,9 @@ describe(`${PROCESSES} processes of approvals on one database, at one barrier`, 
     await here.until('it stands in the queue', async () => (await here.rows('SELECT FROM approval_request WHERE approval_id = $1', [asked.request.approval_id])).length === 1);
     const requests = await Promise.all(['fiona', 'georg', 'fiona'].map((person) => decision(asked, 'approve', person)));
     // Asked in time, and held up until its time is over: every sweep may wait there too.
-    const past = () => here.until('its time is over', async () => (await here.rows('SELECT FROM approval_request WHERE approval_id = $1 AND expires_at < clock_timestamp()', [asked.request.approval_id])).length === 1);
+    const past = () => here.until('its time is over', async () => (await here.rows('SELECT FROM approval_request WHERE approval_id = $1 AND expires_at < clock_timestamp()', [asked.request.approval_id])).length === 1, 60_000);
     await race(asked, start, seed, requests, past);
-    await here.until('it has ended', async () => (await endsOf(asked)).length > 0);
+    await here.until('it has ended', async () => (await endsOf(asked)).length > 0, 60_000);
     const ends = await endsOf(asked);
     expect(ends).toHaveLength(1);
     const rows = await here.rows<{ bytes: Buffer }>("SELECT bytes FROM event WHERE aggregate = 'approval' AND subject = $1 ORDER BY version", [asked.request.approval_id]);

@@ -77,4 +77,6 @@ export const requestAnswer = object({
   questions: list(object({ question_id: uuid(), asked_by: name(), question: text(20_000), answer: optional(text(20_000)) }), 20),
   emergency: orNull(object({ person: name(), reviewed: truth(), judgement: optional(text(20)), reviewed_by: optional(name()), words: optional(text(4_000)) })),
   resolution: orNull<object>({ json: { type: 'object' } }),
+  follows: optional(uuid()),
+  edited_by: optional(name()),
 });

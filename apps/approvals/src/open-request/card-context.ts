@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { argumentChanges, MOST_POINTERS, type CardContext, type RequestFacts, type SimilarApproved } from '@exequatur/approvals-domain';
+import { argumentChanges, MOST_POINTERS, type CardContext, type Edit, type RequestFacts, type SimilarApproved } from '@exequatur/approvals-domain';
 import { ApprovalGranted, ApprovalRejected } from '@exequatur/contracts';
 import type { DataOf, SealedProposal } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
@@ -9,6 +9,7 @@ import { eventsOf } from '../approval-stream/recorded-approval.js';
 
 const MOST_REJECTIONS = 3;
 const POINTER_LIMIT = 200;
+const LONGEST_CHANGE = 2_000;
 
 const LAST_GRANTED = `SELECT approval_id FROM approval_request WHERE tenant = $1 AND agent = $2 AND action_kind = $3 AND status = 'granted' ORDER BY resolved_at DESC LIMIT 1`;
 const REJECTED_IN_RUN = `SELECT approval_id FROM approval_request WHERE tenant = $1 AND agent = $2 AND action_kind = $3 AND status = 'rejected' AND run_id = $4 ORDER BY resolved_at DESC LIMIT ${MOST_REJECTIONS}`;
@@ -21,14 +22,26 @@ const REJECTED_IN_RUN = `SELECT approval_id FROM approval_request WHERE tenant =
 export class CardContexts {
   constructor(private readonly streams: ApprovalStreams) {}
 
-  async forRequest(tx: PgTransaction, { facts }: RequestFacts, proposal: SealedProposal): Promise<CardContext> {
+  async forRequest(tx: PgTransaction, request: RequestFacts, proposal: SealedProposal): Promise<CardContext> {
+    const { facts } = request;
     const key = [facts.tenant, facts.agent, facts.action_kind];
     const granted = (await tx.query<{ approval_id: string }>(LAST_GRANTED, key)).rows[0]?.approval_id;
     const rejected = (await tx.query<{ approval_id: string }>(REJECTED_IN_RUN, [...key, facts.run_id])).rows;
     const similar = granted === undefined ? undefined : await this.similar(tx, facts.tenant, granted, proposal);
     const rejections: CardContext['rejections'][number][] = [];
     for (const { approval_id } of rejected) rejections.push(...(await this.rejection(tx, facts.tenant, approval_id)));
-    return { ...(similar === undefined ? {} : { similar }), rejections, exchanges: [], annotations: [] };
+    const edit = await this.edit(tx, request, proposal);
+    return { ...(similar === undefined ? {} : { similar }), rejections, exchanges: [], annotations: [], ...(edit === undefined ? {} : { edit }) };
+  }
+
+  /** Where a person wrote the arguments in the agent's place: who, and what is another now; what stood there stays with the request before. */
+  private async edit(tx: PgTransaction, { facts, follows, edited_by }: RequestFacts, proposal: SealedProposal): Promise<Edit | undefined> {
+    if (follows === undefined || edited_by === undefined) return undefined;
+    const before = (await tx.query<{ approval_id: string }>('SELECT approval_id FROM approval_request WHERE tenant = $1 AND action_id = $2 LIMIT 1', [facts.tenant, follows])).rows[0];
+    const approval = before === undefined ? undefined : await this.streams.load(tx, facts.tenant, before.approval_id);
+    const content = approval === undefined ? undefined : await this.streams.content(approval, tx);
+    const { changes } = content === undefined ? { changes: [] } : argumentChanges(parseStrict(content.proposal.arguments), parseStrict(proposal.arguments));
+    return { by: edited_by, changes: changes.slice(0, MOST_POINTERS).map(({ pointer, now }) => ({ pointer: pointer.slice(0, POINTER_LIMIT), before: '', now: (now ?? '').slice(0, LONGEST_CHANGE) })) };
   }
 
   private async similar(tx: PgTransaction, tenant: string, approvalId: string, proposal: SealedProposal): Promise<SimilarApproved | undefined> {

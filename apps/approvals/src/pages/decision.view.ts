@@ -6,13 +6,14 @@ import { editFields, sentOr } from './edit-fields.js';
 import { html, type HtmlValue, type Markup } from './html.js';
 import { csrfField } from './layout.js';
 import type { PageSession } from './sessions.js';
-import { INSTRUCTIONS, REASON_CODES } from './rejection-words.js';
+import { INSTRUCTIONS, reasonWords } from './rejection-words.js';
 
 export interface DecisionForms {
   readonly session: PageSession;
   readonly shown: ShownRequest;
   readonly request: RequestFacts;
   readonly proposed: JsonValue | undefined;
+  readonly reasonCodes: readonly string[];
   readonly sent?: SentForm | undefined;
 }
 
@@ -88,7 +89,7 @@ const rejectForm = (forms: DecisionForms): Markup => {
     forms,
     'reject',
     'Reject',
-    html`<div class="field"><label for="reject-code">Reason</label><select id="reject-code" name="reason_code">${options(REASON_CODES, values['reason_code'] ?? 'wrong_facts')}</select></div>
+    html`<div class="field"><label for="reject-code">Reason</label><select id="reject-code" name="reason_code">${options(forms.reasonCodes.map((code) => [code, reasonWords(code)] as const), values['reason_code'] ?? forms.reasonCodes[0] ?? '')}</select></div>
 ${textField(forms, { form: 'reject', name: 'reason', label: 'In your words', hint: 'The agent is told this.', required: true, rows: 3, maxLength: 4_000 })}
 <div class="field"><label for="reject-instruction">What the agent should do now</label><select id="reject-instruction" name="instruction">${options(INSTRUCTIONS, values['instruction'] ?? 'abort')}</select></div>
 ${buttons('Reject', 'danger')}`,

@@ -1,5 +1,5 @@
-/** What a form offers as the reason of a rejection: the code that is recorded, and its words. The API takes any code. */
-export const REASON_CODES: readonly (readonly [code: string, words: string])[] = [
+/** Words of the reason codes that a tenant has as long as it chooses none itself; a code of its own stands for itself. */
+const REASON_CODES: readonly (readonly [code: string, words: string])[] = [
   ['wrong_facts', 'The facts are wrong'],
   ['wrong_target', 'Wrong person, account or place'],
   ['too_much', 'Too much'],

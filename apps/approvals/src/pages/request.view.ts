@@ -48,6 +48,11 @@ const words = (text: string): string => visibleText(text, MOST_WORDS).text;
 /** As long as the longest answer may be. */
 const MOST_WORDS = 20_000;
 
+const cancelled = ({ person, canary }: NonNullable<ShownRequest['resolution']>): HtmlValue => {
+  if (canary !== undefined) return html`This was a planted request, to see whether it is noticed; <strong>${person}</strong> ${canary.noticed ? 'noticed' : 'did not notice'}`;
+  return person === undefined ? 'The agent side withdrew it' : html`<strong>${person}</strong> changed the arguments beyond what was asked for; policy decides on them as an action of its own`;
+};
+
 const resolutionView = ({ status, resolution, emergency }: ShownRequest): HtmlValue => {
   if (resolution === null) return undefined;
   const who = resolution.person === undefined ? undefined : html` by <strong>${resolution.person}</strong>`;
@@ -55,9 +60,9 @@ const resolutionView = ({ status, resolution, emergency }: ShownRequest): HtmlVa
     granted: html`<p>${emergency === null ? 'Granted' : 'Granted in an emergency'}${who}, ${shownInstant(resolution.at)}.${resolution.grant_expires_at === undefined ? undefined : html` Valid until ${shownInstant(resolution.grant_expires_at)}.`}</p>`,
     rejected: html`<p>Rejected${who}, ${shownInstant(resolution.at)}: ${reasonWords(resolution.reason_code)}. The agent is told: ${instructionWords(resolution.instruction)}.</p>`,
     answered: html`<p>Answered${who}, ${shownInstant(resolution.at)}. Nothing runs.</p>`,
-    revoked: html`<p>The grant was revoked${who}, ${shownInstant(resolution.at)}.</p>`,
+    revoked: html`<p>The grant was revoked${who}, ${shownInstant(resolution.at)}. ${resolution.effective_at === undefined ? 'It is not confirmed yet that nothing can use it.' : html`Since ${shownInstant(resolution.effective_at)} nothing can use it.`}</p>`,
     expired: html`<p>Nobody decided in time; it expired ${shownInstant(resolution.at)}. Nothing runs.</p>`,
-    cancelled: html`<p>The agent side withdrew it, ${shownInstant(resolution.at)}. Nothing runs.</p>`,
+    cancelled: html`<p>${cancelled(resolution)}, ${shownInstant(resolution.at)}. Nothing runs.</p>`,
   };
   return html`${sentences[status]}${resolution.text === undefined ? undefined : html`<blockquote>${words(resolution.text)}</blockquote>`}`;
 };
@@ -108,8 +113,8 @@ const formsFor = (forms: DecisionForms, { person, sent }: RequestPageContent, st
 
 const decisionPanel = (content: RequestPageContent, standing: Standing): Markup => {
   const { session, detail, sent, now } = content;
-  const { shown, request, proposed } = detail;
-  const forms: DecisionForms | undefined = session === undefined ? undefined : { session, shown, request, proposed, sent };
+  const { shown, request, proposed, reasonCodes } = detail;
+  const forms: DecisionForms | undefined = session === undefined ? undefined : { session, shown, request, proposed, reasonCodes, sent };
   const body = forms === undefined ? html`<p class="muted">Sign in on this page to decide.</p>` : formsFor(forms, content, standing);
   return html`<aside class="decision" aria-labelledby="decide"><h2 id="decide">${shown.status === 'open' ? 'Decide' : 'Decision'}</h2>${resolutionView(shown)}${emergencyView(shown)}${votesView(shown)}${attendance(shown, now)}${narrowedView(shown)}${body}</aside>`;
 };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { currentRoles, decisionSummary, rolesOf, slaDue, type RequestFacts } from '@exequatur/approvals-domain';
-import { ApprovalAnswered, ApprovalCancelled, ApprovalExpired, ApprovalGranted, ApprovalOpened, ApprovalRejected, GrantRevoked } from '@exequatur/contracts';
+import { ApprovalAnswered, ApprovalCancelled, ApprovalExpired, ApprovalGranted, ApprovalOpened, ApprovalRejected, CanaryAnswered, GrantRevoked } from '@exequatur/contracts';
 import type { EventDefinition } from '@exequatur/contracts';
 import type { PgTransaction, RecordedEvent } from '@exequatur/event-store';
 import { canonicalText, fromInstant, toInstant } from '@exequatur/kernel';
@@ -17,7 +17,7 @@ export const statusOf = ({ state }: RecordedApproval): RequestStatus => state.st
 const COLUMNS = [
   'tenant', 'approval_id', 'action_id', 'version', 'status', 'agent', 'agent_owner', 'run_id', 'action_kind', 'action_class', 'title', 'why', 'next_effect', 'risk_points',
   'stages', 'stage', 'approvals', 'current_roles', 'all_roles', 'on_timeout', 'policy_hash', 'policy_version', 'rule_id', 'arguments_hash', 'view_hash', 'opened_at', 'expires_at', 'resolved_at',
-  'environment', 'group_key', 'has_reversal', 'assigned_to', 'assigned_until', 'deferred_until', 'asked', 'open_questions', 'sla_due_at', 'remind_at', 'edited_by', 'decided_by', 'emergency',
+  'environment', 'group_key', 'has_reversal', 'assigned_to', 'assigned_until', 'deferred_until', 'asked', 'open_questions', 'sla_due_at', 'remind_at', 'edited_by', 'decided_by', 'emergency', 'revocation',
 ] as const;
 
 const rowValues = (approval: RecordedApproval): Record<(typeof COLUMNS)[number], unknown> => {
@@ -70,12 +70,13 @@ const rowValues = (approval: RecordedApproval): Record<(typeof COLUMNS)[number],
     edited_by: state.edit?.person ?? null,
     decided_by: state.decidedBy ?? null,
     emergency: state.emergency === undefined ? null : state.emergency.reviewed ? 'reviewed' : 'to_review',
+    revocation: state.status !== 'Revoked' ? null : state.revocationEffective === true ? 'effective' : 'asked',
   };
 };
 
 /** The event that ended the request, or took its grant back; whatever came after it changed nothing of that. */
 export const endOf = ({ events }: RecordedApproval): RecordedEvent | undefined => events.filter(({ envelope }) => ENDS.some(({ type }) => type === envelope.type)).at(-1);
-const ENDS: readonly EventDefinition[] = [ApprovalGranted, ApprovalRejected, ApprovalAnswered, ApprovalExpired, ApprovalCancelled, GrantRevoked];
+const ENDS: readonly EventDefinition[] = [ApprovalGranted, ApprovalRejected, ApprovalAnswered, ApprovalExpired, ApprovalCancelled, GrantRevoked, CanaryAnswered];
 
 /** Requests that differ in nothing but their arguments and run: what a batch decides at once. */
 export const groupKey = ({ facts, rule_id, demand }: RequestFacts): string =>

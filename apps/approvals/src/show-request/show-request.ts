@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ApprovalAnswered, ApprovalGranted, ApprovalRejected, ApprovalVoted, EmergencyReviewed, GrantRevoked } from '@exequatur/contracts';
+import { ApprovalAnswered, ApprovalGranted, ApprovalRejected, ApprovalVoted, CanaryAnswered, EmergencyReviewed, GrantRevoked, RevocationTookEffect } from '@exequatur/contracts';
 import type { DataOf, EventDefinition, SealedOf } from '@exequatur/contracts';
 import { argumentChanges, currentRoles, narrowedPointers, visibleText, type Card, type RequestFacts } from '@exequatur/approvals-domain';
 import type { RecordedEvent } from '@exequatur/event-store';
@@ -9,6 +9,7 @@ import { Database, problem, type PersonPrincipal } from '@exequatur/service-kit'
 import type { ApprovalContent } from '../approval-stream/approval-content.js';
 import { ApprovalStreams } from '../approval-stream/approval-streams.js';
 import { eventsOf, type RecordedApproval } from '../approval-stream/recorded-approval.js';
+import { RejectionReasons } from '../reject-reasons/rejection-reasons.js';
 import { Looks } from '../look-at-request/looks.js';
 import { endOf, statusOf, type RequestStatus } from '../queue-view/queue-row.js';
 import { maySee, Viewers, type Viewer } from '../queue-view/visibility.js';
@@ -42,6 +43,10 @@ export interface Resolution {
   readonly text?: string;
   readonly grant_id?: string;
   readonly grant_expires_at?: string;
+  /** of a revocation: since when nothing can be consumed from the grant; absent until reservations has confirmed it */
+  readonly effective_at?: string;
+  /** it was planted; nothing would ever have run */
+  readonly canary?: { readonly noticed: boolean };
 }
 
 /** One request with everything an approver may see. */
@@ -72,6 +77,9 @@ export interface ShownRequest {
   /** an approval outside the quorum, and how it was judged since */
   readonly emergency: { readonly person: string; readonly reviewed: boolean; readonly judgement?: string; readonly reviewed_by?: string; readonly words?: string } | null;
   readonly resolution: Resolution | null;
+  /** the action whose arguments a person changed into these, and that person, who counts as a requester */
+  readonly follows?: string;
+  readonly edited_by?: string;
 }
 
 /** What pages need besides: the request's facts and the arguments as they would run, for the fields of the forms. */
@@ -79,6 +87,8 @@ export interface RequestInDetail {
   readonly shown: ShownRequest;
   readonly request: RequestFacts;
   readonly viewer: Viewer;
+  /** what the tenant rejects with */
+  readonly reasonCodes: readonly string[];
   /** proposed, or as a person edited them; absent once erased */
   readonly proposed?: JsonValue;
 }
@@ -90,6 +100,7 @@ export class ShowRequest {
     private readonly database: Database,
     private readonly viewers: Viewers,
     private readonly looks: Looks,
+    private readonly reasons: RejectionReasons,
   ) {}
 
   /** The first look of a person is remembered. @throws Problem NOT_FOUND, also for another tenant's request and for one this person may not see */
@@ -100,7 +111,7 @@ export class ShowRequest {
       const { request, escalation } = approval.state;
       if (!maySee(viewer, [...request.demand.stages.flatMap(({ roles }) => roles), ...escalation.roles], escalation.people)) problem('NOT_FOUND');
       const content = await this.streams.content(approval, tx);
-      return { shown: shownRequest(approval, content), request, viewer, ...argumentsOf(content) };
+      return { shown: shownRequest(approval, content), request, viewer, reasonCodes: (await this.reasons.of(person.tenant, tx)).codes, ...argumentsOf(content) };
     });
     await this.looks.looked(person, approvalId);
     return detail;
@@ -136,6 +147,8 @@ export const shownRequest = (approval: RecordedApproval, content: ApprovalConten
     questions: (content?.context.exchanges ?? []).map(({ question_id, asked_by, question, answer }) => ({ question_id, asked_by, question: visible(question), ...(answer === undefined ? {} : { answer: visible(answer) }) })),
     emergency: emergencyOf(approval, content),
     resolution: state.status === 'Open' ? null : resolutionOf(approval, content),
+    ...(request.follows === undefined ? {} : { follows: request.follows }),
+    ...(request.edited_by === undefined ? {} : { edited_by: request.edited_by }),
   };
 };
 
@@ -190,8 +203,20 @@ const resolutionOf = (approval: RecordedApproval, content: ApprovalContent | und
     return { at, person, reason_code, instruction, ...textOf((sealed as SealedOf<typeof ApprovalRejected> | undefined)?.reason) };
   }
   if (is(last, ApprovalAnswered)) return { at, person: last.envelope.actorid, ...textOf((sealed as SealedOf<typeof ApprovalAnswered> | undefined)?.response) };
-  if (is(last, GrantRevoked)) return { at, person: last.envelope.actorid, ...textOf((sealed as SealedOf<typeof GrantRevoked> | undefined)?.reason) };
+  if (is(last, GrantRevoked)) return { at, person: last.envelope.actorid, ...textOf((sealed as SealedOf<typeof GrantRevoked> | undefined)?.reason), ...effectiveSince(approval) };
+  if (is(last, CanaryAnswered)) return { at, ...canaryOf(last) };
+  if (approval.state.decidedBy !== undefined) return { at, person: approval.state.decidedBy };
   return { at };
+};
+
+const effectiveSince = (approval: RecordedApproval): { effective_at?: string } => {
+  const effective = eventsOf(approval, RevocationTookEffect)[0];
+  return effective === undefined ? {} : { effective_at: effective.envelope.time };
+};
+
+const canaryOf = ({ envelope }: RecordedEvent): { person: string; canary: { noticed: boolean } } => {
+  const { person, noticed } = envelope.data as DataOf<typeof CanaryAnswered>;
+  return { person, canary: { noticed } };
 };
 
 const is = ({ envelope }: RecordedEvent, definition: EventDefinition): boolean => envelope.type === definition.type;

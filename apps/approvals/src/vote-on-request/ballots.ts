@@ -14,8 +14,8 @@ export const approveBody = object({ view_hash: hash(), rationale: optional(text(
 export const rejectBody = object({ view_hash: hash(), reason_code: optional(name()), reason: optional(text(4_000)), instruction: optional(oneOf('abort', 'reroute', 'escalate')) });
 export const respondBody = object({ view_hash: hash(), response: optional(text(20_000)) });
 
-/** `arguments` as a whole, as they should run instead. */
-export const editBody = object({ view_hash: hash(), arguments: anything(), rationale: optional(text(4_000)) });
+/** `arguments` as a whole, as they should run instead. `as_new_action`: beyond what was asked for, policy decides on them as a new action. */
+export const editBody = object({ view_hash: hash(), arguments: anything(), rationale: optional(text(4_000)), as_new_action: optional(truth()) });
 export const breakGlassBody = object({ view_hash: hash(), reason: optional(text(4_000)), caps: optional(voteCaps) });
 
 export type Ballot =
@@ -45,4 +45,6 @@ export const decisionAnswer = object({
   decide_by: optional(text(40)),
   assigned_to: optional(name()),
   emergency: optional(truth()),
+  /** of a revoked grant: `effective` once nothing can be consumed from it any more */
+  revocation: optional(oneOf('asked', 'effective')),
 });

@@ -21,6 +21,7 @@ export const decisionView = (approval: RecordedApproval): Shape<typeof decisionA
     ...(state.status === 'Open' ? { decide_by: state.expiresAt } : {}),
     ...(state.status !== 'Open' || state.assigned === undefined ? {} : { assigned_to: state.assigned.person }),
     ...(state.emergency === undefined ? {} : { emergency: true }),
+    ...(state.status === 'Revoked' ? { revocation: state.revocationEffective === true ? ('effective' as const) : ('asked' as const) } : {}),
     ...(granted === undefined ? {} : { grant_id: granted.grant_id, granted_arguments_hash: granted.granted_arguments_hash, narrowed: granted.narrowed, expires_at: granted.expires_at }),
   };
 };

@@ -30,7 +30,7 @@ export class VoteOnRequest {
 
 const commandFor =
   (ballot: Ballot) =>
-  async ({ voter, now, dwellMs, content }: Judged): Promise<ApprovalCommand> => {
+  async ({ voter, now, dwellMs, content, reasonCodes }: Judged): Promise<ApprovalCommand> => {
     const metadata = { now, voteEventId: newId() };
     const base = { voter, viewHash: ballot.view_hash, ...(dwellMs === undefined ? {} : { dwellMs }) };
     switch (ballot.vote) {
@@ -39,15 +39,15 @@ const commandFor =
         return { type: 'Vote', metadata, data: { ...base, vote: 'approve', content: await content(), ...(rationale === undefined ? {} : { rationale }), ...(caps === undefined ? {} : { caps }) } };
       }
       case 'edit': {
-        const { rationale } = ballot;
-        return { type: 'Edit', metadata, data: { ...base, content: await content(), arguments: canonicalText(ballot.arguments as JsonValue), ...(rationale === undefined ? {} : { rationale }) } };
+        const { rationale, as_new_action } = ballot;
+        return { type: 'Edit', metadata, data: { ...base, content: await content(), arguments: canonicalText(ballot.arguments as JsonValue), asNewAction: as_new_action === true, ...(rationale === undefined ? {} : { rationale }) } };
       }
       case 'break-glass': {
         const { reason, caps } = ballot;
         return { type: 'BreakGlass', metadata, data: { ...base, content: await content(), reason: reason ?? '', ...(caps === undefined ? {} : { caps }) } };
       }
       case 'reject':
-        return { type: 'Vote', metadata, data: { ...base, vote: 'reject', reasonCode: ballot.reason_code ?? 'other', reason: ballot.reason ?? '', instruction: ballot.instruction ?? 'abort' } };
+        return { type: 'Vote', metadata, data: { ...base, vote: 'reject', reasonCode: ballot.reason_code ?? 'other', reasonCodes: await reasonCodes(), reason: ballot.reason ?? '', instruction: ballot.instruction ?? 'abort' } };
       case 'respond':
         return { type: 'Vote', metadata, data: { ...base, vote: 'respond', response: ballot.response ?? '' } };
     }

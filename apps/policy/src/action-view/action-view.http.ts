@@ -88,10 +88,13 @@ export class ActionViewHttp {
   }
 
   private async shown(view: ActionView, principal: Principal): Promise<object> {
-    const follower = view.status === 'quarantined' ? await followerOf(this.database, view.tenant, view.action_id) : undefined;
+    const follower = FOLLOWED.includes(view.status) ? await followerOf(this.database, view.tenant, view.action_id) : undefined;
     const document = principal.type === 'agent' ? await this.documents.whole(view) : this.documents.summary(view);
     return follower === undefined ? document : { ...document, followed_by: follower };
   }
 }
+
+/** Actions that another one may follow: decided anew, or with the arguments of a person. */
+const FOLLOWED: readonly string[] = ['quarantined', 'cancelled'];
 
 const waitMs = (timeout = '30s'): number => Math.min(MAX_WAIT_MS, Number.parseInt(timeout, 10) * (timeout.endsWith('ms') ? 1 : 1_000));

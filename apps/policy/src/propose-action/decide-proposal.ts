@@ -64,7 +64,7 @@ const proposedData = ({ agent, proposal, door, anew }: ProposeAction, actionId: 
     ...(targetHash === undefined ? {} : { target_hash: targetHash }),
     action_hash: sha256Text(canonicalBytes(bound)),
     door,
-    ...(anew === undefined ? {} : { follows: anew.follows }),
+    ...(anew === undefined ? {} : { follows: anew.follows, ...(anew.editedBy === undefined ? {} : { edited_by: anew.editedBy }) }),
     ...(agent.owner === undefined ? {} : { agent_owner: agent.owner }),
   };
 };

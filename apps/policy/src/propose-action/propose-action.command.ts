@@ -7,6 +7,8 @@ import type { AgentPrincipal, Answer } from '@exequatur/service-kit';
 export interface Anew {
   readonly follows: string;
   readonly actor: Actor;
+  /** the person who wrote its arguments in the agent's place */
+  readonly editedBy?: string;
 }
 
 /** A proposal through either door; both share one idempotency scope and come to the same decision. */

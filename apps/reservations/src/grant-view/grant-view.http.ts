@@ -32,12 +32,12 @@ interface Row {
 
 /** What the runtime authority knows of a grant: whether a revocation has arrived, and what is used of it. */
 @Controller('v1/grants')
-@Allow('agent', 'person:operator', 'person:approver', 'person:admin', 'person:auditor', 'root')
+@Allow('agent', 'person:operator', 'person:approver', 'person:admin', 'person:auditor', 'root', 'service:approvals')
 export class GrantViewHttp {
   constructor(private readonly database: Database) {}
 
   @Get(':id')
-  @Describe({ summary: 'A grant as the authority sees it now; agents see their own.', query, answers: { 200: grantShown } })
+  @Describe({ summary: 'A grant as the authority sees it now; agents see their own, approvals asks whether a revocation is effective.', query, answers: { 200: grantShown } })
   async one(@ShapedPath('id', uuid()) id: string, @ShapedQuery(query) asked: Shape<typeof query>, @Caller() principal: Principal): Promise<Shape<typeof grantShown>> {
     const tenant = principal.type === 'agent' || principal.type === 'person' ? principal.tenant : asked.tenant;
     if (asked.tenant !== undefined && asked.tenant !== tenant) return problem('NOT_FOUND');
