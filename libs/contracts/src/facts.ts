@@ -67,6 +67,8 @@ export const approvalDemand = object({
   escalate_to: optional(name()),
   /** the second term, after the first is over without an answer; the first one's length when absent */
   escalation_ms: optional(count()),
+  /** pointers into the arguments: an earlier request of the same kind and target that differs only there counts as alike */
+  alike_except: optional(list(text(200), 20)),
 });
 export type ApprovalDemand = Shape<typeof approvalDemand>;
 

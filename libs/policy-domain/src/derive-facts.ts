@@ -3,7 +3,7 @@ import { AmountError, canonicalText, isRefusal, refuse } from '@exequatur/kernel
 import type { Amounts, JsonValue } from '@exequatur/kernel';
 import { amountList, amountsOf, largerAmounts } from './amounts.js';
 import type { SchemaLanguage } from './argument-schema.js';
-import { checkArguments, extract, outOfBounds } from './extract.js';
+import { checkArguments, extract, isSource, outOfBounds } from './extract.js';
 import type { Fault } from './extract.js';
 import type { Policy, PolicyTool } from './policy.js';
 import { MAX_UNITS } from './values.js';
@@ -20,6 +20,8 @@ export interface DerivedFacts {
   readonly target?: string;
   /** personal */
   readonly recipients?: readonly string[];
+  /** handle that the tool's template gives; personal */
+  readonly reversal?: string;
   readonly narrowable: Narrowable;
   readonly fault?: Fault;
 }
@@ -42,19 +44,20 @@ export const deriveFacts = (policy: Policy, proposal: ProposalWithJson, proposer
   if (tool === undefined || tool.kind !== proposal.action_kind) {
     return { facts: factsOf(proposal, proposer, known, claimed), ...(proposal.target === undefined ? {} : { target: proposal.target }), narrowable: {} };
   }
-  const found = checkArguments(tool, proposal.arguments, schemas) ?? extract(tool, proposal);
+  const found = checkArguments(tool, proposal.arguments, schemas) ?? extract(tool, proposal, schemas);
   if (isRefusal(found)) return faulty(proposal, proposer, known, claimed, found);
   if (Object.keys(largerAmounts(claimed, found.amounts)).length > MAX_UNITS) return faulty(proposal, proposer, known, claimed, outOfBounds(`More than ${MAX_UNITS} units`, '/estimates'));
   return {
-    facts: factsOf(proposal, proposer, { ...known, ...found.facts, amounts: found.amounts }, claimed),
+    facts: factsOf(proposal, proposer, { ...known, ...found.facts, amounts: found.amounts, ...(tool.reversal === undefined ? {} : { has_reversal: found.reversal !== undefined }) }, claimed),
     ...(found.target === undefined ? {} : { target: found.target }),
     ...(found.recipients === undefined ? {} : { recipients: found.recipients }),
+    ...(found.reversal === undefined ? {} : { reversal: found.reversal }),
     narrowable: narrowableOf(tool),
   };
 };
 
 /** What the server knows of an action without asking its agent. */
-type Known = Pick<PolicyFacts, 'environment' | 'risk_tags' | 'risk_points' | 'topics' | 'data_labels' | 'target' | 'recipient_count' | 'recipient_domains' | 'rows' | 'model' | 'named'> & { readonly amounts: Amounts };
+type Known = Pick<PolicyFacts, 'environment' | 'risk_tags' | 'risk_points' | 'topics' | 'data_labels' | 'target' | 'recipient_count' | 'recipient_domains' | 'rows' | 'model' | 'named'> & { readonly amounts: Amounts; /** where the tool says how it is undone */ readonly has_reversal?: boolean };
 
 const knownOf = (tool: PolicyTool | undefined): Known => ({
   risk_tags: tool?.risk_tags ?? [],
@@ -62,7 +65,7 @@ const knownOf = (tool: PolicyTool | undefined): Known => ({
   amounts: {},
   ...(tool?.topics === undefined ? {} : { topics: tool.topics }),
   ...(tool?.data_labels === undefined ? {} : { data_labels: tool.data_labels }),
-  ...(tool?.environment === undefined || tool.environment.startsWith('/') ? {} : { environment: tool.environment }),
+  ...(tool?.environment === undefined || isSource(tool.environment) ? {} : { environment: tool.environment }),
 });
 
 const faulty = (proposal: ProposalWithJson, proposer: Proposer, known: Known, claimed: Amounts, fault: Fault): DerivedFacts => ({
@@ -91,7 +94,7 @@ const factsOf = (proposal: ProposalWithJson, { tenant, agent }: Proposer, known:
     ...facts,
     ...stated,
     has_evidence: (proposal.evidence ?? []).length > 0,
-    has_reversal: (proposal.reversal?.handle ?? '') !== '',
+    has_reversal: known.has_reversal ?? (proposal.reversal?.handle ?? '') !== '',
     ...(proposal.confidence === undefined ? {} : { confidence: proposal.confidence }),
     execution_mode: proposal.execution_mode,
     ...(canonicalText(stated) === canonicalText(derived) ? {} : { derived }),

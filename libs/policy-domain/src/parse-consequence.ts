@@ -4,7 +4,7 @@ import { isJsonObject } from '@exequatur/kernel';
 import { below, closedMapping, entriesOf, fault, isPresent } from './findings.js';
 import type { Place } from './findings.js';
 import type { ClassRequirements, ConfidenceGate, Consequence, PolicyDecision } from './policy.js';
-import { compact, maybe, readAmounts, readChoice, readDuration, readMany, readName, readShare, readText, readTruth, readWhole } from './values.js';
+import { compact, maybe, readAmounts, readChoice, readDuration, readMany, readName, readPointerText, readShare, readText, readTruth, readWhole } from './values.js';
 
 export const CONSEQUENCE_KEYS = ['caps', 'approval', 'tier', 'sample', 'reason', 'confidence', 'rejection_holds'] as const;
 
@@ -85,9 +85,10 @@ const readCaps = (place: Place): Caps | undefined => {
 
 const MAX_STAGES = 10;
 const MAX_ROLES = 20;
+const MAX_PLACES = 20;
 
 const readDemand = (place: Place): ApprovalDemand | undefined => {
-  if (!closedMapping(place, ['stages', 'roles', 'quorum', 'distinct', 'sla', 'ttl', 'on_timeout', 'escalation'])) return undefined;
+  if (!closedMapping(place, ['stages', 'roles', 'quorum', 'distinct', 'sla', 'ttl', 'on_timeout', 'escalation', 'alike_except'])) return undefined;
   const stages = isPresent(below(place, 'stages')) ? readStages(below(place, 'stages')) : [readStage(place)];
   if (isPresent(below(place, 'stages')) && isPresent(below(place, 'roles'))) fault(below(place, 'roles'), 'say either stages, or roles and quorum');
   const known = stages.filter((stage) => stage !== undefined);
@@ -98,6 +99,7 @@ const readDemand = (place: Place): ApprovalDemand | undefined => {
     ttl_ms: maybe(place, 'ttl', readDuration) ?? DEFAULT_TTL_MS,
     ...readTimeout(below(place, 'on_timeout')),
     escalation_ms: maybe(place, 'escalation', readDuration),
+    alike_except: maybe(place, 'alike_except', (inner) => readMany(inner, readPointerText, MAX_PLACES)),
   });
 };
 

@@ -50,7 +50,7 @@ export type PolicyClass = Consequence & {
   readonly on_silence: 'unknown' | 'expire';
 };
 
-/** What the server knows of a tool. Pointers are RFC 6901, into the arguments. */
+/** What the server knows of a tool. Pointers are RFC 6901, into the arguments; an extractor may be `=` and an expression instead. */
 export type PolicyTool = {
   readonly kind: string;
   /** allowed versions; any when absent */
@@ -73,6 +73,8 @@ export type PolicyTool = {
   readonly named?: Readonly<Record<string, string>>;
   /** values that are not personal, so that they may stand in events and rules may match on them */
   readonly disclose?: readonly 'target'[];
+  /** how an action of this tool is undone: text with pointers in braces. An agent's own handle then counts for nothing */
+  readonly reversal?: string;
   /** JSON Schema (2020-12) of the arguments */
   readonly arguments?: JsonObject;
 };

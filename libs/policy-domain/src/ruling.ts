@@ -105,7 +105,17 @@ export const stackDemands = (demands: readonly ApprovalDemand[]): ApprovalDemand
     ...(slas.length === 0 ? {} : { sla_ms: Math.min(...slas) }),
     ttl_ms: Math.min(...demands.map(({ ttl_ms }) => ttl_ms)),
     ...silence(demands),
+    ...alike(demands),
   };
+};
+
+/** As many as the contract carries. */
+const MAX_ALIKE = 20;
+
+/** What any of them leaves out of a comparison: the more is left out, the more earlier rejections people are shown. */
+const alike = (demands: readonly ApprovalDemand[]): Pick<ApprovalDemand, 'alike_except'> => {
+  const places = [...new Set(demands.flatMap(({ alike_except }) => alike_except ?? []))].sort();
+  return places.length === 0 ? {} : { alike_except: places.slice(0, MAX_ALIKE) };
 };
 
 const silence = (demands: readonly ApprovalDemand[]): Pick<ApprovalDemand, 'on_timeout' | 'escalate_to' | 'escalation_ms'> => {

@@ -1,4 +1,6 @@
 import { AmountError, decimalToUnit, formatAmount, pointerSteps } from '@exequatur/kernel';
+import { isExpression } from './argument-schema.js';
+import type { SchemaLanguage } from './argument-schema.js';
 import { below, entriesOf, fault, isMapping, isPresent } from './findings.js';
 import type { Place } from './findings.js';
 import { parseDuration } from './duration.js';
@@ -43,10 +45,20 @@ export const readVersion = (place: Place): string | undefined => {
 };
 
 const MAX_POINTER = 200;
+const MAX_EXPRESSION = 513;
 
 export const readPointerText = (place: Place): string | undefined => {
   const { value } = place;
   return typeof value === 'string' && value !== '' && value.length <= MAX_POINTER && pointerSteps(value) !== undefined ? value : fault(place, 'must be a JSON Pointer into the arguments such as /to');
+};
+
+/** A pointer, or an expression such as `=total(arguments.lines.map(l, l.amount))`; compiled here only to tell its faults. */
+export const readSource = (place: Place, language: SchemaLanguage | undefined): string | undefined => {
+  const { value } = place;
+  if (typeof value !== 'string' || !isExpression(value)) return readPointerText(place);
+  if (readText(place, MAX_EXPRESSION) === undefined) return undefined;
+  const compiled = language?.extractor?.(value.slice(1));
+  return compiled !== undefined && 'fault' in compiled ? fault(place, compiled.fault) : value;
 };
 
 export const readChoice = <const C extends readonly string[]>(place: Place, choices: C): C[number] | undefined => {
