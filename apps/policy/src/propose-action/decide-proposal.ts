@@ -78,7 +78,7 @@ const claimedIn = ({ risk_points, estimates, environment, risk_tags, target }: P
   ...(target === undefined ? {} : { target: true }),
 });
 
-const sealedOf = ({ proposal }: ProposeAction, { target }: DerivedFacts, salt: Buffer, args: string): SealedProposal => ({
+const sealedOf = ({ proposal }: ProposeAction, { target, reversal = proposal.reversal?.handle }: DerivedFacts, salt: Buffer, args: string): SealedProposal => ({
   salt: salt.toString('base64url'),
   arguments: args,
   ...(target === undefined ? {} : { target }),
