@@ -85,7 +85,7 @@ const sealedOf = ({ proposal }: ProposeAction, { target, reversal = proposal.rev
   ...(proposal.reasoning === undefined ? {} : { reasoning: proposal.reasoning }),
   ...(proposal.business_impact === undefined ? {} : { business_impact: proposal.business_impact }),
   ...(proposal.evidence === undefined ? {} : { evidence: proposal.evidence }),
-  ...(proposal.reversal === undefined ? {} : { reversal: proposal.reversal }),
+  ...(proposal.reversal === undefined && reversal === undefined ? {} : { reversal: { ...proposal.reversal, ...(reversal === undefined ? {} : { handle: reversal }) } }),
 });
 
 /** 0 … 999,999, the same for the same action: whether it was drawn for review can be checked later. */
