@@ -7,6 +7,11 @@ import { Actions } from './action-view/actions.query.js';
 import { ProjectActionWhenOthersDecided } from './action-view/project-action.consumer.js';
 import { ClassifyKindHandler } from './classify-kind/classify-kind.handler.js';
 import { ClassifyKindHttp } from './classify-kind/classify-kind.http.js';
+import { DraftsHttp } from './draft-policy/drafts.http.js';
+import { PolicyDrafts } from './draft-policy/policy-drafts.js';
+import { BringUpToDate } from './layer-policies/bring-up-to-date.js';
+import { OrganisationPolicyHttp } from './layer-policies/organisation-policy.http.js';
+import { OverlaysHttp } from './layer-policies/overlays.http.js';
 import { AgentsHttp } from './directory/agents.http.js';
 import { DirectoryFacts } from './directory/directory-facts.js';
 import { PeopleHttp } from './directory/people.http.js';
@@ -44,12 +49,12 @@ import { WithdrawActionHttp } from './withdraw-action/withdraw-action.http.js';
   imports: [CqrsModule.forRoot()],
   controllers: [
     ProposeActionHttp, WithdrawActionHttp, DecideAnewHttp, ActionViewHttp, ProjectActionWhenOthersDecided, ProposeWhatAPersonEdited, IntakeHttp,
-    PublishPolicyHttp, RollBackPolicyHttp, TryPolicyHttp, ShadowPolicyHttp, PolicyVersionsHttp, ClassifyKindHttp, MarkPolicyInForceWhenReservationsSwitched,
+    PublishPolicyHttp, RollBackPolicyHttp, TryPolicyHttp, ShadowPolicyHttp, OrganisationPolicyHttp, OverlaysHttp, DraftsHttp, PolicyVersionsHttp, ClassifyKindHttp, MarkPolicyInForceWhenReservationsSwitched,
     TenantsHttp, AgentsHttp, PeopleHttp, ToolsHttp, SignInHttp,
   ],
   providers: [
     ProposeActionHandler, ProposeBatch, EqualityKeys, ActivePolicies, WithdrawActionHandler, Actions, ActionDocuments, ActionChanges, IntakeConsumer,
-    PublishPolicyHandler, RollBackPolicyHandler, ClassifyKindHandler, PolicyPublisher, PolicyVersions, TriedPolicies, RecordedActions, Shadows, DirectoryFacts, PeopleOfProviders,
+    PublishPolicyHandler, RollBackPolicyHandler, ClassifyKindHandler, PolicyPublisher, BringUpToDate, PolicyDrafts, PolicyVersions, TriedPolicies, RecordedActions, Shadows, DirectoryFacts, PeopleOfProviders,
   ],
 })
 export class PolicyModule {}

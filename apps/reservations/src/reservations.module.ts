@@ -38,6 +38,7 @@ import { QuiesceFreezes } from './sweeps/quiesce-freezes.js';
 import { SweepClaims } from './sweeps/sweep-claims.js';
 import { SweepCounters } from './sweeps/sweep-counters.js';
 import { SweepTimer } from './sweeps/sweep-timer.js';
+import { RefusedBundles } from './switch-policy/refused-bundles.js';
 import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consumer.js';
 
 /** The runtime authority as a service. */
@@ -81,6 +82,7 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     SweepClaims,
     SweepCounters,
     QuiesceFreezes,
+    RefusedBundles,
     SweepTimer,
     CyclesWire,
     CyclesBatches,

@@ -26,7 +26,7 @@ export class ClassifyKindHttp {
   @Post()
   @HttpCode(201)
   @Allow('person:policy-admin', 'root')
-  @Describe({ summary: 'Register an action kind in a class, so that globs may match it.', body: classifyBody, answers: { 201: classified }, codes: ['INVALID'] })
+  @Describe({ summary: 'Register an action kind in a class, so that globs may match it.', body: classifyBody, answers: { 201: classified }, codes: ['INVALID', 'APPROVAL_REQUIRED'] })
   classify(@ShapedBody(classifyBody) body: Shape<typeof classifyBody>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
     return this.commands.execute(new ClassifyKind(actingTenant(principal, body.tenant), body.action_kind, body.action_class, principal, request));
   }

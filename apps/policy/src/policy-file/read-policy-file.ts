@@ -1,6 +1,6 @@
 import { policyFile } from '@exequatur/policy-domain';
-import type { PolicyFile } from '@exequatur/policy-domain';
+import type { LayerKind, PolicyFile } from '@exequatur/policy-domain';
 import { policyLanguages, readPolicyText } from '@exequatur/policy-languages';
 
-/** A policy from its YAML text; every fault with line and column. */
-export const readPolicyFile = (source: string): PolicyFile => policyFile(source, readPolicyText, policyLanguages);
+/** A policy, or a layer, from its YAML text; every fault with line and column. */
+export const readPolicyFile = (source: string, layer?: LayerKind): PolicyFile => policyFile(source, readPolicyText, policyLanguages, layer);

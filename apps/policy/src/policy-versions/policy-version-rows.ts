@@ -12,6 +12,10 @@ export interface PolicyVersionRow {
   readonly published_by: string;
   readonly published_at: Date;
   readonly rolled_back_to: string | null;
+  /** of the organisation's layer that is composed into it; 0: none */
+  readonly organisation_version: string;
+  /** JWS; null in versions from before bundles */
+  readonly bundle: string | null;
   readonly in_force_at: Date | null;
 }
 
@@ -23,9 +27,9 @@ export const latestRow = async (db: Queryable, tenant: string): Promise<PolicyVe
 
 export const insertVersion = async (db: Queryable, row: Omit<PolicyVersionRow, 'in_force_at'>): Promise<void> => {
   await db.query(
-    `INSERT INTO policy_version (tenant, version, policy_hash, source, canonical, registered_kinds, reason, published_by, published_at, rolled_back_to)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-    [row.tenant, row.version, row.policy_hash, row.source, row.canonical, row.registered_kinds, row.reason, row.published_by, row.published_at, row.rolled_back_to],
+    `INSERT INTO policy_version (tenant, version, policy_hash, source, canonical, registered_kinds, reason, published_by, published_at, rolled_back_to, organisation_version, bundle)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [row.tenant, row.version, row.policy_hash, row.source, row.canonical, row.registered_kinds, row.reason, row.published_by, row.published_at, row.rolled_back_to, row.organisation_version, row.bundle],
   );
 };
 

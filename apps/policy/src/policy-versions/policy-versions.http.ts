@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { count, hash, instant, list, name, object, oneOf, optional, text } from '@exequatur/contracts';
+import { count, hash, instant, jws, list, MAX_CANONICAL_POLICY, name, object, oneOf, optional, text } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { Allow, Caller, decodeCursor, Describe, pageFields, pageOf, pageSize, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { ListPage, Principal } from '@exequatur/service-kit';
@@ -16,8 +16,11 @@ const summary = {
   status: oneOf('published', 'in_force'),
   in_force_at: optional(instant()),
   rolled_back_to: optional(count()),
+  /** of the organisation's layer that is composed into it */
+  organisation_version: optional(count()),
 };
-const wholeVersion = object({ ...summary, source: text(262_144), registered_kinds: list(name(), 10_000) });
+/** `canonical` is the text that policy_hash is the hash of; `bundle` signs the hash, the version and the tenant (JWS). */
+const wholeVersion = object({ ...summary, source: text(262_144), registered_kinds: list(name(), 10_000), canonical: text(MAX_CANONICAL_POLICY), bundle: optional(jws()) });
 const versionPage = object({ items: list(object(summary), 200), next_cursor: optional(text()) });
 const listQuery = object({ ...pageFields, tenant: optional(name()) });
 const tenantQuery = object({ tenant: optional(name()) });

@@ -35,7 +35,7 @@ export class PublishPolicyHttp {
   @Post()
   @HttpCode(201)
   @Allow('person:policy-admin', 'root')
-  @Describe({ summary: 'Publish a policy as the tenant’s next version, or only check it with validate_only.', body: publishBody, answers: { 200: checked, 201: publishedVersion }, codes: ['INVALID', 'NOT_FOUND'] })
+  @Describe({ summary: 'Publish a policy as the tenant’s next version, or only check it with validate_only.', body: publishBody, answers: { 200: checked, 201: publishedVersion }, codes: ['INVALID', 'NOT_FOUND', 'APPROVAL_REQUIRED'] })
   async publish(@ShapedBody(publishBody) body: Shape<typeof publishBody>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
     const tenant = actingTenant(principal, body.tenant);
     if (body.validate_only === true) return this.check(body.source);

@@ -18,7 +18,7 @@ export class RollBackPolicyHttp {
   @Post()
   @HttpCode(201)
   @Allow('person:policy-admin', 'root')
-  @Describe({ summary: 'Publish an earlier version again, as a new and higher one.', body: rollbackBody, answers: { 201: publishedVersion }, codes: ['NOT_FOUND'] })
+  @Describe({ summary: 'Publish an earlier version again, as a new and higher one.', body: rollbackBody, answers: { 201: publishedVersion }, codes: ['NOT_FOUND', 'APPROVAL_REQUIRED'] })
   rollBack(@ShapedBody(rollbackBody) body: Shape<typeof rollbackBody>, @Caller() principal: Principal, @Http() request: HttpRequest): Promise<Answer> {
     return this.commands.execute(new RollBackPolicy(actingTenant(principal, body.tenant), body.to_version, body.reason, principal, request));
   }

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { policyHash, readPolicy, registeredKinds, withClassifiedKinds } from '@exequatur/policy-domain';
+import { policyHash, readPolicy, registeredKinds } from '@exequatur/policy-domain';
 import type { Policy } from '@exequatur/policy-domain';
 import { Database, problem } from '@exequatur/service-kit';
 import { readPolicyFile } from '../policy-file/read-policy-file.js';
-import { classifiedKinds, latestRow, versionRow } from '../policy-versions/policy-version-rows.js';
+import { nextPolicy } from '../policy-versions/policy-publisher.js';
+import { latestRow, versionRow } from '../policy-versions/policy-version-rows.js';
 import { faultyPolicy } from '../publish-policy/publish-policy.handler.js';
 
 /** A policy that is asked and has no effect. */
@@ -39,11 +40,11 @@ export class TriedPolicies {
     return ((await latestRow(this.database, tenant)) ?? problem('NOT_FOUND', 'the tenant has published no policy')).source;
   }
 
-  /** As it would be published: with the kinds that people classified. */
+  /** As it would be published: with the kinds that people classified, and the layers around it. */
   private async candidate(tenant: string, source: string): Promise<TriedPolicy> {
     const file = readPolicyFile(source);
     if (!file.ok) throw faultyPolicy(file.findings);
-    const policy = withClassifiedKinds(file.policy, await classifiedKinds(this.database, tenant));
+    const { policy } = await nextPolicy(this.database, tenant, file.policy);
     return { policy, registered: new Set(registeredKinds(policy)), hash: policyHash(policy) };
   }
 }

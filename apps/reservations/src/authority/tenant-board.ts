@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { PgTransaction } from '@exequatur/event-store';
+import { sha256Text } from '@exequatur/kernel';
 import { limitsOf, readPolicy } from '@exequatur/policy-domain';
 import { policyLanguages } from '@exequatur/policy-languages';
 import { policyInForce } from '@exequatur/reservations-domain';
@@ -59,6 +60,7 @@ export class TenantBoards {
     const { rows } = await tx.query<{ canonical: string; registered_kinds: string[] }>('SELECT canonical, registered_kinds FROM policy_in_force WHERE tenant = $1', [tenant]);
     const [row] = rows;
     if (row === undefined) throw new Error('the policy in force went away under its fence');
+    if (sha256Text(Buffer.from(row.canonical, 'utf8')) !== hash) throw new Error('the policy in force is not the one its hash names');
     const canonical = readPolicy(row.canonical);
     const policy = policyInForce(version, hash, canonical, new Set(row.registered_kinds), limitsOf(canonical), policyLanguages.conditions);
     if (this.parsed.size >= MAX_PARSED) this.parsed.clear();

@@ -4,10 +4,13 @@ import { PolicyInForce, PolicyPublished, PolicyRolledBack, streamKey } from '@ex
 import type { DataOf, StreamId } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
-import { sha256Text } from '@exequatur/kernel';
-import { DeterministicFailure, Inbox, OnEvent } from '@exequatur/messaging';
+import { Inbox, OnEvent } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
+import { Signer } from '@exequatur/service-kit';
 import { raiseFence } from '../authority/tenant-board.js';
+import { bundleFault } from './check-bundle.js';
+import type { Bundle } from './check-bundle.js';
+import { RefusedBundles } from './refused-bundles.js';
 
 const SWITCH = `
 INSERT INTO policy_in_force AS p (tenant, policy_version, policy_hash, canonical, registered_kinds) VALUES ($1, $2, $3, $4, $5)
@@ -22,6 +25,8 @@ export class SwitchPolicyWhenPublished {
   constructor(
     private readonly inbox: Inbox<PgTransaction>,
     private readonly store: PgEventStore,
+    private readonly signer: Signer,
+    private readonly refused: RefusedBundles,
   ) {}
 
   @OnEvent(PolicyPublished)
@@ -34,15 +39,22 @@ export class SwitchPolicyWhenPublished {
     return this.switchTo(delivery);
   }
 
-  private async switchTo(delivery: Delivery<Pick<DataOf<typeof PolicyPublished>, 'policy_hash' | 'policy_version' | 'canonical' | 'registered_kinds'>>): Promise<void> {
+  private async switchTo(delivery: Delivery<Bundle>): Promise<void> {
     const { id, tenant, data } = delivery.event;
     const { policy_hash, policy_version, canonical, registered_kinds } = data;
-    if (sha256Text(Buffer.from(canonical, 'utf8')) !== policy_hash) throw new DeterministicFailure('INVALID', 'policy_hash is not the hash of the canonical policy');
+    const fault = await bundleFault(tenant, data, this.signer);
+    // Taken and not believed, rather than a dead letter: that would park the good version which mends it.
+    if (fault !== undefined) {
+      const taken = await this.inbox.once(delivery, { streams: [] }, (tx) => this.refused.refuse(tx, tenant, data, fault));
+      if (taken === 'done') this.refused.tell(tenant, data, fault);
+      return;
+    }
     const stream = policyStream(tenant);
     await this.inbox.once(delivery, { fences: [{ tenant, mode: 'exclusive' }], streams: [stream] }, async (tx) => {
       const { rowCount } = await tx.query(SWITCH, [tenant, policy_version, policy_hash, canonical, registered_kinds]);
       // A newer version is in force already: versions only rise.
       if (rowCount === 0) return;
+      await this.refused.forget(tx, tenant, policy_version);
       const fence_epoch = await raiseFence(tx, tenant);
       const versions = await this.store.versions(tx, [stream]);
       await this.store.append(tx, [
