@@ -14,7 +14,7 @@ export interface SimilarApproved {
   readonly unchanged: number;
 }
 
-/** A request like this one that a person rejected in the same run; the words stay with that request. */
+/** A request like this one that a person rejected, in the same run or but for places its rule names; the words stay with that request. */
 export interface EarlierRejection {
   readonly approval_id: string;
   readonly at: string;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { contextOf, renderCard, requestOf, viewHash, type OpenedData } from '@exequatur/approvals-domain';
+import { contextOf, renderCard, requestOf, viewHash, type OpenedData, type RequestFacts } from '@exequatur/approvals-domain';
 import type { SealedProposal } from '@exequatur/contracts';
 import { canonicalText, saltedHash } from '@exequatur/kernel';
+import type { JsonValue } from '@exequatur/kernel';
 import { Installation, type Asked } from '../spec/installation.js';
 
 describe('decisions besides yes and no', () => {
@@ -206,5 +207,21 @@ describe('decisions besides yes and no', () => {
     expect(await here.decide(asked, 'reject', 'fiona', { reason: 'no', reason_code: 'because' })).toMatchObject({ status: 200, body: { status: 'rejected' } });
     expect((await here.call('GET', list, here.personToken('fiona', 'globex'))).body).toMatchObject({ own: false });
     expect(await here.rows("SELECT FROM event WHERE type LIKE '%.RejectionReasonsSet.%'")).toHaveLength(1);
+  });
+
+  test('P11: a request of another run that differs from a rejected one only in declared places shows that rejection', async () => {
+    const tenant = 'globex';
+    const demand = { stages: [{ roles: ['finance'], quorum: 1 }], distinct: true, ttl_ms: 3_600_000, on_timeout: 'deny' as const, alike_except: ['/note', '/lines'] };
+    const { facts } = (await here.ask({ tenant })).request;
+    const sent = (run_id: string, args: JsonValue, asking: RequestFacts['demand'] = demand, target = 'acct_9') => here.ask({ tenant, args, sealed: { target }, more: { facts: { ...facts, run_id }, demand: asking } });
+    const first = await sent('alike-1', { account: 'acct_9', amount: '10.00', note: 'please', lines: [{ text: 'a' }] });
+    await here.decide(first, 'reject', 'georg', { reason: 'no', reason_code: 'too_much' });
+    const earlierOn = async (asked: typeof first): Promise<unknown> => ((await here.show(asked)).body as { card: { more: { earlier_rejections: unknown } } }).card.more.earlier_rejections;
+    const shown = [{ approval_id: first.request.approval_id, at: expect.any(String), person: 'georg', reason_code: 'too_much', instruction: expect.any(String) }];
+    expect(await earlierOn(await sent('alike-2', { account: 'acct_9', amount: '10.00', note: 'really, please', lines: [{ text: 'b' }, { text: 'c' }] }))).toEqual(shown);
+    expect(await earlierOn(await sent('alike-3', { account: 'acct_9', amount: '10.01', note: 'please', lines: [{ text: 'a' }] }))).toEqual([]);
+    expect(await earlierOn(await sent('alike-4', { account: 'acct_9', amount: '10.00', note: 'other', lines: [] }, demand, 'acct_10'))).toEqual([]);
+    const { alike_except: _none, ...plain } = demand;
+    expect(await earlierOn(await sent('alike-5', { account: 'acct_9', amount: '10.00', note: 'other', lines: [] }, plain))).toEqual([]);
   });
 });

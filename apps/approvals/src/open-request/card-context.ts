@@ -6,6 +6,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { parseStrict } from '@exequatur/kernel';
 import { ApprovalStreams } from '../approval-stream/approval-streams.js';
 import { eventsOf } from '../approval-stream/recorded-approval.js';
+import { alikeRejections } from './alike-rejections.js';
 
 const MOST_REJECTIONS = 3;
 const POINTER_LIMIT = 200;
@@ -29,7 +30,8 @@ export class CardContexts {
     const rejected = (await tx.query<{ approval_id: string }>(REJECTED_IN_RUN, [...key, facts.run_id])).rows;
     const similar = granted === undefined ? undefined : await this.similar(tx, facts.tenant, granted, proposal);
     const rejections: CardContext['rejections'][number][] = [];
-    for (const { approval_id } of rejected) rejections.push(...(await this.rejection(tx, facts.tenant, approval_id)));
+    const alike = await alikeRejections(this.streams, tx, request, proposal);
+    for (const approval_id of [...rejected.map((row) => row.approval_id), ...alike].slice(0, MOST_REJECTIONS)) rejections.push(...(await this.rejection(tx, facts.tenant, approval_id)));
     const edit = await this.edit(tx, request, proposal);
     return { ...(similar === undefined ? {} : { similar }), rejections, exchanges: [], annotations: [], ...(edit === undefined ? {} : { edit }) };
   }

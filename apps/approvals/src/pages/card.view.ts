@@ -55,7 +55,7 @@ const comparisonView = ({ more }: Card): HtmlValue => {
       ? html`<p class="muted">Nothing like it was approved before: the same agent and kind of action.</p>`
       : html`<p>The last one like it was <a href="/approvals/${similar.approval_id}">approved</a> by <strong>${similar.decided_by}</strong>, ${shownInstant(similar.decided_at)}${similar.amounts === '' ? '' : `, for ${similar.amounts}`}.</p>
 <ul>${pointerList('Other values:', similar.changed)}${pointerList('New here:', similar.added)}${pointerList('Not here any more:', similar.removed)}<li>${similar.unchanged === 1 ? 'One value is' : `${similar.unchanged} values are`} the same.</li></ul>`;
-  const rejected = earlier_rejections.length > 0 && html`<div class="banner warn"><p>People rejected the like in this run:</p><ul>${earlier_rejections.map(({ approval_id, at, person, reason_code }) => html`<li><a href="/approvals/${approval_id}">${shownInstant(at)}</a>, ${person}: ${reasonWords(reason_code)}</li>`)}</ul></div>`;
+  const rejected = earlier_rejections.length > 0 && html`<div class="banner warn"><p>People rejected the like:</p><ul>${earlier_rejections.map(({ approval_id, at, person, reason_code }) => html`<li><a href="/approvals/${approval_id}">${shownInstant(at)}</a>, ${person}: ${reasonWords(reason_code)}</li>`)}</ul></div>`;
   return section('compared', 'Compared with earlier ones', html`${rejected}${like}`);
 };
 
