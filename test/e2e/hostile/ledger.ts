@@ -7,7 +7,7 @@ const SCHEMAS = ['policy', 'approvals', 'reservations', 'executor', 'audit'] as 
 /** Facts that a refusal itself records, what the log adds by itself, and what time alone brings about. */
 const NOBODY_ASKED = /\.(VoteRefused|ReservationRefused|EventQuarantined|StreamHeadsPublished|TreeHeadPublished|ReservationExpired|ReservationMarkedUnknown|FreezeQuiesced)\.v\d+$/;
 /** Tables that move without anything having been done: positions, kept answers to refusals, the log and its views, what circuits have seen. */
-const MOVES_BY_ITSELF = /^(event|idempotency|inbox_.*|relay_cursor|stream_heads|migration|leaf|log|log_node|timeline|tree_head|action_fact.*|cosignature|witness_progress|circuit.*|agent_kinds)$/;
+const MOVES_BY_ITSELF = /^(event|idempotency|inbox_.*|relay_cursor|stream_heads|migration|leaf|log|log_node|timeline|tree_head|action_fact.*|data_subject.*|cosignature|witness_progress|circuit.*|agent_kinds)$/;
 
 /** Rows that show a recorded refusal or that a time has passed; they still may not become more or fewer. */
 const SHOWS_SUCH: ReadonlySet<string> = new Set(['action_view', 'reservation', 'scope_freeze']);

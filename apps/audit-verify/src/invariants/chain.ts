@@ -1,4 +1,4 @@
-import { ActionProposed, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalRequired, ApprovalVoted, BudgetDefined, ReservationHeld } from '@exequatur/contracts';
+import { ActionProposed, ApprovalAnnotated, ApprovalEdited, ApprovalGranted, ApprovalOpened, ApprovalRejected, ApprovalRequired, ApprovalVoted, BudgetDefined, InformationGiven, ReservationHeld } from '@exequatur/contracts';
 import type { EventLog } from '../log/event-log.js';
 import { must } from './finding.js';
 import type { Finding } from './finding.js';
@@ -30,12 +30,14 @@ export const streams = (log: EventLog): readonly Finding[] =>
     });
   });
 
-/** 26, as far as open data shows it: everybody voted on, and was granted, the one card that was opened. */
-export const seen = (log: EventLog): readonly Finding[] => {
-  const opened = log.indexed(ApprovalOpened, (data) => data.approval_id);
-  return [...log.of(ApprovalVoted), ...log.of(ApprovalGranted), ...log.of(ApprovalRejected)].flatMap((event) => {
-    const card = opened.get(event.data.approval_id)?.[0]?.data.view_hash;
+/** Each of these puts a card into its request. */
+const CARDS: ReadonlySet<string> = new Set([ApprovalOpened, ApprovalAnnotated, ApprovalEdited, InformationGiven].map(({ type }) => type));
+
+/** 26, as far as open data shows it: everybody voted on, and was granted, the card that stood in the request then. */
+export const seen = (log: EventLog): readonly Finding[] =>
+  [...log.of(ApprovalVoted), ...log.of(ApprovalGranted), ...log.of(ApprovalRejected)].flatMap((event) => {
+    const cards = (log.streams.get(event.stream) ?? []).filter(({ type, version }) => CARDS.has(type) && version <= event.version);
+    const card = (cards.at(-1)?.data as { readonly view_hash: string } | undefined)?.view_hash;
     const signed = event.grant?.view_hash;
-    return must((card === undefined || event.data.view_hash === card) && (signed === undefined || signed === event.data.view_hash), event, 'is about another card than the one that was opened');
+    return must((card === undefined || event.data.view_hash === card) && (signed === undefined || signed === event.data.view_hash), event, 'is about another card than the one that stood in the request');
   });
-};

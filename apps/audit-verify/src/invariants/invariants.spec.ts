@@ -167,6 +167,7 @@ const CASES: readonly Case[] = [
   [19, 'a version left out', () => without(contracts.ReservationStarted), nth(contracts.ReservationCommitted)],
   [19, 'two events of one version', () => appended(claimed(good), contracts.ReservationExtended, { reservation_id: dataOf(contracts.ReservationHeld).reservation_id, expires_at: '2026-11-20T09:00:00.000Z' }, { version: 2 }), last],
   [26, 'a vote on another card', () => withData(contracts.ApprovalVoted, { view_hash: hashOf('9') }), nth(contracts.ApprovalVoted)],
+  [26, 'a vote on the card that a remark replaced', () => appended(nth(contracts.ApprovalOpened)(good), contracts.ApprovalAnnotated, { ...dataOf(contracts.ApprovalOpened), view_hash: hashOf('9') }, { version: 1 }), nth(contracts.ApprovalVoted)],
 ];
 
 describe.each(CASES)('invariant %d', (number, what, bad, place) => {

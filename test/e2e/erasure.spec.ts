@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { generateSigningKey } from '@exequatur/audit-chain';
+import type { TrustedKeys } from '@exequatur/audit-chain';
+import { verifyExport } from '@exequatur/audit-verify';
+import { askingAt, until } from './asking.js';
+import type { Answer, Ask } from './asking.js';
+import { openDatabaseOf, placesOf } from './everywhere.js';
+import { claimsOf, signedProposal } from './hostile/signed-proposal.js';
+import { startStandalone, temporaryDirectory } from './programs.js';
+import type { RunningStandalone } from './programs.js';
+
+const SLOW = 120_000;
+const PERSON = 'canary-person-4711@example.org';
+
+async function* streamed(lines: readonly string[]): AsyncGenerator<string> {
+  yield* lines;
+}
+
+/** Invariant 29 from outside: a person in everything an action can hold, over both doors, and then nowhere. */
+describe('erasure', () => {
+  const directory = temporaryDirectory();
+  const key = generateSigningKey('erasure').privateJwk;
+  let standalone: RunningStandalone;
+  let ask: Ask;
+  let database: Awaited<ReturnType<typeof openDatabaseOf>>;
+  const root = (request: `${'GET' | 'POST'} /${string}`, body: object): Promise<Answer> => ask(standalone.adminToken, request, { tenant: 'acme', ...body });
+
+  beforeAll(async () => {
+    standalone = await startStandalone(directory.path, ['--log-level', 'trace']);
+    ask = askingAt(standalone.origin);
+    database = await openDatabaseOf(directory.path);
+    expect((await root('POST /v1/agents/outreach-agent/keys', { key_id: key.kid, public_key: key.x })).status).toBe(201);
+  }, SLOW);
+  afterAll(async () => {
+    await database.end();
+    await standalone.interrupt();
+    directory.remove();
+  }, SLOW);
+
+  const mail = (run: string, more: object = {}): Record<string, unknown> => ({
+    scope_path: standalone.credentials.scope_path, run_id: run, action_kind: 'message.email.send', tool: { name: 'mailer.send', version: '1.0' }, target: PERSON,
+    arguments: { to: PERSON, subject: `For ${PERSON}`, text: `Dear ${PERSON}` }, environment: 'prod', reasoning: `${PERSON} asked`, business_impact: `${PERSON} stays`, reversal: { reason: `tell ${PERSON}` }, execution_mode: 'self', ...more,
+  });
+  const byMessage = async (run: string, proposal: Record<string, unknown>): Promise<void> => {
+    const message = signedProposal(claimsOf(proposal, { iss: 'outreach-agent', jti: run }), key);
+    const { status } = await fetch(`${standalone.origin}/v1/intake`, { method: 'POST', headers: { 'content-type': 'application/jose' }, body: message });
+    expect(status).toBe(202);
+  };
+  const naming = async (): Promise<readonly string[]> => ((await root('POST /v1/log/subjects', { subject: PERSON })).body['items'] as { action_id: string }[]).map(({ action_id: id }) => id);
+  const approval = (id: string): Promise<Answer<{ view_hash: string }>> => until(() => ask(standalone.credentials.approver, `GET /v1/approvals/${id}`), ({ status }) => status === 200, 'the card');
+
+  test('invariant 29: a person is led to their actions; erased, they are in no table, topic, dead letter, log or later export, and every proof holds', async () => {
+    const { agent, approver, auditor } = standalone.credentials;
+    // Over HTTP, asked twice: an idempotent answer is kept.
+    const proposed = await ask(agent, 'POST /v1/actions', mail('erase-1'), { 'idempotency-key': 'erase-1' });
+    expect(proposed.status).toBe(201);
+    expect((await ask(agent, 'POST /v1/actions', mail('erase-1'), { 'idempotency-key': 'erase-1' })).bytes).toBe(proposed.bytes);
+    const approvalId = String(proposed.body['approval_id']);
+    await approval(approvalId);
+    // A parked run, a remark, a question, a vote with its reason.
+    const parked = await fetch(`${standalone.origin}/v1/approvals/${approvalId}/checkpoint`, { method: 'POST', headers: { authorization: `Bearer ${agent}`, 'content-type': 'application/octet-stream', 'idempotency-key': 'erase-parked' }, body: `state of ${PERSON}` });
+    expect(parked.status).toBeLessThan(300);
+    expect((await ask(agent, `POST /v1/approvals/${approvalId}/annotate`, { text: `${PERSON} is known`, source: 'crm' })).status).toBeLessThan(300);
+    const seen = await approval(approvalId);
+    expect(await ask(approver, `POST /v1/approvals/${approvalId}/approve`, { view_hash: seen.body.view_hash, rationale: `${PERSON} agreed` }, { 'if-match': seen.headers.get('etag') ?? '' })).toMatchObject({ status: 200 });
+    // Over the topic: one that is decided, and one that is refused and becomes a dead letter.
+    await byMessage('erase-2', mail('erase-2'));
+    await byMessage('erase-3', mail('erase-3', { execution_mode: 'whenever' }));
+    const actions = await until(naming, (found) => found.length === 2, 'both actions are found by the person');
+    expect(actions).toContain(proposed.body['action_id']);
+    // They are there to be found: in clear where an agent sent them in clear, and nowhere else.
+    const before = await until(() => placesOf(database, PERSON), (places) => places.length === 2, 'the refused one is a dead letter');
+    expect(before).toEqual(['bus.message exequatur.dead-letters.policy.v1', 'bus.message exequatur.intake.v1']);
+
+    for (const action of actions) expect(await root('POST /v1/log/erasures', { action_id: action, reason: 'request 17' })).toMatchObject({ status: 200, body: { status: 'erased' } });
+
+    expect(await placesOf(database, PERSON)).toEqual([]);
+    expect(await naming()).toEqual([]);
+    await until(() => ask(auditor, `GET /v1/timeline?action_id=${actions[1]}`), ({ bytes }) => bytes.includes('ErasureCompleted'), 'the erasure is in the log');
+    const exports = await Promise.all(['jsonl', 'csv', 'ocsf'].map((format) => fetch(`${standalone.origin}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${auditor}`, 'content-type': 'application/json', 'idempotency-key': format }, body: JSON.stringify({ format }) }).then((answer) => answer.text())));
+    const lines = (exports[0] ?? '').split('\n').filter((line) => line !== '');
+    const events = lines.map((line) => Buffer.from((JSON.parse(line) as { bytes_b64?: string }).bytes_b64 ?? '', 'base64').toString('utf8'));
+    expect(events.filter((event) => event.includes('ErasureCompleted'))).not.toEqual([]);
+    const trustedKeys = JSON.parse(readFileSync(join(directory.path, 'secrets', 'trusted-keys.json'), 'utf8')) as TrustedKeys;
+    expect((await verifyExport(streamed(lines), { trustedKeys })).violations).toEqual([]);
+    const { stdout, stderr } = standalone.program.output;
+    expect(['exports', 'events', 'logs'].filter((_, index) => [exports.join('\n'), events.join('\n'), stdout + stderr][index]?.includes('canary-person'))).toEqual([]);
+    // What processes still remember goes within seconds; then the agent's own view of it is empty too.
+    await until(() => ask(agent, `GET /v1/actions/${actions[0]}`), ({ bytes, status }) => status === 200 && !bytes.includes('canary-person'), 'nobody opens it any more', 30_000);
+  }, SLOW);
+});
