@@ -13,11 +13,14 @@ import { LendRole } from './lend-role/lend-role.js';
 import { LendRoleHttp } from './lend-role/lend-role.http.js';
 import { ListRequests } from './list-requests/list-requests.js';
 import { ListRequestsHttp } from './list-requests/list-requests.http.js';
+import { SavedViews } from './list-requests/saved-views.js';
+import { SavedViewsHttp } from './list-requests/saved-views.http.js';
 import { Looks } from './look-at-request/looks.js';
 import { ConfirmRevocations } from './confirm-revocations/confirm-revocations.js';
 import { CardContexts } from './open-request/card-context.js';
 import { OpenRequestWhenApprovalIsRequired } from './open-request/open-request.events.js';
 import { OpenRequest } from './open-request/open-request.js';
+import { BatchPages } from './pages/batch.page.js';
 import { LoginPages } from './pages/login.page.js';
 import { OtherForms } from './pages/other-forms.js';
 import { QueuePages } from './pages/queue.page.js';
@@ -70,6 +73,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     LendRoleHttp,
     RejectionReasonsHttp,
     DecideBatchHttp,
+    SavedViewsHttp,
     ParkRunHttp,
     StreamChangesHttp,
     ReviewQualityHttp,
@@ -79,6 +83,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     StylesheetPage,
     LoginPages,
     QueuePages,
+    BatchPages,
     RequestPages,
   ],
   providers: [
@@ -102,6 +107,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ExpirySweep,
     ListRequests,
     QueueTargets,
+    SavedViews,
     Viewers,
     Looks,
     ShowRequest,

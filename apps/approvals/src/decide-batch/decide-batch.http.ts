@@ -5,19 +5,20 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { Allow, Caller, Describe, Http, IdempotentRequests, problem, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, PersonPrincipal, Principal } from '@exequatur/service-kit';
 import { approvalStream } from '../approval-stream/approval-streams.js';
+import { groupText } from '../list-requests/list-query.js';
 import { BATCH_LIMIT, DecideBatch } from './decide-batch.js';
 
 const member = object({ approval_id: uuid(), version: count(), view_hash: hash() });
-const previewQuery = object({ group: text(32), limit: optional(count(BATCH_LIMIT)) });
+const previewQuery = object({ group: groupText(), limit: optional(count(BATCH_LIMIT)) });
 const previewAnswer = object({
-  group: text(32),
+  group: groupText(),
   items: list(object({ approval_id: uuid(), version: count(), view_hash: hash(), title: text(), expires_at: text(40), has_reversal: { json: { type: 'boolean' } } }), BATCH_LIMIT),
   expected_count: count(),
   set_hash: hash(),
 });
 /** What is decided is exactly what was previewed: every request with the version and card it had then. */
 export const batchBody = object({
-  group: text(32),
+  group: groupText(),
   items: list(member, BATCH_LIMIT),
   expected_count: count(),
   set_hash: hash(),

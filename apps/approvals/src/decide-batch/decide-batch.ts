@@ -19,7 +19,14 @@ export const BATCH_LIMIT = 50;
 type Batch = Shape<typeof batchBody>;
 type Member = Batch['items'][number];
 
-interface Result {
+export interface Preview {
+  readonly group: string;
+  readonly items: readonly (Member & { readonly title: string; readonly expires_at: string; readonly has_reversal: boolean })[];
+  readonly expected_count: number;
+  readonly set_hash: string;
+}
+
+export interface Result {
   readonly approval_id: string;
   readonly status?: string;
   readonly code?: string;
@@ -40,7 +47,7 @@ export class DecideBatch {
     private readonly votes: VoteOnRequest,
   ) {}
 
-  async preview(person: PersonPrincipal, group: string, limit: number): Promise<object> {
+  async preview(person: PersonPrincipal, group: string, limit: number): Promise<Preview> {
     const viewer = await this.viewers.viewer(person);
     const { items } = await this.queue.list(person, { group, limit: Math.max(1, limit) });
     const members = items

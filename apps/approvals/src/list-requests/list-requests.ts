@@ -1,37 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { count, instant, name, object, oneOf, optional, text, truth, uuid } from '@exequatur/contracts';
-import type { Shape } from '@exequatur/contracts';
-import { Database, decodeCursor, pageFields, pageOf, pageSize, shaped, type ListPage, type PersonPrincipal } from '@exequatur/service-kit';
-import { REQUEST_STATUSES, type RequestStatus } from '../queue-view/queue-row.js';
+import { instant, object, uuid } from '@exequatur/contracts';
+import { Database, decodeCursor, pageOf, pageSize, shaped, type ListPage, type PersonPrincipal } from '@exequatur/service-kit';
+import type { RequestStatus } from '../queue-view/queue-row.js';
 import { Viewers, type Viewer } from '../queue-view/visibility.js';
+import type { ListQuery } from './list-query.js';
+import { SavedViews } from './saved-views.js';
 
-export const listQuery = object({
-  ...pageFields,
-  include_resolved: optional(truth()),
-  kind: optional(name()),
-  class: optional(name()),
-  role: optional(name()),
-  agent: optional(name()),
-  run: optional(name()),
-  /** of a group that `/v1/approvals/groups` lists */
-  group: optional(text(32)),
-  status: optional(oneOf(...REQUEST_STATUSES)),
-  min_risk_points: optional(count(1_000_000)),
-  max_risk_points: optional(count(1_000_000)),
-  /** opened before this */
-  opened_before: optional(instant()),
-  /** true: the SLA is running out or over */
-  sla_due: optional(truth()),
-  /** true: assigned to whoever asks, or asked by name */
-  mine: optional(truth()),
-  /** true: put off until later is left out */
-  hide_deferred: optional(truth()),
-  /** true: emergency approvals that nobody has reviewed, whatever their state */
-  to_review: optional(truth()),
-  /** `deadline`: what expires first stands first */
-  sort: optional(oneOf('deadline')),
-});
-export type ListQuery = Shape<typeof listQuery>;
+export { listQuery, type ListQuery } from './list-query.js';
 
 const cursorShape = object({ expires_at: instant(), approval_id: uuid() });
 
@@ -99,14 +74,20 @@ export class ListRequests {
   constructor(
     private readonly database: Database,
     private readonly viewers: Viewers,
+    private readonly saved: SavedViews,
   ) {}
 
-  /** @throws Problem INVALID on a cursor that is none */
-  async list(person: PersonPrincipal, query: ListQuery): Promise<ListPage<QueueEntry>> {
+  /** @throws Problem INVALID on a cursor that is none, NOT_FOUND for a view that this person has not saved */
+  async list(person: PersonPrincipal, asked: ListQuery): Promise<ListPage<QueueEntry>> {
+    const query = await this.withView(person, asked);
     const size = pageSize(query.limit);
     const { sql, values } = listStatement(await this.viewers.viewer(person), query);
     const { rows } = await this.database.query<Row>(sql, values);
     return pageOf(rows, size, (row) => ({ expires_at: row.expires_at.toISOString(), approval_id: row.approval_id }), entryOf);
+  }
+
+  private async withView(person: PersonPrincipal, query: ListQuery): Promise<ListQuery> {
+    return query.view === undefined ? query : { ...(await this.saved.query(person, query.view)), ...query };
   }
 
   /** How many requests this person could look at now; capped, since a count of everything is a scan. */
@@ -118,7 +99,7 @@ export class ListRequests {
 
   /** Groups of open requests that differ in their arguments alone, the largest first. */
   async groups(person: PersonPrincipal, query: ListQuery): Promise<readonly QueueGroup[]> {
-    const where = conditions(await this.viewers.viewer(person), query);
+    const where = conditions(await this.viewers.viewer(person), await this.withView(person, query));
     const { rows } = await this.database.query<Omit<QueueGroup, 'first_expires_at'> & { readonly first_expires_at: Date }>(
       `SELECT group_key, action_kind, action_class, agent, environment, rule_id AS policy_rule_id, count(*)::int AS requests, min(expires_at) AS first_expires_at, bool_and(has_reversal) AS all_reversible
 FROM approval_request WHERE ${where.sql} GROUP BY group_key, action_kind, action_class, agent, environment, rule_id ORDER BY requests DESC, group_key LIMIT ${MOST_GROUPS}`,
@@ -129,7 +110,7 @@ FROM approval_request WHERE ${where.sql} GROUP BY group_key, action_kind, action
 
   /** What waits, in numbers, for whoever asks. */
   async counts(person: PersonPrincipal, query: ListQuery): Promise<QueueCounts> {
-    const where = conditions(await this.viewers.viewer(person), query);
+    const where = conditions(await this.viewers.viewer(person), await this.withView(person, query));
     const { rows } = await this.database.query<QueueCounts>(
       `SELECT count(*)::int AS requests, count(*) FILTER (WHERE sla_due_at <= clock_timestamp())::int AS sla_due, count(*) FILTER (WHERE assigned_until > clock_timestamp())::int AS assigned,
 count(*) FILTER (WHERE deferred_until > clock_timestamp())::int AS deferred, count(*) FILTER (WHERE open_questions > 0)::int AS waiting_for_answers FROM approval_request WHERE ${where.sql}`,

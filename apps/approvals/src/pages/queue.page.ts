@@ -1,13 +1,15 @@
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Controller, Get, Inject, Post } from '@nestjs/common';
+import { name } from '@exequatur/contracts';
 import { fromInstant, type Clock } from '@exequatur/kernel';
-import { Allow, Answer, CLOCK, Http, Page, problem, shaped, type HttpRequest } from '@exequatur/service-kit';
+import { Allow, Answer, CLOCK, Database, Http, Page, Problem, problem, shaped, type HttpRequest, type PersonPrincipal } from '@exequatur/service-kit';
 import { ListRequests, listQuery, type QueueEntry } from '../list-requests/list-requests.js';
 import { QueueTargets } from '../list-requests/queue-targets.js';
+import { SavedViews, viewQuery as savedQuery, type SavedView } from '../list-requests/saved-views.js';
 import { Viewers, type Viewer } from '../queue-view/visibility.js';
 import { html, type HtmlValue, type Markup } from './html.js';
-import { bouncePage, pageAnswer } from './layout.js';
+import { bouncePage, csrfField, pageAnswer } from './layout.js';
 import { cameFromElsewhere, loginPathFor } from './navigation.js';
-import { Sessions } from './sessions.js';
+import { formFields, Sessions, type PageSession } from './sessions.js';
 import { shownDistance, shownInstant } from './shown-time.js';
 import { standingOf } from './standing.js';
 
@@ -27,6 +29,8 @@ interface Filters {
   readonly kind: string;
   readonly agent: string;
   readonly view: View;
+  /** name of a saved view; the other filters come on top of it */
+  readonly saved: string;
   readonly cursor?: string;
 }
 
@@ -35,22 +39,35 @@ const viewOf = (query: URLSearchParams): View => VIEWS.find(([view]) => view ===
 const filtersOf = (request: HttpRequest): Filters => {
   const query = new URL(request.url, 'http://own.invalid').searchParams;
   const cursor = query.get('cursor');
-  return { kind: (query.get('kind') ?? '').trim(), agent: (query.get('agent') ?? '').trim(), view: viewOf(query), ...(cursor === null ? {} : { cursor }) };
+  return { kind: (query.get('kind') ?? '').trim(), agent: (query.get('agent') ?? '').trim(), view: viewOf(query), saved: (query.get('saved') ?? '').trim(), ...(cursor === null ? {} : { cursor }) };
 };
 
 const pathWith = (filters: Filters, more: { readonly cursor?: string; readonly view?: View }): string => {
   const view = more.view ?? filters.view;
-  const query = new URLSearchParams({ ...(filters.kind === '' ? {} : { kind: filters.kind }), ...(filters.agent === '' ? {} : { agent: filters.agent }), ...(view === '' ? {} : { view }), ...(more.cursor === undefined ? {} : { cursor: more.cursor }) }).toString();
+  const query = new URLSearchParams({ ...(filters.kind === '' ? {} : { kind: filters.kind }), ...(filters.agent === '' ? {} : { agent: filters.agent }), ...(view === '' ? {} : { view }), ...(filters.saved === '' ? {} : { saved: filters.saved }), ...(more.cursor === undefined ? {} : { cursor: more.cursor }) }).toString();
   return query === '' ? '/queue' : `/queue?${query}`;
 };
 
 const viewQuery: Readonly<Record<View, object>> = { '': {}, mine: { mine: true }, sla: { sla_due: true }, review: { to_review: true }, all: { include_resolved: true } };
 
-const viewLinks = (filters: Filters): Markup =>
-  html`<nav class="views" aria-label="Views">${VIEWS.map(([view, words]) => html`<a href="${pathWith(filters, { view })}"${view === filters.view ? html` aria-current="page"` : undefined}>${words}</a>`)}</nav>`;
+const current = (is: boolean): HtmlValue => is && html` aria-current="page"`;
 
-const filterForm = ({ kind, agent, view }: Filters): Markup => html`<form method="get" action="/queue" class="filters" role="search" aria-label="Filter the queue">
-${view === '' ? undefined : html`<input type="hidden" name="view" value="${view}">`}
+const filterQuery = ({ kind, agent, view }: Pick<Filters, 'kind' | 'agent' | 'view'>): object => ({ ...viewQuery[view], ...(kind === '' ? {} : { kind }), ...(agent === '' ? {} : { agent }) });
+
+const viewLinks = (filters: Filters, saved: readonly SavedView[]): Markup =>
+  html`<nav class="views" aria-label="Views">${VIEWS.map(([view, words]) => html`<a href="${pathWith({ ...filters, saved: '' }, { view })}"${current(filters.saved === '' && view === filters.view)}>${words}</a>`)}<a href="/queue/groups">Groups</a>${saved.map((each) => html`<a href="/queue?saved=${encodeURIComponent(each.name)}"${current(each.name === filters.saved)}>${each.name}</a>`)}</nav>`;
+
+/** Keeps what is filtered now under a name, or forgets the view that is shown. */
+const saveForm = ({ kind, agent, view, saved }: Filters, session: PageSession | undefined): HtmlValue => {
+  if (session === undefined) return undefined;
+  if (saved !== '') return html`<form method="post" action="/queue/views" class="filters">${csrfField(session)}<input type="hidden" name="name" value="${saved}"><button type="submit" name="do" value="remove" class="quiet">Forget the view ${saved}</button></form>`;
+  if (kind === '' && agent === '' && view === '') return undefined;
+  return html`<form method="post" action="/queue/views" class="filters" aria-label="Save this view">${csrfField(session)}<input type="hidden" name="kind" value="${kind}"><input type="hidden" name="agent" value="${agent}"><input type="hidden" name="view" value="${view}">
+<div class="field"><label for="view-name">Save this view as</label><input id="view-name" name="name" required maxlength="128" pattern="[A-Za-z0-9][A-Za-z0-9._:@+\\-]*"></div><button type="submit" name="do" value="save">Save</button></form>`;
+};
+
+const filterForm = ({ kind, agent, view, saved }: Filters): Markup => html`<form method="get" action="/queue" class="filters" role="search" aria-label="Filter the queue">
+${view === '' ? undefined : html`<input type="hidden" name="view" value="${view}">`}${saved === '' ? undefined : html`<input type="hidden" name="saved" value="${saved}">`}
 <div class="field"><label for="kind">Action kind</label><input id="kind" name="kind" value="${kind}" maxlength="128" placeholder="payment.refund"></div>
 <div class="field"><label for="agent">Agent</label><input id="agent" name="agent" value="${agent}" maxlength="128"></div>
 <button type="submit">Filter</button>
@@ -84,6 +101,8 @@ export class QueuePages {
     private readonly requests: ListRequests,
     private readonly targets: QueueTargets,
     private readonly viewers: Viewers,
+    private readonly views: SavedViews,
+    private readonly database: Database,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -100,15 +119,15 @@ export class QueuePages {
     const filters = filtersOf(request);
     const query = shaped(listQuery, {
       limit: ROWS,
-      ...viewQuery[filters.view],
-      ...(filters.kind === '' ? {} : { kind: filters.kind }),
-      ...(filters.agent === '' ? {} : { agent: filters.agent }),
+      ...filterQuery(filters),
+      ...(filters.saved === '' ? {} : { view: filters.saved }),
       ...(filters.cursor === undefined ? {} : { cursor: filters.cursor }),
     });
     const { items, next_cursor } = await this.requests.list(person, query);
     const viewer = await this.viewers.viewer(person);
     const targets = await this.targets.of(person.tenant, items.map(({ approval_id }) => approval_id));
     const open = await this.requests.countOpen(person, 1_000);
+    const saved = await this.views.list(person);
     const now = this.clock.now();
     const decided = new URL(request.url, 'http://own.invalid').searchParams.get('done') === 'last';
     return pageAnswer(200, {
@@ -116,10 +135,36 @@ export class QueuePages {
       session,
       body: html`${decided ? html`<p class="banner good" role="status">Recorded. Nothing else waits for you.</p>` : undefined}
 <div class="heading"><h1>Queue</h1><p class="muted">${open >= 1_000 ? '1,000 or more' : open} open ${open === 1 ? 'request' : 'requests'}</p></div>
-${viewLinks(filters)}
+${viewLinks(filters, saved)}
 ${filterForm(filters)}
+${saveForm(filters, session)}
 ${items.length === 0 ? html`<div class="empty"><p>Nothing waits for a decision here.</p></div>` : html`<ul class="requests">${items.map((entry) => entryView(entry, targets.get(entry.approval_id), viewer, now))}</ul>`}
 ${next_cursor === null ? undefined : html`<p class="more"><a class="button" href="${pathWith(filters, { cursor: next_cursor })}" rel="next">Next ${ROWS}</a></p>`}`,
     });
+  }
+
+  @Post('queue/views')
+  @Allow('person')
+  async saveView(@Http() request: HttpRequest): Promise<Answer> {
+    const fields = formFields(request);
+    await this.sessions.posted(request, fields);
+    const person = request.principal?.type === 'person' ? request.principal : problem('FORBIDDEN');
+    const viewName = shaped(name(), (fields['name'] ?? '').trim());
+    if (fields['do'] === 'remove') {
+      await this.forget(person, viewName);
+      return Answer.seeOther('/queue');
+    }
+    const view = VIEWS.find(([each]) => each === (fields['view'] ?? ''))?.[0] ?? '';
+    await this.views.save(this.database, person, { name: viewName, query: shaped(savedQuery, filterQuery({ kind: (fields['kind'] ?? '').trim(), agent: (fields['agent'] ?? '').trim(), view })) });
+    return Answer.seeOther(`/queue?saved=${encodeURIComponent(viewName)}`);
+  }
+
+  /** Twice is as good as once. */
+  private async forget(person: PersonPrincipal, viewName: string): Promise<void> {
+    try {
+      await this.views.remove(this.database, person, viewName);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'NOT_FOUND') throw error;
+    }
   }
 }
