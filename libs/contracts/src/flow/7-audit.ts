@@ -1,5 +1,5 @@
 import { defineEvent } from '../event.js';
-import { base64url, count, hash, instant, name, object, oneOf, optional, text, uuid } from '../schema.js';
+import { base64url, count, hash, instant, list, name, object, oneOf, optional, text, uuid } from '../schema.js';
 import { SERVICES } from '../topics.js';
 
 export const StreamHeadsPublished = defineEvent({
@@ -79,6 +79,23 @@ export const LegalHoldLifted = defineEvent({
   aggregate: 'legal-hold',
   summary: 'A legal hold ended.',
   data: object({ action_id: uuid(), reason: text(1_000) }),
+});
+
+export const RetentionEnded = defineEvent({
+  ...retention,
+  name: 'RetentionEnded',
+  aggregate: 'retention',
+  summary: 'An action is older than its class is kept: its data key was destroyed and the bytes of its leaves were pruned; their hashes stay, so that every root and proof still holds.',
+  data: object({
+    action_id: uuid(),
+    action_class: optional(name()),
+    /** what its policy says, at least 180 days; 7 years where it says nothing */
+    retention_ms: count(),
+    /** time of its last event, which the period runs from */
+    last_event_at: instant(),
+    /** leaf indices whose bytes are gone */
+    leaves: list(count(), 10_000),
+  }),
 });
 
 export const SigningKeyRotated = defineEvent({
