@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { sha256 } from '@exequatur/kernel';
 
 /**
  * The Merkle tree of RFC 9162 section 2.1 over SHA-256. Hashes are 32-byte Buffers, leaves are numbered from 0, sizes count
@@ -9,12 +9,12 @@ export const HASH_BYTES = 32;
 const LEAF = Buffer.of(0x00);
 const NODE = Buffer.of(0x01);
 
-export const leafHash = (bytes: Uint8Array): Buffer => hash('sha256', Buffer.concat([LEAF, bytes]), 'buffer');
+export const leafHash = (bytes: Uint8Array): Buffer => sha256(Buffer.concat([LEAF, bytes]));
 
-export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => hash('sha256', Buffer.concat([NODE, left, right]), 'buffer');
+export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => sha256(Buffer.concat([NODE, left, right]));
 
 /** Root of the tree without leaves: SHA-256 of nothing. */
-export const emptyRoot = (): Buffer => hash('sha256', '', 'buffer');
+export const emptyRoot = (): Buffer => sha256('');
 
 export const merkleRoot = (leafHashes: readonly Buffer[]): Buffer => levelsOf(leafHashes).at(-1)?.[0] ?? emptyRoot();
 

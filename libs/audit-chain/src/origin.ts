@@ -66,7 +66,7 @@ export type ProofVerifier = (leaf: Buffer, proof: OriginProof, tenant: string, s
 
 /** The same over keys that come to be known on the way. */
 export const originVerifierOf = (keyOf: (service: string, kid: string) => KeyObject | undefined, { remember = REMEMBERED_ROOTS }: { readonly remember?: number } = {}): ProofVerifier => {
-  const verified = new Set<string>();
+  const verified = new Map<string, VerifiedRoot>();
 
   return (leaf, proof, tenant, service) => {
     const place = parsePath(proof.path);
@@ -75,24 +75,28 @@ export const originVerifierOf = (keyOf: (service: string, kid: string) => KeyObj
     if (root === undefined) return fault('path_invalid');
     const key = keyOf(service, proof.keyId);
     if (key === undefined) return fault('key_unknown');
-    // Everything the signature is over, and the signature: what differs in one of them is another root.
-    const memory = JSON.stringify([proof.keyId, proof.signature, root.toString('base64'), place.size, tenant, service]);
-    if (verified.delete(memory)) {
-      // Added again at the young end: the set drops its oldest.
-      verified.add(memory);
-      return { ok: true };
-    }
+    const known = verified.get(proof.signature);
+    if (known?.root.equals(root) === true && known.size === place.size && known.keyId === proof.keyId && known.tenant === tenant && known.service === service) return { ok: true };
     const signature = strictBase64(proof.signature, 'base64url');
     if (signature === undefined) return fault('signature_malformed');
     if (!verifyDsse(key, BATCH_ROOT_TYPE, batchRoot(root, place.size, tenant, service), signature)) return fault('signature_invalid');
-    verified.add(memory);
-    for (const oldest of verified) {
+    if (remember > 0) verified.set(proof.signature, { root, size: place.size, keyId: proof.keyId, tenant, service });
+    for (const oldest of verified.keys()) {
       if (verified.size <= remember) break;
       verified.delete(oldest);
     }
     return { ok: true };
   };
 };
+
+/** Everything that a signature was found to be over: what differs in one of them is another root. */
+interface VerifiedRoot {
+  readonly root: Buffer;
+  readonly size: number;
+  readonly keyId: string;
+  readonly tenant: string;
+  readonly service: string;
+}
 
 const fault = (reason: OriginFault): OriginResult => ({ ok: false, reason });
 

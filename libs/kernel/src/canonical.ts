@@ -1,4 +1,4 @@
-import { createHash, hash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { JsonValue } from './json.js';
 
@@ -12,7 +12,8 @@ export const canonicalText = (value: JsonValue): string => {
 /** RFC 8785 bytes (UTF-8). Hash once, carry the bytes: they are what a tool is sent. */
 export const canonicalBytes = (value: JsonValue): Uint8Array => Buffer.from(canonicalText(value), 'utf8');
 
-export const sha256 = (bytes: Uint8Array): Buffer => hash('sha256', bytes, 'buffer');
+/** By way of text, which Node gives back several times faster than a Buffer of its own. */
+export const sha256 = (bytes: Uint8Array | string): Buffer => Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
 
 /** `sha256:<64 lower-case hex digits>`, as every hash on a wire is written. */
 export const sha256Text = (bytes: Uint8Array): string => `sha256:${hash('sha256', bytes, 'hex')}`;
@@ -25,7 +26,7 @@ export const newSalt = (): Buffer => randomBytes(SALT_BYTES);
 /** `sha256:` SHA-256(salt ‖ bytes): arguments_hash and view_hash (contracts.md). @throws RangeError on a salt of another length. */
 export const saltedHash = (salt: Uint8Array, bytes: Uint8Array): string => {
   if (salt.byteLength !== SALT_BYTES) throw new RangeError(`a salt has ${SALT_BYTES} bytes`);
-  return `sha256:${createHash('sha256').update(salt).update(bytes).digest('hex')}`;
+  return sha256Text(Buffer.concat([salt, bytes]));
 };
 
 /**
@@ -34,5 +35,5 @@ export const saltedHash = (salt: Uint8Array, bytes: Uint8Array): string => {
  */
 export const saltCommitment = (salt: Uint8Array): string => {
   if (salt.byteLength !== SALT_BYTES) throw new RangeError(`a salt has ${SALT_BYTES} bytes`);
-  return `sha256:${createHash('sha256').update('exequatur/salt/v1\0').update(salt).digest('hex')}`;
+  return sha256Text(Buffer.concat([Buffer.from('exequatur/salt/v1\0', 'utf8'), salt]));
 };

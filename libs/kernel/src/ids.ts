@@ -1,4 +1,5 @@
-import { hash, randomFillSync } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
+import { sha256 } from './canonical.js';
 
 /** Random bytes are drawn in blocks: one call to the generator serves 256 ids. */
 const pool = new Uint8Array(4096);
@@ -40,7 +41,7 @@ export const derivedId = (...parts: readonly string[]): string => {
     length.writeUInt32BE(bytes.length);
     return [length, bytes];
   });
-  return uuidText(hash('sha256', Buffer.concat(measured), 'buffer').subarray(0, 16), 8);
+  return uuidText(sha256(Buffer.concat(measured)).subarray(0, 16), 8);
 };
 
 const uuidText = (bytes: Buffer, version: 7 | 8): string => {

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { streamKey } from '@exequatur/contracts';
 import { PgEventStore, pipelined } from '@exequatur/event-store';
 import type { PgTransaction, RecordedEvent } from '@exequatur/event-store';
-import { canonicalBytes, fromInstant, newId } from '@exequatur/kernel';
+import { canonicalBytes, fromInstant, newId, sha256 } from '@exequatur/kernel';
 import type { Clock, JsonValue } from '@exequatur/kernel';
 import type { Rejection } from '@exequatur/policy-domain';
 import type { KeyStore } from '@exequatur/sealing';
@@ -39,7 +38,7 @@ export const proposalScope = ({ agent, proposal, idempotencyKey, anew }: Propose
   // An operation of its own, so that no key an agent chose can stand in the way of a person.
   operation: anew === undefined ? 'propose-action' : 'decide-anew',
   key: idempotencyKey,
-  inputHash: createHash('sha256').update(canonicalBytes(proposal as unknown as JsonValue)).digest(),
+  inputHash: sha256(canonicalBytes(proposal as unknown as JsonValue)),
 });
 
 /** What proposals are decided on, read under their tenants' fences. */

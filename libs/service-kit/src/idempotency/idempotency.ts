@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
 import { pgArray, pipelined, type PgTransaction } from '@exequatur/event-store';
+import { sha256 } from '@exequatur/kernel';
 import { openBytes, sealBytes, type KeyStore } from '@exequatur/sealing';
 import type { Queryable } from '../database/database.js';
 import { Answer } from '../http/answer.js';
@@ -153,7 +153,7 @@ export class Idempotency {
   private hashOf(scope: IdempotentScope): Buffer {
     const known = this.hashes.get(scope);
     if (known !== undefined) return known;
-    const made = hash('sha256', JSON.stringify([this.schema, scope.tenant, scope.principal, scope.operation, scope.key]), 'buffer');
+    const made = sha256(JSON.stringify([this.schema, scope.tenant, scope.principal, scope.operation, scope.key]));
     this.hashes.set(scope, made);
     return made;
   }

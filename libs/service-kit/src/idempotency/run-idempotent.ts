@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { sha256 } from '@exequatur/kernel';
 import type { Locks, PgTransaction } from '@exequatur/event-store';
 import { NO_BYTES, type HttpRequest } from '../http/http-request.js';
 import { Answer } from '../http/answer.js';
@@ -18,7 +18,7 @@ export const requireIdempotencyKey = (request: HttpRequest): string => {
 
 /** SHA-256 over method, path with query, If-Match and the raw body: what makes two requests the same request. */
 export const inputHash = (request: HttpRequest): Buffer =>
-  hash('sha256', Buffer.concat([Buffer.from(JSON.stringify([request.method, request.url, request.headers['if-match'] ?? '']), 'utf8'), request.rawBody ?? NO_BYTES]), 'buffer');
+  sha256(Buffer.concat([Buffer.from(JSON.stringify([request.method, request.url, request.headers['if-match'] ?? '']), 'utf8'), request.rawBody ?? NO_BYTES]));
 
 export interface IdempotentRun<Tx extends PgTransaction> {
   readonly request: HttpRequest;
