@@ -1,4 +1,8 @@
 import { Command, CommanderError } from 'commander';
+import { actionsCommands } from './actions/actions-commands.js';
+import { completionCommand } from './completion/completion-command.js';
+import { kindsCommands } from './kinds/kinds-commands.js';
+import { approvalsCommands } from './approvals/approvals-commands.js';
 import { policyCommands } from './policy/policy-commands.js';
 import { CommandFailed, EXIT } from './terminal.js';
 import type { Terminal } from './terminal.js';
@@ -10,8 +14,16 @@ export const run = async (args: readonly string[], terminal: Terminal): Promise<
     .description('Approval gate and runtime authority for AI agents')
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err });
-  program.addCommand(policyCommands(terminal, (code) => (exit = code)));
-  for (const command of [program, ...program.commands, ...program.commands.flatMap((each) => each.commands)]) command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: terminal.err });
+  const end = (code: number): void => {
+    exit = code;
+  };
+  program.addCommand(policyCommands(terminal, end));
+  program.addCommand(approvalsCommands(terminal, end));
+  program.addCommand(kindsCommands(terminal, end));
+  program.addCommand(actionsCommands(terminal, end));
+  program.addCommand(completionCommand(terminal, end, () => program));
+  program.addHelpText('after', '\nExit codes: 0 done, 1 the answer is no, 2 the command cannot be read, 3 the server, 4 nobody has decided in time.');
+  for (const command of everyCommand(program)) command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: terminal.err });
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exit;
@@ -25,3 +37,5 @@ export const run = async (args: readonly string[], terminal: Terminal): Promise<
     return EXIT.usage;
   }
 };
+
+const everyCommand = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(everyCommand)];

@@ -4,6 +4,8 @@ export interface Terminal {
   readonly err: (text: string) => void;
   /** EXEQUATUR_URL and EXEQUATUR_TOKEN are read by commands that speak to a server */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** asks whoever sits there, and gives the line they type; absent where nobody does */
+  readonly ask?: (question: string) => Promise<string>;
 }
 
 /** What a command ends with; documented in docs/reference/cli.md. */
@@ -15,6 +17,8 @@ export const EXIT = {
   usage: 2,
   /** the server cannot be reached, or refuses */
   server: 3,
+  /** time is up, and nobody has decided */
+  waiting: 4,
 } as const;
 
 /** Ends a command with a message and no stack: what went wrong is the caller's to change. */
