@@ -2,7 +2,6 @@ import { Command, CommanderError } from 'commander';
 import { actionsCommands } from './actions/actions-commands.js';
 import { completionCommand } from './completion/completion-command.js';
 import { kindsCommands } from './kinds/kinds-commands.js';
-import { approvalsCommands } from './approvals/approvals-commands.js';
 import { policyCommands } from './policy/policy-commands.js';
 import { CommandFailed, EXIT } from './terminal.js';
 import type { Terminal } from './terminal.js';
@@ -18,7 +17,6 @@ export const run = async (args: readonly string[], terminal: Terminal): Promise<
     exit = code;
   };
   program.addCommand(policyCommands(terminal, end));
-  program.addCommand(approvalsCommands(terminal, end));
   program.addCommand(kindsCommands(terminal, end));
   program.addCommand(actionsCommands(terminal, end));
   program.addCommand(completionCommand(terminal, end, () => program));
