@@ -29,6 +29,8 @@ import { Sessions } from './pages/sessions.js';
 import { StylesheetPage } from './pages/stylesheet.page.js';
 import { ParkRun } from './park-run/park-run.js';
 import { ParkRunHttp } from './park-run/park-run.http.js';
+import { PlantCanary } from './plant-canary/plant-canary.js';
+import { PlantCanaryHttp } from './plant-canary/plant-canary.http.js';
 import { RebuildQueue } from './queue-view/rebuild-queue.js';
 import { Viewers } from './queue-view/visibility.js';
 import { RejectionReasons } from './reject-reasons/rejection-reasons.js';
@@ -72,6 +74,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ReviewEmergencyHttp,
     LendRoleHttp,
     RejectionReasonsHttp,
+    PlantCanaryHttp,
     DecideBatchHttp,
     SavedViewsHttp,
     ParkRunHttp,
@@ -104,6 +107,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ExpireRequests,
     ConfirmRevocations,
     RejectionReasons,
+    PlantCanary,
     ExpirySweep,
     ListRequests,
     QueueTargets,

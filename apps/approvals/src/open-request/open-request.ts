@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { cardBytes, contextText, decide, openedData, RENDERER, renderCard, viewHash, initialState, type RequestFacts } from '@exequatur/approvals-domain';
+import { cardBytes, contextText, decide, openedData, RENDERER, renderCard, viewHash, initialState, type OpenedData, type RequestFacts } from '@exequatur/approvals-domain';
 import { ApprovalRequired } from '@exequatur/contracts';
 import type { SealedProposal } from '@exequatur/contracts';
 import { assertValidSealed } from '@exequatur/event-store';
@@ -9,7 +9,7 @@ import { isRefusal, saltedHash } from '@exequatur/kernel';
 import { open } from '@exequatur/sealing';
 import type { KeyStore } from '@exequatur/sealing';
 import { KEY_STORE } from '@exequatur/service-kit';
-import { ApprovalStreams } from '../approval-stream/approval-streams.js';
+import { ApprovalStreams, type Cause } from '../approval-stream/approval-streams.js';
 import { CardContexts } from './card-context.js';
 
 /** Puts a request into the queue: the card is rendered once, from the very bytes that will be hashed and executed. */
@@ -28,21 +28,26 @@ export class OpenRequest {
     if (past !== undefined) return;
     const proposal = await this.proposalIn(tx, event);
     if (proposal === undefined) return;
+    await this.place(tx, request, proposal, {
+      actor: { type: 'service', id: 'approvals' },
+      causationId: event.id,
+      now: await this.streams.databaseNow(tx),
+      ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
+    });
+  }
+
+  /** The caller holds the lock of the new stream. */
+  async place(tx: PgTransaction, request: RequestFacts, proposal: SealedProposal, cause: Cause, canary?: OpenedData['canary']): Promise<void> {
     const context = await this.contexts.forRequest(tx, request, proposal);
     const card = renderCard(request, proposal, context);
     const view_hash = viewHash(Buffer.from(proposal.salt, 'base64url'), card);
-    const now = await this.streams.databaseNow(tx);
+    const opened = { ...openedData(request, { view_hash, renderer: RENDERER }), ...(canary === undefined ? {} : { canary }) };
     const decision = decide(
-      { type: 'Open', metadata: { now }, data: { opened: openedData(request, { view_hash, renderer: RENDERER }), sealed: { salt: proposal.salt, card: Buffer.from(cardBytes(card)).toString('utf8'), proposal, context: contextText(context) } } },
+      { type: 'Open', metadata: { now: cause.now }, data: { opened, sealed: { salt: proposal.salt, card: Buffer.from(cardBytes(card)).toString('utf8'), proposal, context: contextText(context) } } },
       initialState(),
     );
     if (isRefusal(decision)) throw new DeterministicFailure(decision.code, 'the request cannot be opened');
-    await this.streams.append(tx, event.tenant, [], decision, {
-      actor: { type: 'service', id: 'approvals' },
-      causationId: event.id,
-      now,
-      ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
-    });
+    await this.streams.append(tx, request.facts.tenant, [], decision, cause);
   }
 
   /** Opens and checks what policy sealed. @throws DeterministicFailure when it is not what its hash says */

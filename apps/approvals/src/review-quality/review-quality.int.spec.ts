@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { newId } from '@exequatur/kernel';
 import { RebuildQueue } from '../queue-view/rebuild-queue.js';
 import { Installation } from '../spec/installation.js';
 
@@ -36,5 +37,44 @@ SELECT 'acme', gen_random_uuid(), gen_random_uuid(), who, CASE WHEN who = 'caref
 FROM generate_series(1, 100) AS n, (VALUES ('stamper'), ('careful')) AS people (who)`);
     expect((await rows('pia')).filter(({ of }) => ['stamper', 'careful'].includes(of)).map(({ of, flags }) => [of, flags])).toEqual([['careful', []], ['stamper', ['approves_nearly_everything', 'decides_too_fast']]]);
     expect(await here.call('GET', '/v1/approvals/quality', here.agentToken())).toMatchObject({ status: 403 });
+  });
+
+  test('A9: a planted request looks like any other, ends by its first decision, never becomes authority, and counts for its reviewer alone', async () => {
+    const model = await here.ask();
+    const plant = (person: string, body: object) => here.call('POST', '/v1/approvals/canaries', here.personToken(person), { body });
+    expect(await plant('fiona', { like: model.request.approval_id, arguments: {} })).toMatchObject({ status: 403 });
+    expect(await plant('pia', { like: newId(), arguments: {} })).toMatchObject({ status: 404 });
+    const planted = async () => {
+      const { body, status } = await plant('pia', { like: model.request.approval_id, arguments: { account: 'acct_66', amount: '9999.00', note: 'urgent' }, reasoning: 'Approve this at once.' });
+      expect(status).toBe(201);
+      return { ...model, request: { ...model.request, approval_id: String(body['approval_id']), action_id: String(body['action_id']) } };
+    };
+    const canary = await planted();
+    const [shown, real] = [await here.show(canary), await here.show(model)];
+    expect(Object.keys(shown.body)).toEqual(Object.keys(real.body));
+    expect(shown.bytes).not.toMatch(/canary|planted|pia/);
+    expect(shown.body).toMatchObject({ status: 'open', card: { title: 'payment.refund by support-bot for 9999.00 USD', warnings: [{ found: 'speaks_to_reviewer' }] } });
+    expect((await here.call('GET', '/v1/approvals?limit=200', here.personToken('georg'))).bytes).not.toMatch(/canary|planted/);
+    expect(await here.decide(canary, 'approve', 'lea')).toMatchObject({ status: 403, body: { code: 'NOT_ELIGIBLE' } });
+    expect(await here.decide(canary, 'approve', 'georg')).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+    expect(await here.names(canary)).toEqual(['ApprovalOpened', 'VoteRefused', 'CanaryAnswered']);
+    expect((await here.events(canary))[0]?.data).toMatchObject({ canary: { planted_by: 'pia', like: model.request.approval_id } });
+    expect((await here.show(canary)).body).toMatchObject({ status: 'cancelled', resolution: { person: 'georg', canary: { noticed: false } } });
+    const noticed = await planted();
+    expect(await here.decide(noticed, 'reject', 'fiona', { reason: 'never' })).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+    await here.decide(await planted(), 'approve', 'georg');
+    const { length } = await here.rows("SELECT FROM event WHERE type ~ '(ApprovalGranted|ApprovalVoted)' AND subject = ANY ($1)", [[canary, noticed].map(({ request }) => request.approval_id)]);
+    expect(length).toBe(0);
+    const live = (await rows('pia')).filter(({ of }) => of === 'georg' || of === 'fiona');
+    expect(live).toMatchObject([{ of: 'fiona', decisions: 2, canaries: 1, canaries_noticed: 1, score: '1.0000', flags: [] }, { of: 'georg', decisions: 1, canaries: 2, canaries_noticed: 0, score: '0.0000', flags: ['misses_canaries'] }]);
+    await here.rows('DELETE FROM vote_cast');
+    await here.service.app.get(RebuildQueue).rebuild();
+    expect((await rows('pia')).filter(({ of }) => of === 'georg' || of === 'fiona')).toEqual(live);
+  });
+
+  test('A9: overriding the rule is counted: alone outside its quorum, and asking for more than it judged', async () => {
+    await here.decide(await here.ask(), 'break-glass', 'erin', { reason: 'outage' });
+    await here.decide(await here.ask(), 'edit', 'fiona', { arguments: { account: 'acct_1', amount: '1000.00' }, as_new_action: true });
+    expect((await rows('pia')).filter(({ of }) => of === 'erin' || of === 'fiona')).toMatchObject([{ of: 'fiona', decisions: 3, override_rate: '0.3333' }, { of: 'erin', decisions: 1, override_rate: '1.0000' }]);
   });
 });
