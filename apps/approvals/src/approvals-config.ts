@@ -1,4 +1,4 @@
-import { IsIn, IsNotEmpty, IsOptional, Matches } from 'class-validator';
+import { IsIn, IsNotEmpty, IsOptional, IsUrl, Matches } from 'class-validator';
 import { ServiceConfig } from '@exequatur/service-kit';
 
 /** What approvals is told from outside, beyond what every service is. */
@@ -25,4 +25,13 @@ export class ApprovalsConfig extends ServiceConfig {
   @IsOptional()
   @IsNotEmpty()
   EXEQUATUR_SLACK?: string;
+
+  /** How old a sign-in may be to approve, by action class: JSON {"financial":300}, seconds; `*` stands for the classes not named. */
+  @IsOptional()
+  @IsNotEmpty()
+  EXEQUATUR_STEP_UP?: string;
+
+  /** Where approvals finds policy, which keeps the directory: people who sign in with their provider are made known there. */
+  @IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })
+  POLICY_URL: string = 'http://127.0.0.1:8080';
 }

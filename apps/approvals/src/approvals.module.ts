@@ -5,6 +5,7 @@ import { CancelRequestWhenActionIsWithdrawn } from './cancel-request/cancel-requ
 import { DecideBatch } from './decide-batch/decide-batch.js';
 import { DecideBatchHttp } from './decide-batch/decide-batch.http.js';
 import { DecideRequests } from './decide-request/decide-requests.js';
+import { StepUp } from './decide-request/step-up.js';
 import { Voters } from './decide-request/voters.js';
 import { ExpireRequests } from './expire-requests/expire-requests.js';
 import { ExpirySweep } from './expire-requests/expiry-sweep.js';
@@ -26,6 +27,10 @@ import { OtherForms } from './pages/other-forms.js';
 import { QueuePages } from './pages/queue.page.js';
 import { RequestPages } from './pages/request.page.js';
 import { Sessions } from './pages/sessions.js';
+import { PeopleSignedIn } from './pages/sign-in/people-signed-in.js';
+import { ProviderSignIn } from './pages/sign-in/provider-sign-in.js';
+import { SignInPages } from './pages/sign-in/sign-in.page.js';
+import { SignInTickets } from './pages/sign-in/sign-in-tickets.js';
 import { StylesheetPage } from './pages/stylesheet.page.js';
 import { ParkRun } from './park-run/park-run.js';
 import { ParkRunHttp } from './park-run/park-run.http.js';
@@ -85,6 +90,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     SlackInteractionsHttp,
     StylesheetPage,
     LoginPages,
+    SignInPages,
     QueuePages,
     BatchPages,
     RequestPages,
@@ -117,6 +123,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ShowRequest,
     RebuildQueue,
     Voters,
+    StepUp,
     DecideRequests,
     VoteOnRequest,
     SteerRequest,
@@ -130,6 +137,9 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     DecisionRequests,
     OtherForms,
     Sessions,
+    SignInTickets,
+    ProviderSignIn,
+    PeopleSignedIn,
     { provide: PAGE_SESSIONS, useExisting: Sessions },
   ],
 })

@@ -8,6 +8,12 @@ export const APPROVAL_LIMITS = {
   expirySweepMs: 1_000,
   /** A person signs in again after this. */
   sessionSeconds: 8 * 60 * 60,
+  /** From leaving for the identity provider to coming back. */
+  signInSeconds: 10 * 60,
+  /** One request to an identity provider, or to policy about who signed in. */
+  identityMs: 5_000,
+  /** Until what policy recorded about who signed in has come here. */
+  knownMs: 10_000,
   /** One attempt to deliver a notice, from name to answer. */
   noticeMs: 15_000,
   noticeSweepMs: 1_000,

@@ -12,16 +12,22 @@ export interface Surroundings {
   readonly host: string;
   /** where agents and people reach the service, and the executor reservations */
   readonly urls: Readonly<Record<ServiceName, string>>;
+  /** the origin that people see, when it is another */
+  readonly publicUrl?: string;
 }
 
 /** Connection string of a service's own role. */
 export const databaseUrlOf = (service: ServiceName, secrets: Pick<Secrets, 'databasePasswords'>, database: Surroundings['database']): string =>
   `postgres://${roleOf(service)}:${encodeURIComponent(secrets.databasePasswords[service])}@${database.host}:${database.port}/${database.name}`;
 
-/** Settings of audit that have no default of ours: outside witnesses, and a directory for static files. */
-const PASSED_ON = ['EXEQUATUR_WITNESSES', 'EXEQUATUR_WITNESSES_FILE', 'EXEQUATUR_TILES_DIR'];
-const passedOn = (): Record<string, string> =>
-  Object.fromEntries(PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+/** Settings that have no default of ours, by who takes them: outside witnesses, static files, identity providers, step-up. */
+const PASSED_ON: Readonly<Partial<Record<ServiceName | 'all', readonly string[]>>> = {
+  all: ['EXEQUATUR_IDENTITY_PROVIDERS', 'EXEQUATUR_IDENTITY_PROVIDERS_FILE'],
+  audit: ['EXEQUATUR_WITNESSES', 'EXEQUATUR_WITNESSES_FILE', 'EXEQUATUR_TILES_DIR'],
+  approvals: ['EXEQUATUR_STEP_UP', 'EXEQUATUR_STEP_UP_FILE'],
+};
+const passedOn = (service: ServiceName): Record<string, string> =>
+  Object.fromEntries([...(PASSED_ON.all ?? []), ...(PASSED_ON[service] ?? [])].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 
 /** The environment of one service, exactly as it would be given to its process: see ServiceConfig for what each variable means. */
 export const environmentOf = (service: ServiceName, surroundings: Surroundings): Record<string, string> => {
@@ -38,9 +44,10 @@ export const environmentOf = (service: ServiceName, surroundings: Surroundings):
     HOST: surroundings.host,
     PORT: new URL(urls[service]).port,
     LOG_LEVEL: surroundings.logLevel,
-    PUBLIC_URL: urls.approvals,
+    PUBLIC_URL: surroundings.publicUrl ?? urls.approvals,
     RESERVATIONS_URL: urls.reservations,
-    ...(service === 'audit' ? passedOn() : {}),
+    ...(service === 'approvals' ? { POLICY_URL: urls.policy } : {}),
+    ...passedOn(service),
   };
 };
 

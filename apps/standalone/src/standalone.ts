@@ -13,6 +13,7 @@ import { environmentOf, everyService } from './environment.js';
 import { frontOf } from './front.js';
 import type { Behind } from './front.js';
 import type { StandaloneOptions } from './options.js';
+import { isOwnMachine, PublicAddress } from './own-machine.js';
 import { secretsOf } from './secrets.js';
 import { examplePolicy, seedDemoTenant } from './seed.js';
 import type { Credentials } from './seed.js';
@@ -43,6 +44,7 @@ const behind = (service: RunningService): Behind => ({
 /** All five services in this process, on an embedded PostgreSQL and its transport, behind one port. */
 export const startStandalone = async (options: StandaloneOptions, log: (line: string) => void): Promise<Standalone> => {
   setMaxListeners(50);
+  if (options.allowPublic !== true && !isOwnMachine(options.host)) throw new PublicAddress(options.host);
   const postgresDirectory = join(options.dataDir, 'postgres');
   if (options.reset) {
     removePostgresData(postgresDirectory);
@@ -67,7 +69,7 @@ export const startStandalone = async (options: StandaloneOptions, log: (line: st
     await bootstrapDatabase({ adminUrl: postgres.url(DATABASE), passwords: secrets.databasePasswords });
     const urls = everyService(() => origin);
     log('Starting policy, approvals, reservations, executor, audit …');
-    const surroundings = { secrets, database: { host: '127.0.0.1', port: postgres.port, name: DATABASE }, transport: { kind: 'postgres' } as const, logLevel: options.logLevel, host: options.host, urls };
+    const surroundings = { secrets, database: { host: '127.0.0.1', port: postgres.port, name: DATABASE }, transport: { kind: 'postgres' } as const, logLevel: options.logLevel, host: options.host, urls, ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }) };
     const services: RunningService[] = [];
     undo.push(() => Promise.all(services.map((service) => service.close())));
     for (const { definition, Config } of DEFINITIONS) services.push(await createService(definition, loadConfig(Config, environmentOf(definition.name, surroundings))));

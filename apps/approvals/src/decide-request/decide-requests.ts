@@ -12,6 +12,7 @@ import { EXPIRING } from '../expire-requests/expire-requests.js';
 import { APPROVAL_LIMITS } from '../limits.js';
 import { RejectionReasons } from '../reject-reasons/rejection-reasons.js';
 import { Looks } from '../look-at-request/looks.js';
+import { StepUp } from './step-up.js';
 import { Voters } from './voters.js';
 
 export type DecidingPrincipal = PersonPrincipal | AgentPrincipal;
@@ -56,7 +57,7 @@ interface Judgement {
 }
 
 type RefusalCode = DataOf<typeof VoteRefused>['code'];
-const RECORDED_CODES: readonly string[] = ['SELF_APPROVAL', 'NOT_ELIGIBLE', 'NOT_A_PERSON', 'ALREADY_VOTED', 'ALREADY_DECIDED', 'APPROVAL_EXPIRED', 'VIEW_CHANGED', 'WIDENS_AUTHORITY', 'REASON_REQUIRED'];
+const RECORDED_CODES: readonly string[] = ['SELF_APPROVAL', 'NOT_ELIGIBLE', 'NOT_A_PERSON', 'ALREADY_VOTED', 'ALREADY_DECIDED', 'APPROVAL_EXPIRED', 'VIEW_CHANGED', 'WIDENS_AUTHORITY', 'REASON_REQUIRED', 'STEP_UP_REQUIRED'];
 /** Votes of others are counted again before one of these adds to them. */
 const COUNTING: readonly ApprovalCommand['type'][] = ['Vote', 'Edit', 'BreakGlass'];
 
@@ -71,6 +72,7 @@ export class DecideRequests {
     private readonly voters: Voters,
     private readonly looks: Looks,
     private readonly reasons: RejectionReasons,
+    private readonly stepUp: StepUp,
   ) {}
 
   /** @throws Problem NOT_FOUND (also for another tenant's request), CONFLICT when the action was erased */
@@ -103,7 +105,9 @@ export class DecideRequests {
     const dwellMs = caller.type === 'person' ? await this.looks.dwellMs(tx, caller.tenant, approvalId, caller.id, now) : undefined;
     const command = await commandOf({ approval, voter: voterOf(caller, known), now, ...(dwellMs === undefined ? {} : { dwellMs }), content: () => this.contentOf(tx, approval), reasonCodes: async () => (await this.reasons.of(caller.tenant, tx)).codes });
     const before = this.before(approval.state, command, known, now);
-    const decision = decide(command, before.state);
+    const decided = decide(command, before.state);
+    // Asked last: whoever may not decide at all is not sent to sign in again for it.
+    const decision = isRefusal(decided) ? decided : (this.stepUp.refusal(command, approval.state.request.action_class, caller.type === 'person' ? caller.authTime : undefined, now) ?? decided);
     const cause: Cause = { actor: actorOf(caller), now, ...(attempt.traceparent === undefined ? {} : { traceparent: attempt.traceparent }) };
     const { tenant, events: past } = approval;
     const steps = [{ decided: before.events, cause: { actor: EXPIRING, now } }];
@@ -134,8 +138,13 @@ export class DecideRequests {
 }
 
 /** A person with the roles that the directory has now; one it no longer knows has none. */
-const voterOf = (caller: DecidingPrincipal, known: readonly Voter[]): Voter => (caller.type === 'agent' ? { type: 'agent', id: caller.id, roles: [] } : (known.find(({ id }) => id === caller.id) ?? { type: 'person', id: caller.id, roles: [] }));
-const actorOf = (caller: DecidingPrincipal): Actor => ({ type: caller.type, id: caller.id });
+const voterOf = (caller: DecidingPrincipal, known: readonly Voter[]): Voter => {
+  if (caller.type === 'agent') return { type: 'agent', id: caller.id, roles: [] };
+  const person = known.find(({ id }) => id === caller.id) ?? { type: 'person', id: caller.id, roles: [] };
+  // A token may speak for fewer roles than its owner has.
+  return { ...person, roles: person.roles.filter((role) => caller.roles.includes(role)) };
+};
+const actorOf = (caller: DecidingPrincipal): Actor => ({ type: caller.type, id: caller.id, ...(caller.type === 'agent' && caller.chain !== undefined ? { chain: caller.chain } : {}) });
 
 /** For whoever decided on an older state of the request: what happened meanwhile. */
 export const staleDetail = ({ state }: RecordedApproval): string => (state.status === 'Open' ? 'somebody acted on the request since it was read' : howDecided(state));

@@ -16,5 +16,8 @@ export const ownPath = (wanted: string | undefined): string => {
 
 export const loginPathFor = (path: string): string => `/login?next=${encodeURIComponent(ownPath(path))}`;
 
+/** Through a fresh sign-in and back, for a decision that needs one. */
+export const freshLoginPathFor = (path: string): string => `${loginPathFor(path)}&fresh=1`;
+
 /** The visitor followed a link on another site, so cookies of ours that are SameSite=Strict are not here. */
 export const cameFromElsewhere = (request: HttpRequest): boolean => request.headers['sec-fetch-site'] === 'cross-site';

@@ -9,12 +9,13 @@ import { ListRequests } from '../list-requests/list-requests.js';
 import { Viewers } from '../queue-view/visibility.js';
 import { ShowRequest } from '../show-request/show-request.js';
 import { staleDetail, type Attempt, type Decided } from '../decide-request/decide-requests.js';
+import { StepUp } from '../decide-request/step-up.js';
 import { VoteOnRequest } from '../vote-on-request/vote-on-request.js';
 import type { RecordedApproval } from '../approval-stream/recorded-approval.js';
 import { ballotFromForm } from './ballot-from-form.js';
 import { BALLOT_FORMS, fieldOfPointer, FORMS, type SentForm } from './decision-form.js';
 import { bouncePage } from './layout.js';
-import { cameFromElsewhere, loginPathFor } from './navigation.js';
+import { cameFromElsewhere, freshLoginPathFor, loginPathFor } from './navigation.js';
 import { OtherForms, type OtherForm } from './other-forms.js';
 import { requestPage } from './request.view.js';
 import { formFields, Sessions } from './sessions.js';
@@ -40,6 +41,7 @@ export class RequestPages {
     private readonly viewers: Viewers,
     private readonly votes: VoteOnRequest,
     private readonly otherForms: OtherForms,
+    private readonly stepUp: StepUp,
     private readonly store: PgEventStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -101,6 +103,7 @@ export class RequestPages {
     const detail = await this.requests.show(person, id);
     const session = await this.sessions.current(request);
     const done = new URL(request.url, 'http://own.invalid').searchParams.get('done') ?? '';
-    return requestPage(status, { person: detail.viewer, session, detail, sent, done, now: this.clock.now() });
+    const recent = this.stepUp.isRecent(detail.request.action_class, person.authTime, this.clock.now());
+    return requestPage(status, { person: detail.viewer, ...(recent ? {} : { signInAgain: freshLoginPathFor(`/approvals/${id}`) }), session, detail, sent, done, now: this.clock.now() });
   }
 }

@@ -22,6 +22,8 @@ export interface RequestPageContent {
   /** what a redirect came from; looked up, never shown as it is */
   readonly done: string;
   readonly now: number;
+  /** where to sign in again before approving; absent where the sign-in is recent enough */
+  readonly signInAgain?: string;
 }
 
 const DONE = new Map(Object.entries({
@@ -123,7 +125,7 @@ const waiting = ({ label }: Standing): string => (label === 'Your own agent' ? '
 
 /** One request: the card on the left, the decision on the right; on a small screen one below the other. */
 export const requestPage = (status: number, content: RequestPageContent): Answer => {
-  const { person, session, detail, now, done, sent } = content;
+  const { person, session, detail, now, done, sent, signInAgain } = content;
   const { shown, request } = detail;
   const standing = standingOf({ status: shown.status, quorum: shown.quorum, agent_owner: request.agent_owner ?? null, current_roles: shown.current_roles }, person, request.demand.distinct);
   const title = shown.card?.title ?? request.facts.action_kind;
@@ -133,6 +135,7 @@ export const requestPage = (status: number, content: RequestPageContent): Answer
     body: html`<p class="back"><a href="/queue">← Queue</a></p>
 ${!DONE.has(done) || sent !== undefined ? undefined : html`<div class="banner good" role="status"><p>${DONE.get(done)}</p>${done === 'next' ? undefined : html`<p><a href="/queue">Back to the queue</a></p>`}</div>`}
 ${sent === undefined ? undefined : html`<p class="banner bad" role="alert">Nothing was recorded. ${sent.faults[''] ?? 'One field needs another look.'} <a href="#${sent.form}-form">Go to the form</a></p>`}
+${signInAgain === undefined || shown.status !== 'open' || !standing.mayVote ? undefined : html`<p class="banner warn" role="note">Approving this needs a recent sign-in. <a class="button" href="${signInAgain}">Sign in again</a></p>`}
 <div class="heading"><h1>${title}</h1><p><span class="pill ${standing.tone}">${standing.label}</span> ${shown.status === 'open' ? html`<span class="muted">Expires ${shownDistance(shown.expires_at, now)}</span> <a class="jump" href="#decide">Decide ↓</a>` : undefined}</p></div>
 <div class="columns"><div class="card">${shown.card === null ? html`<p class="banner warn">The content of this action was erased.</p>` : html`${cardView(shown.card)}${finePrint(shown.card, shown.view_hash)}`}</div>
 ${decisionPanel(content, standing)}</div>`,

@@ -1,6 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
-import { problem, type HttpRequest, type PageSessions } from '@exequatur/service-kit';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Clock } from '@exequatur/kernel';
+import { CLOCK, problem, type HttpRequest, type PageSessions } from '@exequatur/service-kit';
 import { sealData, unsealData } from 'iron-session';
 import { ApprovalsConfig } from '../approvals-config.js';
 import { APPROVAL_LIMITS } from '../limits.js';
@@ -11,7 +12,15 @@ export interface PageSession {
   readonly csrf: string;
   readonly tenant?: string;
   readonly person?: string;
+  /** When the person proved who they are, Unix seconds. */
+  readonly authTime?: number;
+  /** The provider they came from; absent after an access token. */
+  readonly issuer?: string;
+  /** The session's end, Unix ms, whatever the browser does with the cookie. */
+  readonly until: number;
 }
+
+export type SignedIn = Required<Pick<PageSession, 'tenant' | 'person' | 'authTime'>> & Pick<PageSession, 'issuer'>;
 
 /** Sessions of the pages: one encrypted cookie, nothing on the server, so any replica can read it. */
 @Injectable()
@@ -20,15 +29,18 @@ export class Sessions implements PageSessions {
   private readonly secure: boolean;
   private readonly cookieName: string;
 
-  constructor(private readonly config: ApprovalsConfig) {
+  constructor(
+    private readonly config: ApprovalsConfig,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {
     this.secure = config.PUBLIC_URL.startsWith('https:');
     // The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis).
     this.cookieName = this.secure ? '__Host-exq_session' : 'exq_session';
   }
 
-  async read(request: HttpRequest): Promise<{ readonly tenant: string; readonly person: string } | undefined> {
+  async read(request: HttpRequest): Promise<{ readonly tenant: string; readonly person: string; readonly authTime?: number } | undefined> {
     const session = await this.current(request);
-    return session?.tenant === undefined || session.person === undefined ? undefined : { tenant: session.tenant, person: session.person };
+    return session?.tenant === undefined || session.person === undefined ? undefined : { tenant: session.tenant, person: session.person, ...(session.authTime === undefined ? {} : { authTime: session.authTime }) };
   }
 
   /** The session of a request; undefined without a cookie, with a forged or an expired one. */
@@ -36,12 +48,13 @@ export class Sessions implements PageSessions {
     const sealed = cookieIn(request.headers.cookie, this.cookieName);
     if (sealed === undefined) return undefined;
     const content = await unsealData<Partial<PageSession>>(sealed, { password: this.config.EXEQUATUR_SESSION_SECRET, ttl: APPROVAL_LIMITS.sessionSeconds }).catch((): Partial<PageSession> => ({}));
-    return typeof content.csrf === 'string' ? { ...content, csrf: content.csrf } : undefined;
+    const { csrf, until } = content;
+    return typeof csrf === 'string' && typeof until === 'number' && this.clock.now() < until ? { ...content, csrf, until } : undefined;
   }
 
   /** A new session, with a form token of its own. */
-  begin(who?: { readonly tenant: string; readonly person: string }): PageSession {
-    return { csrf: randomBytes(24).toString('base64url'), ...who };
+  begin(who?: SignedIn): PageSession {
+    return { csrf: randomBytes(24).toString('base64url'), until: this.clock.now() + APPROVAL_LIMITS.sessionSeconds * 1_000, ...who };
   }
 
   /** Set-Cookie for a session. */
@@ -78,7 +91,7 @@ const same = (left: string, right: string): boolean => {
   return one.length === other.length && timingSafeEqual(one, other);
 };
 
-const cookieIn = (header: string | undefined, name: string): string | undefined => {
+export const cookieIn = (header: string | undefined, name: string): string | undefined => {
   for (const pair of (header ?? '').split(';')) {
     const at = pair.indexOf('=');
     if (at > 0 && pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
