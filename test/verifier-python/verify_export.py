@@ -38,6 +38,8 @@ STREAM_HEADS = "dev.exequatur.audit.StreamHeadsPublished.v1"
 TREE_HEAD = "dev.exequatur.audit.TreeHeadPublished.v1"
 KEY_ROTATED = "dev.exequatur.audit.SigningKeyRotated.v1"
 ANYBODY = {STREAM_HEADS, KEY_ROTATED, "dev.exequatur.audit.EventQuarantined.v1"}
+RETENTION_ENDED = "dev.exequatur.audit.RetentionEnded.v1"
+TOPIC_OWNER = {"exequatur.%s.v1" % context: service for context, service in OWNER.items()}
 UNKNOWN_KEY = "signed by no key of its service"
 # Leaves that wait for the rotation that explains their key; more of them are no log.
 MOST_WAITING = 10000
@@ -301,6 +303,7 @@ class Export:
         self.tree, self.roots, self.hashes = Tree(), {0: sha256(b"")}, []
         self.ids, self.ordinals = {}, {}
         self.waiting, self.counters = [], []
+        self.pruned, self.may_be_pruned = set(), set()
         self.stream_heads = {}
         self.heads, self.end, self.header = [], None, None
         self.witnessed = {name: 0 for name, _ in witnesses}
@@ -340,6 +343,10 @@ class Export:
             self.header = value
             self.tenant = value["tenant"]
             self.origin = "exequatur/" + self.tenant.replace("+", "%2B")
+        elif "leaf_hash" in value:
+            if self.heads:
+                raise Wrong("a leaf after the tree heads")
+            self.pruned_leaf(value)
         elif "bytes_b64" in value or "sequence" in value:
             if self.heads:
                 raise Wrong("a leaf after the tree heads")
@@ -351,6 +358,23 @@ class Export:
             self.end = value
         else:
             raise Wrong("no line of an export")
+
+    def pruned_leaf(self, leaf):
+        """A leaf whose bytes are no longer kept: its hash holds its place."""
+        place, service = len(self.hashes), TOPIC_OWNER.get(leaf.get("topic"))
+        if set(leaf) - {"sequence", "leaf_hash", "ordinal", "topic"} or re.fullmatch("sha256:[0-9a-f]{64}", leaf["leaf_hash"]) is None:
+            raise Wrong("no leaf")
+        if leaf.get("sequence") != place:
+            self.wrong(place, "it is numbered %s" % leaf.get("sequence"))
+        self.tree.add(bytes.fromhex(leaf["leaf_hash"][7:]))
+        self.hashes.append(bytes.fromhex(leaf["leaf_hash"][7:]))
+        self.roots[self.tree.size] = self.tree.root()
+        self.pruned.add(place)
+        ordinal, own = leaf.get("ordinal"), self.ordinals.setdefault(service, {})
+        if service is None or not isinstance(ordinal, int) or ordinal < 1 or ordinal in own:
+            self.wrong(place, "its bytes are gone, and it has no place of its own among the events of a service")
+        else:
+            own[ordinal] = place
 
     def leaf(self, leaf):
         place = len(self.hashes)
@@ -418,6 +442,8 @@ class Export:
             else:
                 own[ordinal] = place
                 self.keys.uses.setdefault(service, {}).setdefault(leaf["key_id"], []).append(ordinal)
+        if event["type"] == RETENTION_ENDED:
+            self.may_be_pruned.update(event["data"]["leaves"])
         if event["type"] == KEY_ROTATED:
             self.rotated(place, leaf, service, event["data"])
 
@@ -435,6 +461,8 @@ class Export:
         waited, self.waiting = self.waiting, []
         for each in waited:
             self.judge(*each, final=True)
+        for place in self.pruned - self.may_be_pruned:
+            self.wrong(place, "its bytes are gone, and no RetentionEnded says that they may be")
         for service, ordinal, kid in self.keys.misplaced():
             self.wrong(self.ordinals[service][ordinal], "signed by key %s of %s outside its time" % (kid, service))
         for place, service, kid, events in self.counters:

@@ -5,6 +5,8 @@ import { AskWitnesses } from './ask-witnesses/ask-witnesses.js';
 import { WitnessTimer } from './ask-witnesses/witness-timer.js';
 import { IndexSubjects } from './data-subjects/index-subjects.js';
 import { SubjectsHttp } from './data-subjects/subjects.http.js';
+import { EndRetention } from './end-retention/end-retention.js';
+import { RetentionTimer } from './end-retention/retention-timer.js';
 import { AboutAction } from './erase-action/about-action.js';
 import { ErasureHttp } from './erase-action/erasure.http.js';
 import { LegalHoldHttp } from './erase-action/legal-hold.http.js';
@@ -24,6 +26,6 @@ import { WorkflowMetricsHttp } from './workflow-metrics/workflow-metrics.http.js
 /** It decides nothing. */
 @Module({
   controllers: [LogHttp, ReceiptHttp, TimelineHttp, ExportHttp, ErasureHttp, LegalHoldHttp, SubjectsHttp, WorkflowMetricsHttp],
-  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, FollowTimeline, ExportLog, AboutAction, IndexSubjects],
+  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, FollowTimeline, ExportLog, AboutAction, IndexSubjects, EndRetention, RetentionTimer],
 })
 export class AuditModule {}

@@ -30,6 +30,9 @@ export const AUDIT_LIMITS = {
   gaugedTenants: 100,
   /** Actions of one period that are counted. */
   countedActions: 200_000,
+  /** How often is looked for actions that are no longer kept, and how many at once. */
+  retentionEveryMs: 3_600_000,
+  retentionActions: 500,
   /** Leaves one page of /v1/log/entries has at most. */
   pageLeaves: 200,
 } as const;

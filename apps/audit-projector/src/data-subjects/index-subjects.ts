@@ -15,7 +15,7 @@ interface Named {
 }
 
 const PROPOSED = `
-SELECT bytes FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 AND type = $4 AND origin = 'ok' AND octet_length(bytes) > 0 ORDER BY leaf.sequence`;
+SELECT bytes FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 AND type = $4 AND origin = 'ok' AND NOT pruned ORDER BY leaf.sequence`;
 
 /** Erased actions stay out; one that is erased at this moment is taken out by the next pass. */
 const WRITE = `

@@ -111,7 +111,7 @@ export class ExportLog {
   /** By keys, a chunk a statement: no cursor keeps a transaction open while a slow reader reads. */
   private async *leaves(tenant: string, size: number): AsyncGenerator<readonly LeafDocument[], void> {
     for (let from = 0; from < size; from += AUDIT_LIMITS.chunkLeaves) {
-      const text = 'SELECT sequence::text, bytes, path, signature, key_id, ordinal::text, topic FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 ORDER BY leaf.sequence';
+      const text = 'SELECT sequence::text, bytes, path, signature, key_id, ordinal::text, topic, pruned, leaf_hash FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 ORDER BY leaf.sequence';
       const { rows } = await this.database.query<LeafRow>(text, [tenant, from, Math.min(size, from + AUDIT_LIMITS.chunkLeaves)]);
       yield rows.map(leafDocument);
     }
@@ -122,7 +122,7 @@ export class ExportLog {
     if (format === 'csv' && after === undefined) yield CSV_HEADER;
     const line = format === 'csv' ? csvLine : (event: Parameters<typeof ocsfEvent>[0]): string => `${JSON.stringify(ocsfEvent(event))}\n`;
     for (let from = after === undefined ? 0 : after + 1; from < logSize; from += AUDIT_LIMITS.chunkLeaves) {
-      const text = `SELECT sequence::text, bytes FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 AND origin = 'ok' ORDER BY leaf.sequence`;
+      const text = `SELECT sequence::text, bytes FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 AND origin = 'ok' AND NOT pruned ORDER BY leaf.sequence`;
       const { rows } = await this.database.query<ProvenLeafRow>(text, [tenant, from, Math.min(logSize, from + AUDIT_LIMITS.chunkLeaves)]);
       yield (await shownEvents(this.database, tenant, rows, filter)).map(line).join('');
     }

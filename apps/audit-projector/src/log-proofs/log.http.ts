@@ -40,7 +40,7 @@ export class LogHttp {
   @Describe({ summary: 'Leaves from a sequence on, as they are.', query: entriesQuery, answers: { 200: entries } })
   async entries(@Caller() caller: Principal, @ShapedQuery(entriesQuery) { tenant, start = 0, limit = AUDIT_LIMITS.pageLeaves }: Shape<typeof entriesQuery>): Promise<{ items: LeafDocument[]; next_start?: number }> {
     const wanted = Math.max(1, limit);
-    const { rows } = await this.database.query<LeafRow>('SELECT sequence::text, bytes, path, signature, key_id, ordinal::text, topic FROM leaf WHERE tenant = $1 AND sequence >= $2 ORDER BY leaf.sequence LIMIT $3', [whoseLog(caller, tenant), start, wanted]);
+    const { rows } = await this.database.query<LeafRow>('SELECT sequence::text, bytes, path, signature, key_id, ordinal::text, topic, pruned, leaf_hash FROM leaf WHERE tenant = $1 AND sequence >= $2 ORDER BY leaf.sequence LIMIT $3', [whoseLog(caller, tenant), start, wanted]);
     const items = rows.map(leafDocument);
     const last = items.at(-1);
     return { items, ...(last === undefined || items.length < wanted ? {} : { next_start: last.sequence + 1 }) };

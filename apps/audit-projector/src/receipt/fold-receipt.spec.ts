@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { EVENTS } from '@exequatur/contracts';
 import type { TimelineRow } from '../timeline-view/project.js';
 import { foldReceipt } from './fold-receipt.js';
-import { outcomeAfter } from './outcome.js';
+import { isConsidered, outcomeAfter } from './outcome.js';
 
 let count = 0;
 const row = (service: string, name: string, data: Readonly<Record<string, unknown>> = {}): TimelineRow => {
@@ -42,11 +43,20 @@ describe('folding a receipt', () => {
 });
 
 describe('the outcome', () => {
+  test('it was decided of every event of an action what it makes of the outcome', () => {
+    const ofActions = EVENTS.filter(({ data }) => 'action_id' in ((data.json as { readonly properties?: object }).properties ?? {})).map(({ name }) => name);
+    expect(ofActions.length).toBeGreaterThan(40);
+    expect(ofActions.filter((name) => !isConsidered(name))).toEqual([]);
+  });
+
   const ends: readonly (readonly [string, readonly (readonly [string, Record<string, unknown>?])[]])[] = [
     ['proposed', [['ActionProposed']]],
     ['awaiting_approval', [['ActionProposed'], ['ApprovalRequired'], ['ApprovalOpened'], ['ApprovalVoted']]],
     ['denied', [['ActionProposed'], ['ActionDenied']]],
     ['quarantined', [['ActionProposed'], ['ActionQuarantined']]],
+    ['granted', [['ApprovalRequired'], ['ApprovalOpened'], ['ApprovalVoted'], ['GlassBroken'], ['ApprovalGranted'], ['EmergencyReviewed']]],
+    ['cancelled', [['ApprovalOpened'], ['CanaryAnswered']]],
+    ['cancelled', [['ApprovalOpened'], ['EditProposed'], ['ApprovalCancelled']]],
     ['rejected', [['ApprovalRequired'], ['ApprovalVoted'], ['ApprovalRejected']]],
     ['answered', [['ApprovalRequired'], ['ApprovalAnswered']]],
     ['expired', [['ApprovalRequired'], ['ApprovalExpired']]],

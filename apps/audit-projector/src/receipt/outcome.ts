@@ -32,6 +32,7 @@ export const isEnd = (outcome: Outcome): boolean => ENDS.has(outcome);
 const BY_EVENT: Readonly<Record<string, Outcome>> = {
   ActionProposed: 'proposed',
   ApprovalRequired: 'awaiting_approval',
+  ApprovalOpened: 'awaiting_approval',
   ActionAllowed: 'allowed',
   ActionCapped: 'allowed',
   ActionDenied: 'denied',
@@ -41,6 +42,7 @@ const BY_EVENT: Readonly<Record<string, Outcome>> = {
   ApprovalAnswered: 'answered',
   ApprovalExpired: 'expired',
   ApprovalCancelled: 'cancelled',
+  CanaryAnswered: 'cancelled',
   ReservationRefused: 'refused',
   ExecutionSkipped: 'refused',
   ActionWithdrawn: 'withdrawn',
@@ -56,6 +58,16 @@ const BY_EVENT: Readonly<Record<string, Outcome>> = {
   ExecutionSucceeded: 'executed',
   ReservationCommitted: 'executed',
 };
+
+/** Facts of an action that leave its outcome as it is. Glass that is broken is followed by the grant, in the same append. */
+const MOVING_NOTHING: readonly string[] = [
+  'ReviewDrawn', 'ApprovalVoted', 'VoteRefused', 'VoteLapsed', 'ApprovalEdited', 'EditProposed', 'ApprovalDeferred', 'ApprovalEscalated', 'ApprovalAssigned', 'ApprovalReminded', 'InformationRequested', 'InformationGiven',
+  'ApprovalAnnotated', 'GlassBroken', 'EmergencyReviewed', 'CheckpointStored', 'RevocationTookEffect', 'GrantClosed', 'ReviewOpened', 'ActionReviewed', 'OverageAuthorised', 'ExecutionRequested', 'ErasureCompleted', 'LegalHoldPlaced',
+  'LegalHoldLifted', 'RetentionEnded',
+];
+
+/** Whether it was decided what this event makes of an outcome: that of an action is never left to an event nobody thought of. */
+export const isConsidered = (name: string): boolean => name in BY_EVENT || name === 'ExecutionReconciled' || MOVING_NOTHING.includes(name);
 
 export interface Happened {
   readonly name: string;

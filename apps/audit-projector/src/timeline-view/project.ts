@@ -1,4 +1,4 @@
-import { definitionOf, SERVICES } from '@exequatur/contracts';
+import { definitionOf, RetentionEnded, SERVICES } from '@exequatur/contracts';
 import type { EventEnvelope } from '@exequatur/contracts';
 import { assertValidEvent, InvalidEvent } from '@exequatur/event-store';
 import { sha256Text } from '@exequatur/kernel';
@@ -39,7 +39,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export const project = (row: TimelineRow | null, { tenant, sequence, bytes }: ProvenLeaf): TimelineRow | null => {
   if (row !== null) return row;
   const event = validEvent(bytes);
-  if (event === undefined) return null;
+  // The end of an action's retention is no part of its story: it would keep a row of what is no longer kept.
+  if (event === undefined || event.type === RetentionEnded.type) return null;
   const actionId = actionIdOf(event);
   if (actionId === undefined) return null;
   return {

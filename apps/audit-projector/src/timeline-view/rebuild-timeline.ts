@@ -21,7 +21,7 @@ interface ReplayedLeaf {
 
 /** One statement a chunk, in recorded sequence. @returns the sequence after the last one taken */
 const replayChunk = async (db: Queryable, tenant: string, generation: number, from: number): Promise<number> => {
-  const text = `SELECT sequence::text, bytes FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 AND origin = 'ok' ORDER BY leaf.sequence`;
+  const text = `SELECT sequence::text, bytes FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 AND origin = 'ok' AND NOT pruned ORDER BY leaf.sequence`;
   const { rows } = await db.query<ReplayedLeaf>(text, [tenant, from, from + AUDIT_LIMITS.chunkLeaves]);
   const projected = rows.flatMap(({ sequence, bytes }) => {
     const row = project(null, { tenant, sequence: Number(sequence), bytes });

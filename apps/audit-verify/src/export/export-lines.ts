@@ -1,4 +1,4 @@
-import { base64url, count, instant, list, name, object, oneOf, optional, record, SERVICES, text } from '@exequatur/contracts';
+import { base64url, count, hash, instant, list, name, object, oneOf, optional, record, SERVICES, text } from '@exequatur/contracts';
 import type { Schema, Shape } from '@exequatur/contracts';
 import type { PublicJwk, TrustedKeys } from '@exequatur/audit-chain';
 import { parseStrict, StrictJsonError } from '@exequatur/kernel';
@@ -38,6 +38,10 @@ export const leafLine = object({
 });
 export type ExportLeaf = Shape<typeof leafLine>;
 
+/** A leaf whose bytes are no longer kept: its hash holds its place. The topic says whose event it was. */
+export const prunedLine = object({ sequence: count(), leaf_hash: hash(), ordinal: optional(count()), topic: text(100) });
+export type PrunedLeaf = Shape<typeof prunedLine>;
+
 export const treeHeadLine = object({ tree_head: text(10_000) });
 
 export const endLine = object({
@@ -57,6 +61,7 @@ export const EXPORT_END_TYPE = 'application/vnd.exequatur.export-end+json';
 export type ExportLine =
   | { readonly kind: 'header'; readonly header: ExportHeader }
   | { readonly kind: 'leaf'; readonly leaf: ExportLeaf }
+  | { readonly kind: 'pruned'; readonly leaf: PrunedLeaf }
   | { readonly kind: 'tree_head'; readonly note: string }
   | { readonly kind: 'end'; readonly end: ExportEnd }
   | { readonly kind: 'malformed'; readonly fault: string };
@@ -68,6 +73,7 @@ export const readLine = (line: string): ExportLine => {
   const value = parsed(line);
   if (typeof value === 'string') return { kind: 'malformed', fault: value };
   if ('format' in value) return shapedLine(headerLine, value, (header) => ({ kind: 'header', header }));
+  if ('leaf_hash' in value) return shapedLine(prunedLine, value, (leaf) => ({ kind: 'pruned', leaf }));
   if ('sequence' in value || 'bytes_b64' in value) return shapedLine(leafLine, value, (leaf) => ({ kind: 'leaf', leaf }));
   if ('tree_head' in value) return shapedLine(treeHeadLine, value, ({ tree_head: note }) => ({ kind: 'tree_head', note }));
   if ('end' in value) return shapedLine(endLine, value, (end) => ({ kind: 'end', end }));

@@ -1,14 +1,17 @@
-import { EVENT_TOPICS, OWN_CONTEXT, SigningKeyRotated, StreamHeadsPublished, TreeHeadPublished } from '@exequatur/contracts';
+import { EVENT_TOPICS, OWN_CONTEXT, RetentionEnded, SigningKeyRotated, StreamHeadsPublished, TreeHeadPublished } from '@exequatur/contracts';
 import type { DataOf, EventDefinition, ServiceName } from '@exequatur/contracts';
 import { HASH_BYTES } from '@exequatur/audit-chain';
 import type { KeyHistory } from '../keys/key-history.js';
 import type { LogEvent, ReadEvent } from '../log/log-event.js';
 import type { Findings } from './findings.js';
-import type { ExportLeaf } from './export-lines.js';
+import type { ExportLeaf, PrunedLeaf } from './export-lines.js';
 import type { JudgedLeaf, LeafJudge } from './judge-leaf.js';
 
 /** Types that no stream head counts; they carry no ordinal. */
 const UNCOUNTED: ReadonlySet<string> = new Set([StreamHeadsPublished.type, TreeHeadPublished.type]);
+
+/** Nothing is kept shorter, whatever a policy says. */
+const SHORTEST_RETENTION_MS = 180 * 86_400_000;
 
 /** Leaves kept with their bytes until a rotation explains their key; more of them are no log. */
 const MOST_WAITING = 10_000;
@@ -40,6 +43,19 @@ export class Leaves {
     return this.hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
   }
 
+  /** Leaves without bytes, by sequence. */
+  readonly pruned = new Set<number>();
+
+  takePruned(leaf: PrunedLeaf): void {
+    const sequence = this.count;
+    if (leaf.sequence !== sequence) this.findings.add({ invariant: 24, sequence, message: `leaf ${sequence} of the export is numbered ${leaf.sequence}: one is missing, added or out of its place` });
+    this.remember(Buffer.from(leaf.leaf_hash.slice('sha256:'.length), 'hex'));
+    this.pruned.add(sequence);
+    const service = Object.values(EVENT_TOPICS).find(({ name }) => name === leaf.topic)?.owner;
+    if (service === undefined || leaf.ordinal === undefined || leaf.ordinal === 0) this.findings.add({ invariant: 20, sequence, message: 'its bytes are gone, and it says no place among the events of a service' });
+    else this.placed(service, leaf.ordinal, sequence, undefined);
+  }
+
   take(leaf: ExportLeaf): void {
     const sequence = this.count;
     if (leaf.sequence !== sequence) this.findings.add({ invariant: 24, sequence, message: `leaf ${sequence} of the export is numbered ${leaf.sequence}: one is missing, added or out of its place` });
@@ -55,6 +71,7 @@ export class Leaves {
     this.waiting = [];
     for (const { leaf, sequence } of unexplained) this.judged(leaf, this.leafJudge.judge(leaf), sequence, { final: true });
     this.events.sort((a, b) => a.sequence - b.sequence);
+    this.checkPruned();
     for (const { service, ordinal, sentence } of this.keys.misplaced()) this.findings.add({ invariant: 12, sequence: this.ordinals.get(service)?.get(ordinal), message: sentence });
     for (const { event, kid } of this.counts) {
       const ended = this.keys.endOf(event.service, kid);
@@ -129,17 +146,30 @@ export class Leaves {
   }
 
   private takeOrdinal(leaf: ExportLeaf, service: ServiceName, sequence: number, id: string | undefined): void {
-    const ofService = this.ordinals.get(service) ?? new Map<number, number>();
-    this.ordinals.set(service, ofService);
     if (leaf.ordinal === undefined || leaf.ordinal === 0) {
       this.findings.add({ invariant: 20, sequence, event_id: id, message: `says no place among the events of ${service}` });
       return;
     }
-    const other = ofService.get(leaf.ordinal);
-    if (other !== undefined) this.findings.add({ invariant: 20, sequence, event_id: id, message: `is number ${leaf.ordinal} of ${service}, and so is leaf ${other}` });
-    else {
-      ofService.set(leaf.ordinal, sequence);
-      this.keys.used(service, leaf.key_id ?? '', leaf.ordinal);
+    if (this.placed(service, leaf.ordinal, sequence, id)) this.keys.used(service, leaf.key_id ?? '', leaf.ordinal);
+  }
+
+  private placed(service: ServiceName, ordinal: number, sequence: number, id: string | undefined): boolean {
+    const ofService = this.ordinals.get(service) ?? new Map<number, number>();
+    this.ordinals.set(service, ofService);
+    const other = ofService.get(ordinal);
+    if (other !== undefined) this.findings.add({ invariant: 20, sequence, event_id: id, message: `is number ${ordinal} of ${service}, and so is leaf ${other}` });
+    else ofService.set(ordinal, sequence);
+    return other === undefined;
+  }
+
+  /** What was pruned, and not by a recorded end of retention; nothing is kept shorter than the floor. */
+  private checkPruned(): void {
+    const ended = this.events.filter((event): event is LogEvent<DataOf<typeof RetentionEnded>> => event.type === RetentionEnded.type);
+    const named = new Set(ended.flatMap(({ data }) => data.leaves));
+    for (const sequence of this.pruned) if (!named.has(sequence)) this.findings.add({ invariant: 20, sequence, message: 'its bytes are gone, and no RetentionEnded says that they may be' });
+    for (const { data, timeMs, sequence, id } of ended) {
+      const due = Date.parse(data.last_event_at) + data.retention_ms;
+      if (data.retention_ms < SHORTEST_RETENTION_MS || timeMs < due) this.findings.add({ invariant: 20, sequence, event_id: id, message: `ends the retention of action ${data.action_id} before its time` });
     }
   }
 

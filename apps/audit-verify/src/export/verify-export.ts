@@ -114,6 +114,10 @@ class Verification {
         this.leaves?.take(read.leaf);
         if ((this.leaves?.size ?? 0) % PROGRESS_EVERY === 0) this.options.progress?.(this.leaves?.size ?? 0);
         return;
+      case 'pruned':
+        if ((this.heads?.count ?? 0) > 0) this.findings.add({ invariant: 'format', sequence: this.leaves?.size, message: `line ${this.lineNo}: a leaf after the tree heads` });
+        this.leaves?.takePruned(read.leaf);
+        return;
       case 'tree_head':
         this.heads?.take(read.note);
         return;
@@ -138,7 +142,7 @@ class Verification {
     this.checkEnd(header, leaves, heads);
     // An instant by its shape, though perhaps no day that exists; the signed end vouches for it.
     const createdMs = Date.parse(header.created_at);
-    const settling = { settleMs: this.options.settleMs ?? SETTLE_MS, asOfMs: Number.isNaN(createdMs) ? 0 : createdMs };
+    const settling = { pruned: leaves.pruned.size > 0, settleMs: this.options.settleMs ?? SETTLE_MS, asOfMs: Number.isNaN(createdMs) ? 0 : createdMs };
     const log = new EventLog(leaves.events, settling);
     checkStreamHeads(log, leaves, this.findings);
     for (const violation of checkInvariants(leaves.events, settling)) this.findings.add(violation);
@@ -191,6 +195,7 @@ class Verification {
     const { kept, total, openTotal, byInvariant } = this.findings;
     const unknownTypes = leaves?.unknownTypes ?? 0;
     if (unusable !== undefined) this.remarks.push(unusable);
+    if ((leaves?.pruned.size ?? 0) > 0) this.remarks.push(`${leaves?.pruned.size} leaves are no longer kept: their hashes hold their places, what they said is not judged`);
     if (unknownTypes > 0) this.remarks.push(`${unknownTypes} leaves are of types this verifier does not know: their origin is checked, what they say is not`);
     if (openTotal > 0) this.remarks.push(`${openTotal} findings are about things that may still be on their way; export again and verify again`);
     const invalid = total > openTotal;

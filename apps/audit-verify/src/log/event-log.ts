@@ -15,6 +15,8 @@ export interface LogOptions {
   readonly settleMs?: number;
   /** When the log was looked at, Unix ms. */
   readonly asOfMs?: number;
+  /** Leaves of it are no longer kept: what is missing beside old events may have been among them. */
+  readonly pruned?: boolean;
 }
 
 /** Events of one tenant with the ways the invariants look at them. Order inside a stream is by version, never by arrival. */
