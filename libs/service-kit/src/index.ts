@@ -35,6 +35,7 @@ export { Health, databaseCheck, type Check, type HealthCheck, type Readiness } f
 export { ServiceMetrics } from './observability/metrics.js';
 export { Describe, type RouteDescription } from './openapi/describe.js';
 export { createService } from './service/create-service.js';
+export { RepeatedWork } from './service/repeated-work.js';
 export { serve, type ServableService } from './service/serve.js';
 export type { RunningService, ServiceDefinition } from './service/service-definition.js';
 export { CLOCK, KEY_STORE, LOGGER, PAGE_SESSIONS, TRANSPORT } from './service/tokens.js';

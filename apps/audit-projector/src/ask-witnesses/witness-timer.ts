@@ -1,31 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import { RepeatedWork } from '@exequatur/service-kit';
 import { AskWitnesses } from './ask-witnesses.js';
 
 /** Asks again and again; an instance without witnesses does nothing. Several instances may: a witness answers the same twice. */
 @Injectable()
 export class WitnessTimer implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly rounds: RepeatedWork;
 
-  constructor(private readonly asking: AskWitnesses) {}
+  constructor(private readonly asking: AskWitnesses) {
+    this.rounds = new RepeatedWork(asking.askEveryMs, () => asking.askDue(), () => undefined);
+  }
 
   onApplicationBootstrap(): void {
-    if (this.asking.witnesses.length > 0) this.arm();
+    if (this.asking.witnesses.length > 0) this.rounds.startRested();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private arm(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.asking.askDue().finally(() => this.arm());
-    }, this.asking.askEveryMs);
-    this.timer.unref();
+  beforeApplicationShutdown(): Promise<void> {
+    return this.rounds.stop();
   }
 }

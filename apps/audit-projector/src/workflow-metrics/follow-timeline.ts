@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import type { Clock } from '@exequatur/kernel';
-import { CLOCK, Database, LOGGER, ServiceMetrics } from '@exequatur/service-kit';
+import { CLOCK, Database, LOGGER, RepeatedWork, ServiceMetrics } from '@exequatur/service-kit';
 import type { Logger } from '@exequatur/service-kit';
 import { Gauge } from 'prom-client';
 import { AUDIT_LIMITS, UNREADABLE_LOG } from '../limits.js';
@@ -31,8 +31,7 @@ const NUMBERS: readonly (readonly [name: string, help: string, of: (metrics: Wor
 /** Keeps the facts behind the timeline, and the gauges of the last day behind the facts; nothing waits for it. */
 @Injectable()
 export class FollowTimeline implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
+  private readonly following: RepeatedWork;
   private stopped = false;
   private countedAtMs = -Infinity;
   private readonly volume: Gauge;
@@ -41,31 +40,21 @@ export class FollowTimeline implements OnApplicationBootstrap, BeforeApplication
   constructor(
     private readonly database: Database,
     @Inject(CLOCK) private readonly clock: Clock,
-    @Inject(LOGGER) private readonly log: Logger,
+    @Inject(LOGGER) log: Logger,
     { registry }: ServiceMetrics,
   ) {
+    this.following = new RepeatedWork(AUDIT_LIMITS.factsEveryMs, () => this.run(), (fault) => fault === undefined || log.warn({ err: fault }, 'workflow metrics could not be brought up to date and are tried again'));
     this.volume = new Gauge({ name: 'exequatur_workflow_actions', help: 'Actions proposed in the last 24 hours.', labelNames: ['tenant', 'kind'], registers: [registry] });
     this.gauges = NUMBERS.map(([name, help, of]) => ({ gauge: new Gauge({ name: `exequatur_workflow_${name}`, help: `${help} Of the last 24 hours.`, labelNames: ['tenant'], registers: [registry] }), of }));
   }
 
   onApplicationBootstrap(): void {
-    this.arm();
+    this.following.startRested();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private arm(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.run()
-        .catch((error: unknown) => this.log.warn({ err: error }, 'workflow metrics could not be brought up to date and are tried again'))
-        .finally(() => this.arm());
-    }, AUDIT_LIMITS.factsEveryMs);
-    this.timer.unref();
+    return this.following.stop();
   }
 
   private async run(): Promise<void> {

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
-import { Health, LOGGER, ServiceMetrics } from '@exequatur/service-kit';
+import { Health, LOGGER, RepeatedWork, ServiceMetrics } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
 import { ReconcileByTool } from '../ask-tool/reconcile-by-tool.js';
 import { ExecutorConfig } from '../executor-config.js';
@@ -8,7 +8,6 @@ import { LIMITS } from '../limits.js';
 import { NameAbandoned } from '../name-abandoned/name-abandoned.js';
 import { ExecutionLeases } from './execution-leases.js';
 import type { Lease } from './execution-leases.js';
-import { RepeatedWork } from './repeated-work.js';
 import { RunExecution } from './run-execution.js';
 
 /** A bounded pool that works on due executions, one turn each: to its end, or until it has to wait. What is due waits in its table. */

@@ -1,4 +1,7 @@
-/** Work that is repeated after a rest, and at once when something woke it. A failure is reported and tried again. */
+/**
+ * Work that is done again and again while a service runs: one turn at a time, the next one a rest after the end of the last, or
+ * at once when something woke it. A failure is told and tried again.
+ */
 export class RepeatedWork {
   private isStopped = false;
   private isWoken = false;
@@ -12,8 +15,14 @@ export class RepeatedWork {
     private readonly told: (fault: unknown) => void,
   ) {}
 
+  /** The first turn begins now. */
   start(): void {
     this.ended = this.repeat();
+  }
+
+  /** The first turn begins after a rest. */
+  startRested(): void {
+    this.ended = this.rest().then(() => this.repeat());
   }
 
   wake(): void {
@@ -47,6 +56,7 @@ export class RepeatedWork {
         resolve();
       };
       const timer = setTimeout(end, this.restMs);
+      timer.unref();
       this.endRest = end;
     });
   }
