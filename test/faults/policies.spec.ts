@@ -8,7 +8,7 @@ import { committedEvents, eventsNamed, everythingOf } from './kit/ledger.js';
 import { isLongRun } from './kit/seeds.js';
 import { POLICY, Tenant, until } from './kit/tenant.js';
 import { httpDoor, intakeDoor } from './policies/doors.js';
-import type { Door } from './policies/doors.js';
+import type { Door, Shown } from './policies/doors.js';
 import { everyPack, proposalIn } from './policies/packs.js';
 import type { Pack } from './policies/packs.js';
 import { publishUnderLoad } from './policies/publishing-load.js';
@@ -71,6 +71,20 @@ const onTopology = (start: () => Promise<Installation>, open: (here: Installatio
     const first = await door.propose(tenant, mail);
     await actions.reject(tenant, first);
     expect(await door.propose(tenant, mail)).toMatchObject({ verdict: 'DENY', status: 'denied', code: 'PREVIOUSLY_REJECTED', stop_reason: 'approval_rejected' });
+  }, SLOW);
+
+  test('P3: silence ends as the policy file says: denied, a logged no-op, or given to a senior role; never a yes', async () => {
+    const silent = (kind: string, ending: string): string => `  ${kind}: { kinds: [note.${kind}], default: require_approval, approval: { roles: [approver], ttl: 1s, on_timeout: ${ending} } }\n`;
+    const tenant = await Tenant.create(here, `silence-${randomUUID().slice(0, 4)}`, `version: 1\nclasses:\n${silent('deny', 'deny')}${silent('expire', 'expire')}${silent('escalate', '{ escalate: cfo }, escalation: 1h')}`);
+    const cfo = await actions.personWith(tenant, 'fiona', 'cfo');
+    const ask = (kind: string): Promise<Shown> => door.propose(tenant, proposal(tenant, { action_kind: `note.${kind}`, tool: { name: 'notes', version: '1' }, arguments: {} }));
+    const [denied, expired, escalated] = await Promise.all([ask('deny'), ask('expire'), ask('escalate')]);
+    for (const { action_id } of [denied, expired]) {
+      const view = await until(() => tenant.get<Shown>('policy', `/v1/actions/${action_id}`, tenant.agent), ({ body }) => body.status !== 'awaiting_approval', 'the end in silence');
+      expect(view.body).toMatchObject({ status: 'expired', stop_reason: 'approval_timeout' });
+    }
+    await actions.approveOnceAllowed(tenant, escalated, cfo);
+    await until(() => tenant.get<Shown>('policy', `/v1/actions/${escalated.action_id}`, tenant.agent), ({ body }) => body.status === 'granted', 'the grant of the senior role');
   }, SLOW);
 
   test('RUN_LIMIT_EXCEEDED: an allowed action past what its run may spend', async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Installation } from '../kit/installation.js';
 import { eventsNamed } from '../kit/ledger.js';
-import { persistently, until } from '../kit/tenant.js';
+import { persistently, post, until } from '../kit/tenant.js';
 import type { Tenant } from '../kit/tenant.js';
 import type { Shown } from './doors.js';
 
@@ -20,6 +20,28 @@ export class ClaimedActions {
     });
     if (response.status !== 200) throw new Error(`rejecting answered ${response.status} ${await response.text()}`);
     await until(() => tenant.get('policy', `/v1/actions/${actionId}`, tenant.agent), ({ body }) => body['status'] === 'rejected', 'the rejection');
+  }
+
+  /** Somebody of the tenant with this role. @returns their token */
+  async personWith(tenant: Tenant, person: string, role: string): Promise<string> {
+    const { status, bytes, body } = await post<{ token: string }>(this.here.urls.policy, { token: this.here.adminToken, path: '/v1/people', body: { tenant: tenant.name, person, subject: `local#${tenant.name}-${person}`, roles: [role], issue_token: true }, key: randomUUID() });
+    if (status !== 201) throw new Error(`registering a person answered ${status} ${bytes}`);
+    return body.token;
+  }
+
+  /** Approves as soon as this person may: asked again until then, each time with the card as it stands. */
+  async approveOnceAllowed(tenant: Tenant, { approval_id: approvalId }: Shown, token: string): Promise<void> {
+    const path = `/v1/approvals/${String(approvalId)}`;
+    await until(
+      async () => {
+        const card = await tenant.get('approvals', path, token);
+        const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': randomUUID(), 'if-match': card.etag };
+        const response = await fetch(`${this.here.urls.approvals}${path}/approve`, { method: 'POST', headers, body: JSON.stringify({ view_hash: card.body['view_hash'] }) });
+        return response.status;
+      },
+      (status) => status === 200,
+      'a person who may approve',
+    );
   }
 
   /** The agent claims the one use of an allowed action. @returns `held`, or the code of the refusal */
