@@ -43,6 +43,7 @@ import { RejectionReasonsHttp } from './reject-reasons/rejection-reasons.http.js
 import { ReviewEmergency, ReviewEmergencyHttp } from './review-emergency/review-emergency.http.js';
 import { ReviewQuality, ReviewQualityHttp } from './review-quality/review-quality.http.js';
 import { RevokeGrantHttp } from './revoke-grant/revoke-grant.http.js';
+import { ShowCardHttp } from './show-card/show-card.http.js';
 import { ShowRequest } from './show-request/show-request.js';
 import { ShowRequestHttp } from './show-request/show-request.http.js';
 import { SteerRequest } from './steer-request/steer-request.js';
@@ -73,6 +74,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     CancelRequestWhenActionIsWithdrawn,
     ListRequestsHttp,
     ShowRequestHttp,
+    ShowCardHttp,
     VoteOnRequestHttp,
     RevokeGrantHttp,
     SteerRequestHttp,
