@@ -43,8 +43,8 @@ export interface RunningStandalone {
 const READY_WITHIN_MS = 60_000;
 
 /** `npm start` on a directory, on a free port. */
-export const startStandalone = async (dataDir: string, args: readonly string[] = []): Promise<RunningStandalone> => {
-  const program = start('apps/standalone/dist/main.js', ['--port', '0', '--data-dir', dataDir, ...args]);
+export const startStandalone = async (dataDir: string, args: readonly string[] = [], environment: Record<string, string> = {}): Promise<RunningStandalone> => {
+  const program = start('apps/standalone/dist/main.js', ['--port', '0', '--data-dir', dataDir, ...args], environment);
   const deadline = Date.now() + READY_WITHIN_MS;
   const failed = program.ended.then((ended) => Promise.reject(new Error(`standalone ended with ${ended.code}: ${ended.stderr}`)));
   failed.catch(() => undefined);
