@@ -29,7 +29,10 @@ const versionsAreWhatTheySay = (log: EventLog): readonly Finding[] => {
 const verdictToGrant = (log: EventLog): readonly Finding[] => {
   const required = log.indexed(ApprovalRequired, (data) => data.approval_id);
   const opened = log.indexed(ApprovalOpened, (data) => data.approval_id);
+  const granted = log.indexed(ApprovalGranted, (data) => data.approval_id);
   const requests = log.of(ApprovalOpened).flatMap((event) => {
+    // Planted by a person, with nothing behind it: then no authority may ever come of it.
+    if (event.data.canary !== undefined) return must(granted.get(event.data.approval_id) === undefined && required.get(event.data.approval_id) === undefined, event, 'a planted request became authority');
     const verdict = required.get(event.data.approval_id)?.[0];
     if (verdict === undefined) return [absent(event, 'a request that policy did not ask for')];
     return must(verdict.data.policy_hash === event.data.policy_hash && verdict.data.policy_version === event.data.policy_version, event, 'the request names another policy than the verdict');

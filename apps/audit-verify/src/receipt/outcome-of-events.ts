@@ -6,7 +6,7 @@ import type { LogEvent } from '../log/log-event.js';
 /** What each event makes of an action; later ones in this list weigh more, whatever arrived first. Written apart from the service that claims it. */
 const RANKS: readonly (readonly [outcome: string, ...of: readonly EventDefinition[]])[] = [
   ['proposed', contracts.ActionProposed],
-  ['awaiting_approval', contracts.ApprovalRequired],
+  ['awaiting_approval', contracts.ApprovalRequired, contracts.ApprovalOpened],
   ['allowed', contracts.ActionAllowed, contracts.ActionCapped],
   ['denied', contracts.ActionDenied],
   ['quarantined', contracts.ActionQuarantined],
@@ -14,7 +14,7 @@ const RANKS: readonly (readonly [outcome: string, ...of: readonly EventDefinitio
   ['rejected', contracts.ApprovalRejected],
   ['answered', contracts.ApprovalAnswered],
   ['expired', contracts.ApprovalExpired],
-  ['cancelled', contracts.ApprovalCancelled],
+  ['cancelled', contracts.ApprovalCancelled, contracts.CanaryAnswered],
   ['refused', contracts.ReservationRefused, contracts.ExecutionSkipped],
   ['withdrawn', contracts.ActionWithdrawn],
   ['revoked', contracts.GrantRevoked],
