@@ -5,6 +5,9 @@ import { ActionDocuments } from './action-view/action-document.js';
 import { ActionViewHttp } from './action-view/action-view.http.js';
 import { Actions } from './action-view/actions.query.js';
 import { ProjectActionWhenOthersDecided } from './action-view/project-action.consumer.js';
+import { AgentAutonomy } from './autonomy/agent-autonomy.js';
+import { AutonomyHttp } from './autonomy/autonomy.http.js';
+import { LowerAutonomy } from './autonomy/lower-autonomy.js';
 import { ClassifyKindHandler } from './classify-kind/classify-kind.handler.js';
 import { ClassifyKindHttp } from './classify-kind/classify-kind.http.js';
 import { DraftsHttp } from './draft-policy/drafts.http.js';
@@ -49,12 +52,12 @@ import { WithdrawActionHttp } from './withdraw-action/withdraw-action.http.js';
   imports: [CqrsModule.forRoot()],
   controllers: [
     ProposeActionHttp, WithdrawActionHttp, DecideAnewHttp, ActionViewHttp, ProjectActionWhenOthersDecided, ProposeWhatAPersonEdited, IntakeHttp,
-    PublishPolicyHttp, RollBackPolicyHttp, TryPolicyHttp, ShadowPolicyHttp, OrganisationPolicyHttp, OverlaysHttp, DraftsHttp, PolicyVersionsHttp, ClassifyKindHttp, MarkPolicyInForceWhenReservationsSwitched,
+    PublishPolicyHttp, RollBackPolicyHttp, TryPolicyHttp, ShadowPolicyHttp, OrganisationPolicyHttp, OverlaysHttp, DraftsHttp, AutonomyHttp, PolicyVersionsHttp, ClassifyKindHttp, MarkPolicyInForceWhenReservationsSwitched,
     TenantsHttp, AgentsHttp, PeopleHttp, ToolsHttp, SignInHttp,
   ],
   providers: [
     ProposeActionHandler, ProposeBatch, EqualityKeys, ActivePolicies, WithdrawActionHandler, Actions, ActionDocuments, ActionChanges, IntakeConsumer,
-    PublishPolicyHandler, RollBackPolicyHandler, ClassifyKindHandler, PolicyPublisher, BringUpToDate, PolicyDrafts, PolicyVersions, TriedPolicies, RecordedActions, Shadows, DirectoryFacts, PeopleOfProviders,
+    PublishPolicyHandler, RollBackPolicyHandler, ClassifyKindHandler, PolicyPublisher, BringUpToDate, PolicyDrafts, AgentAutonomy, LowerAutonomy, PolicyVersions, TriedPolicies, RecordedActions, Shadows, DirectoryFacts, PeopleOfProviders,
   ],
 })
 export class PolicyModule {}

@@ -34,3 +34,5 @@ export { composePolicy, limitsOf, needsSecondPerson, ownPolicy } from './compose
 export type { PolicyParts } from './compose-policy.js';
 export { ANY_KIND, DEFAULT_AUTONOMY, isRaise, levelOf, withLevel } from './autonomy.js';
 export type { AutonomyLevels, AutonomySettings } from './autonomy.js';
+export { autonomyAdvice } from './autonomy-evidence.js';
+export type { AutonomyAdvice, AutonomyCounts } from './autonomy-evidence.js';

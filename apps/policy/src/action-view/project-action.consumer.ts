@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import {
-  ApprovalAnswered, ApprovalCancelled, ApprovalExpired, ApprovalGranted, ApprovalRejected, ExecutionFailed, ExecutionReconciled, ExecutionSkipped, ExecutionStarted, ExecutionSucceeded, ExecutionUnknown, GrantRevoked,
+  ActionReviewed, ApprovalAnswered, ApprovalCancelled, ApprovalExpired, ApprovalGranted, ApprovalRejected, ExecutionFailed, ExecutionReconciled, ExecutionSkipped, ExecutionStarted, ExecutionSucceeded, ExecutionUnknown, GrantRevoked,
   ReservationCommitted, ReservationExpired, ReservationHeld, ReservationMarkedUnknown, ReservationRefused, ReservationReleased, ReservationStarted,
 } from '@exequatur/contracts';
 import type { EventEnvelope } from '@exequatur/contracts';
@@ -9,6 +9,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { Inbox, OnEvents } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import { actionStream } from '../propose-action/action-events.js';
+import { recordOutcomes } from '../autonomy/outcome-rows.js';
 import { settleAsked } from '../second-asking/asked-proposals.js';
 import { ActionChanges } from './action-changes.js';
 import type { ActionRef } from './action-view-rows.js';
@@ -24,7 +25,7 @@ export class ProjectActionWhenOthersDecided {
     private readonly changes: ActionChanges,
   ) {}
 
-  @OnEvents(ApprovalGranted, ApprovalRejected, ApprovalAnswered, ApprovalExpired, ApprovalCancelled, GrantRevoked)
+  @OnEvents(ApprovalGranted, ApprovalRejected, ApprovalAnswered, ApprovalExpired, ApprovalCancelled, GrantRevoked, ActionReviewed)
   approvals(@Payload() deliveries: readonly Delivery[]): Promise<void> {
     return this.project(deliveries);
   }
@@ -54,6 +55,7 @@ export class ProjectActionWhenOthersDecided {
       }
       await updateViews(tx, [...folded.values()]);
       await settleAsked(tx, fresh.map(({ event }) => event));
+      await recordOutcomes(tx, fresh.map(({ event }) => event), (event) => known.get(actionKey({ tenant: event.tenant, actionId: actionIdOf(event) ?? '' })));
     });
     for (const { actionId } of refs) this.changes.changed(actionId);
   }

@@ -9,6 +9,7 @@ import { composePolicy, EMPTY_POLICY, MAX_POLICY_BYTES, needsSecondPerson, ownPo
 import type { Policy } from '@exequatur/policy-domain';
 import { CLOCK, problem, Signer } from '@exequatur/service-kit';
 import type { Queryable } from '@exequatur/service-kit';
+import { levelsNow } from '../autonomy/level-rows.js';
 import { layersNow } from '../layer-policies/layer-rows.js';
 import type { LayersNow } from '../layer-policies/layer-rows.js';
 import { classifiedKinds, insertVersion, latestRow } from './policy-version-rows.js';
@@ -52,10 +53,10 @@ export interface NextPolicy {
   readonly layers: LayersNow;
 }
 
-/** As it would be published now: with the kinds that people classified, and the layers around it. */
+/** As it would be published now: with the kinds that people classified, the layers around it and the levels of agents. */
 export const nextPolicy = async (db: Queryable, tenant: string, own: Policy): Promise<NextPolicy> => {
   const layers = await layersNow(db, tenant);
-  return { policy: composePolicy({ own: withClassifiedKinds(own, await classifiedKinds(db, tenant)), layers: layers.layers, levels: {} }), layers };
+  return { policy: composePolicy({ own: withClassifiedKinds(own, await classifiedKinds(db, tenant)), layers: layers.layers, levels: await levelsNow(db, tenant) }), layers };
 };
 
 @Injectable()

@@ -1,0 +1,67 @@
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { PgEventStore } from '@exequatur/event-store';
+import { Database, LOGGER } from '@exequatur/service-kit';
+import type { Logger } from 'pino';
+import { publicationLocks } from '../policy-versions/policy-publisher.js';
+import { AgentAutonomy, autonomyStream } from './agent-autonomy.js';
+import { markJudged, toJudge } from './outcome-rows.js';
+import type { AgentKind } from './outcome-rows.js';
+
+const SWEEP_MS = 1_000;
+
+/**
+ * Lowers a level when a rate passes its threshold. Looks once a second at what ended since; an outcome is marked as judged after
+ * what it caused has been written, so a crash between the two only looks again. Several instances may look at the same time:
+ * under its locks a change is judged anew, and the outcomes before it count no longer.
+ */
+@Injectable()
+export class LowerAutonomy implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private stopped = false;
+
+  constructor(
+    private readonly database: Database,
+    private readonly store: PgEventStore,
+    private readonly autonomy: AgentAutonomy,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.next();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  private next(): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => {
+      this.running = this.sweep()
+        .catch((error: unknown) => this.log.warn({ err: error }, 'the autonomy of agents could not be judged; trying again'))
+        .then(() => this.next());
+    }, SWEEP_MS);
+  }
+
+  private async sweep(): Promise<void> {
+    const pending = await toJudge(this.database);
+    if (pending.length === 0) return;
+    const kinds = new Map(pending.map(({ tenant, agent, action_kind }) => [JSON.stringify([tenant, agent, action_kind]), { tenant, agent, action_kind }]));
+    for (const of of kinds.values()) if ((await this.autonomy.standing(this.database, of)).advice.advice === 'lower') await this.lower(of);
+    await markJudged(this.database, pending);
+  }
+
+  private async lower(of: AgentKind): Promise<void> {
+    const changed = await this.store.transact(publicationLocks(of.tenant, autonomyStream(of.tenant, of.agent)), async (tx) => {
+      const { advice, evidence } = await this.autonomy.standing(tx, of);
+      if (advice.advice !== 'lower') return undefined;
+      return this.autonomy.change(tx, { ...of, level: advice.level, cause: 'automatic', reason: advice.reason, evidence, actor: { type: 'service', id: 'policy' } });
+    });
+    if (changed === undefined) return;
+    this.autonomy.tell(changed);
+    this.log.warn({ tenant: of.tenant, agent: of.agent, action_kind: of.action_kind, level: changed.level, reason: changed.reason }, 'the autonomy of an agent was lowered');
+  }
+}
