@@ -28,9 +28,9 @@ const command = new Command('npm run bench --')
   .addOption(new Option('--topology <kind>', 'all services in one process, or five processes over the PostgreSQL transport').choices(['one-process', 'services']).default('one-process'))
   .option('--output <file>', 'also write all figures as JSON')
   .option('--repeats <n>', 'authority: how often each run is measured', (text) => Number(text), 3)
-  .option('--instances <n>', 'authority: instances of reservations on the one database', (text) => Number(text), 1)
+  .option('--instances <list>', 'authority: instances of reservations on the one database, one measurement after another: 1,2,4', (text) => text.split(',').map(Number), [1])
   .option('--steady <seconds>', 'authority: one long run at the most clients', (text) => Number(text), 0)
-  .argument('[what]', 'authority: reservations alone, in depth; policy: evaluation and replay in this process, without a server; evidence: verifying, likewise');
+  .argument('[what]', 'authority: reservations alone, in depth; policy: evaluation and replay in this process, without a server; evidence: verifying in this process, and the projector');
 command.parse(process.argv);
 if (command.args[0] === 'policy') {
   policyBench();
@@ -40,9 +40,18 @@ if (command.args[0] === 'evidence') {
   await evidenceBench();
   process.exit(0);
 }
-const options = command.opts<{ seconds: number; warmUp: number; clients: number[]; spread: number; topology: Topology; repeats: number; instances: number; steady: number; output?: string }>();
+const options = command.opts<{ seconds: number; warmUp: number; clients: number[]; spread: number; topology: Topology; repeats: number; instances: number[]; steady: number; output?: string }>();
 const window: Window = { warmUpMs: options.warmUp * 1_000, measureMs: options.seconds * 1_000 };
-if (command.args[0] === 'authority') process.exit((await authorityBench({ ...options, window })) ? 0 : 1);
+if (command.args[0] === 'authority') {
+  let sound = true;
+  for (const instances of options.instances) {
+    const output = options.output === undefined || options.instances.length === 1 ? options.output : options.output.replace(/(\.[^./]+)?$/, `-${instances}$1`);
+    const { output: _, ...rest } = options;
+    console.log(`\n${instances} instance(s)\n`);
+    sound = (await authorityBench({ ...rest, instances, window, ...(output === undefined ? {} : { output }) })) && sound;
+  }
+  process.exit(sound ? 0 : 1);
+}
 const most = Math.max(...options.clients);
 
 const results: Record<string, Measured> = {};
