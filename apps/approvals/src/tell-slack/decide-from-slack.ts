@@ -9,7 +9,7 @@ import { staleDetail } from '../decide-request/decide-requests.js';
 import { APPROVAL_LIMITS } from '../limits.js';
 import type { Ballot } from '../vote-on-request/ballots.js';
 import { VoteOnRequest } from '../vote-on-request/vote-on-request.js';
-import { readInteraction, type Interaction } from './interaction.js';
+import type { Interaction } from './interaction.js';
 import { callSlack } from './slack-api.js';
 import { SlackChannel } from './slack-channel.js';
 import { slackAccount, SlackInstallations, type SlackInstallation } from './slack-installations.js';
@@ -57,7 +57,9 @@ export class DecideFromSlack implements OnApplicationBootstrap, BeforeApplicatio
   }
 
   /** Kept when this resolves; the same bytes again change nothing. */
-  async keep(digest: string, installation: SlackInstallation, payload: string): Promise<void> {
+  async keep(digest: string, installation: SlackInstallation, interaction: Interaction): Promise<void> {
+    // Not what Slack sent: that holds the whole card.
+    const payload = JSON.stringify(interaction);
     const { rows } = await this.database.query(KEEP, [digest, installation.name, payload]);
     if (rows.length > 0) this.begin(this.work({ digest, installation: installation.name, payload }));
   }
@@ -87,7 +89,7 @@ export class DecideFromSlack implements OnApplicationBootstrap, BeforeApplicatio
 
   private async work({ digest, installation: name, payload }: Kept): Promise<void> {
     const installation = this.installations.named(name);
-    const interaction = payload === null ? undefined : readInteraction(payload);
+    const interaction = payload === null ? undefined : (JSON.parse(payload) as Interaction);
     if (installation === undefined || interaction === undefined) {
       await this.database.query(END, [digest, 'nothing to do']);
       return;

@@ -36,7 +36,7 @@ export class SlackInteractionsHttp {
     // The secret is the app's; the app may be in other workspaces too.
     if (interaction.team !== installation.team_id) return problem('FORBIDDEN');
     if (interaction.gesture === 'ask-why') this.decisions.begin(this.askWhy(installation, interaction));
-    else await this.decisions.keep(sha256Text(body), installation, payload);
+    else await this.decisions.keep(sha256Text(body), installation, interaction);
     return acknowledged;
   }
 
