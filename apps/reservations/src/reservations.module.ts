@@ -25,8 +25,10 @@ import { CyclesWire } from './cycles/cycles-wire.js';
 import { DelegationStore } from './delegations/delegation-store.js';
 import { DelegationHttp } from './delegations/delegation.http.js';
 import { BlastRadiusHttp } from './freezes/blast-radius.http.js';
+import { FreezeChanges } from './freezes/freeze-changes.js';
 import { FreezeStore } from './freezes/freeze-store.js';
 import { FreezeHttp } from './freezes/freeze.http.js';
+import { StreamFreezesHttp } from './freezes/stream-freezes.http.js';
 import { GrantViewHttp } from './grant-view/grant-view.http.js';
 import { RefusalsHttp } from './reservation-view/refusals.http.js';
 import { ReservationViewHttp } from './reservation-view/reservation-view.http.js';
@@ -53,6 +55,7 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     BudgetViewHttp,
     FreezeHttp,
     BlastRadiusHttp,
+    StreamFreezesHttp,
     CircuitHttp,
     DelegationHttp,
     CountOutcomes,
@@ -74,6 +77,7 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     DryRun,
     BudgetStore,
     FreezeStore,
+    FreezeChanges,
     CircuitMetrics,
     CircuitStore,
     FoldSeen,

@@ -154,4 +154,49 @@ describe('freezes', () => {
     const first = await here.post('/v1/freezes', body, here.personToken('acme'), key);
     expect((await here.post('/v1/freezes', body, here.personToken('acme'), key)).bytes).toBe(first.bytes);
   });
+
+  describe('as server-sent events', () => {
+    const open = (token: string, lastEventId?: string, signal?: AbortSignal) => fetch(`${here.origin}/v1/freezes/stream`, { headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream', ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) }, ...(signal === undefined ? {} : { signal }) });
+    /** Reads until so many changes of a freeze have come, and closes. Other specs' freezes may still quiesce. */
+    const read = async (of: () => string, count: number, lastEventId?: string, whileOpen: () => Promise<unknown> = async () => undefined) => {
+      const closing = new AbortController();
+      const answer = await open(here.personToken('acme'), lastEventId, closing.signal);
+      expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+      await whileOpen();
+      const seen: { id: string; event: string; data: Record<string, unknown> }[] = [];
+      let rest = '';
+      for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+        const parts = `${rest}${chunk}`.split('\n\n');
+        rest = parts.pop() ?? '';
+        for (const part of parts) {
+          const [, id, event, data] = /^id: (.+)\nevent: (.+)\ndata: (.+)$/.exec(part) ?? [];
+          if (id !== undefined && event !== undefined && data?.includes(of()) === true) seen.push({ id, event, data: JSON.parse(data) as Record<string, unknown> });
+        }
+        if (seen.length >= count) break;
+      }
+      closing.abort();
+      return seen;
+    };
+
+    test('who waits hears fenced, quiesced and lifted of its own tenant, in order, and what it missed when it comes back', async () => {
+      let id = '';
+      const seen = await read(() => id, 3, undefined, async () => {
+        id = (await freeze('run', 'run-streamed')).body['freeze_id'] as string;
+        await here.service.app.get(QuiesceFreezes).sweep();
+        await lift(id);
+      });
+      expect(seen.map(({ event, data }) => [event, data['freeze_id'], data['scope'], data['version']])).toEqual([['fenced', id, 'run', 1], ['quiesced', id, 'run', 2], ['lifted', id, 'run', 3]]);
+      expect((await read(() => id, 2, seen[0]?.id)).map(({ event }) => event)).toEqual(['quiesced', 'lifted']);
+      const missed = await fetch(`${here.origin}/v1/freezes/stream`, { headers: { authorization: `Bearer ${here.personToken('acme')}`, 'last-event-id': seen[0]?.id ?? '' } });
+      const { items } = (await missed.json()) as { items: readonly { freeze_id: string; status: string }[] };
+      expect(items.filter(({ freeze_id }) => freeze_id === id).map(({ status }) => status)).toEqual(['quiesced', 'lifted']);
+      const foreign = await fetch(`${here.origin}/v1/freezes/stream`, { headers: { authorization: `Bearer ${here.personToken('globex')}`, 'last-event-id': '0-0' } });
+      expect(await foreign.json()).toMatchObject({ items: [] });
+    }, 60_000);
+
+    test('not for agents, and not from a place that is none', async () => {
+      expect((await open(here.agentToken('acme'))).status).toBe(403);
+      expect((await open(here.personToken('acme'), 'yesterday')).status).toBe(422);
+    });
+  });
 });
