@@ -2,7 +2,7 @@ import type { Caps } from '@exequatur/contracts';
 import { AmountError, parseAmount, pointerText, refuse } from '@exequatur/kernel';
 import type { Amounts, Refusal } from '@exequatur/kernel';
 import { LISTS } from './dimensions.js';
-import type { CapDimension, ListDimension } from './dimensions.js';
+import type { AmountDimension, CapDimension, ListDimension } from './dimensions.js';
 
 /**
  * What is known of one action. Leave out what is not known: where caps bound it, that is a refusal. `[]` means there are
@@ -18,10 +18,12 @@ export interface ActionFacts {
   /** `host` or `host:port` */
   readonly hosts?: readonly string[];
   readonly runtime_sec?: number;
+  /** whole numbers by the name of a tenant's own fact */
+  readonly own?: Amounts;
 }
 
 /** Known before an action may start: judged when authority is reserved. */
-export const AUTHORITY_DIMENSIONS = ['max_amount', 'allowed_recipients', 'environments', 'tools', 'models', 'row_limit'] as const satisfies readonly CapDimension[];
+export const AUTHORITY_DIMENSIONS = ['max_amount', 'allowed_recipients', 'environments', 'tools', 'models', 'row_limit', 'own'] as const satisfies readonly CapDimension[];
 /** Known to whoever executes: judged right before the effect, and while it runs. */
 export const EXECUTION_DIMENSIONS = ['network_allowlist', 'max_runtime_sec'] as const satisfies readonly CapDimension[];
 const ALL_DIMENSIONS: readonly CapDimension[] = [...AUTHORITY_DIMENSIONS, ...EXECUTION_DIMENSIONS];
@@ -42,7 +44,9 @@ export const capsAdmit = (caps: Caps, facts: ActionFacts, dimensions: readonly C
 const judge = (dimension: CapDimension, caps: Caps, facts: ActionFacts): Refusal<'CAP_EXCEEDED'> | undefined => {
   switch (dimension) {
     case 'max_amount':
-      return judgeAmounts(caps.max_amount, facts.amounts);
+      return judgeAmounts(dimension, caps.max_amount, facts.amounts);
+    case 'own':
+      return judgeAmounts(dimension, caps.own, facts.own);
     case 'allowed_recipients':
       return judgeList(dimension, caps, facts.recipients);
     case 'network_allowlist':
@@ -82,11 +86,11 @@ const judgeList = (dimension: ListDimension, caps: Caps, facts: readonly string[
   return admitted ? undefined : exceeded('a value is not among those the caps allow', dimension);
 };
 
-const judgeAmounts = (limits: Caps['max_amount'], amounts: Amounts | undefined): Refusal<'CAP_EXCEEDED'> | undefined => {
+const judgeAmounts = (dimension: AmountDimension, limits: Caps['max_amount'], amounts: Amounts | undefined): Refusal<'CAP_EXCEEDED'> | undefined => {
   for (const [unit, limit] of Object.entries(limits ?? {})) {
     const amount = amounts !== undefined && Object.hasOwn(amounts, unit) ? amounts[unit] : undefined;
-    if (amount === undefined) return exceeded('the caps bound an amount that is not known', 'max_amount', unit);
-    if (amount < 0n || !(amount <= limitOf(limit))) return exceeded(`the amount is above the cap of ${limit} ${unit}`, 'max_amount', unit);
+    if (amount === undefined) return exceeded('the caps bound an amount that is not known', dimension, unit);
+    if (amount < 0n || !(amount <= limitOf(limit))) return exceeded(`the amount is above the cap of ${limit} ${unit}`, dimension, unit);
   }
   return undefined;
 };

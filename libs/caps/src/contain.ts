@@ -1,6 +1,6 @@
 import type { Caps } from '@exequatur/contracts';
 import { AmountError, parseAmount } from '@exequatur/kernel';
-import { LIST_NAMES, LISTS, NUMBERS } from './dimensions.js';
+import { AMOUNTS, LIST_NAMES, LISTS, NUMBERS } from './dimensions.js';
 import type { PatternKind } from './pattern.js';
 
 type AmountTexts = Readonly<Record<string, string>>;
@@ -22,8 +22,10 @@ export const intersectCaps = (a: Caps, b: Caps): Caps => {
     const entries = both(a[dimension], b[dimension], (left, right) => commonEntries(kind, left, right));
     if (entries !== undefined) narrowed[dimension] = normalEntries(kind, entries);
   }
-  const amounts = normalAmounts(both(a.max_amount, b.max_amount, smallerAmounts));
-  if (amounts !== undefined) narrowed.max_amount = amounts;
+  for (const dimension of AMOUNTS) {
+    const amounts = normalAmounts(both(a[dimension], b[dimension], smallerAmounts));
+    if (amounts !== undefined) narrowed[dimension] = amounts;
+  }
   return narrowed;
 };
 
@@ -39,10 +41,12 @@ export const capsContain = (outer: Caps, inner: Caps): boolean =>
   LIST_NAMES.every((dimension) =>
     within(outer[dimension], inner[dimension], (allowed, entries) => entries.every((entry) => allowed.some((one) => LISTS[dimension].covers(one, entry)))),
   ) &&
-  Object.entries(outer.max_amount ?? {}).every(([unit, limit]) => {
-    const amount = ownValue(inner.max_amount, unit);
-    return amount !== undefined && amountWithin(limit, amount);
-  });
+  AMOUNTS.every((dimension) =>
+    Object.entries(outer[dimension] ?? {}).every(([name, limit]) => {
+      const amount = ownValue(inner[dimension], name);
+      return amount !== undefined && amountWithin(limit, amount);
+    }),
+  );
 
 const both = <T>(a: T | undefined, b: T | undefined, narrower: (a: T, b: T) => T): T | undefined => {
   if (a === undefined) return b;

@@ -16,7 +16,11 @@ export const LISTS = {
 export type ListDimension = keyof typeof LISTS;
 export const LIST_NAMES = Object.keys(LISTS) as ListDimension[];
 
-export type CapDimension = NumberDimension | ListDimension | 'max_amount';
+/** Amounts by a name: of a unit, or of a fact that the tenant named itself. */
+export const AMOUNTS = ['max_amount', 'own'] as const;
+export type AmountDimension = (typeof AMOUNTS)[number];
+
+export type CapDimension = NumberDimension | ListDimension | AmountDimension;
 
 /** Compiles only while the dimensions above are exactly the fields of Caps. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;

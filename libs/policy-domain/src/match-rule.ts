@@ -55,9 +55,13 @@ export const matchRule = ({ rule, checks }: ReadyRule, subject: Subject): MatchR
 export const admits = ({ caps }: Pick<PolicyRule, 'caps'>, { facts, amounts }: Subject): boolean => {
   const { environment, tool, model, rows } = facts;
   const known = { amounts, tool: tool.name, ...(environment === undefined ? {} : { environment }), ...(model === undefined ? {} : { model }), ...(rows === undefined ? {} : { rows }) };
-  const judged = caps?.row_limit !== undefined && rows !== undefined ? (['max_amount', 'environments', 'tools', 'row_limit'] as const) : (['max_amount', 'environments', 'tools'] as const);
-  return capsAdmit(caps ?? {}, known, caps?.models !== undefined && model !== undefined ? [...judged, 'models'] : judged) === undefined;
+  const bounded = caps?.own === undefined ? known : { ...known, own: wholeNumbers(facts.named ?? {}) };
+  const judged = caps?.row_limit !== undefined && rows !== undefined ? (['max_amount', 'environments', 'tools', 'own', 'row_limit'] as const) : (['max_amount', 'environments', 'tools', 'own'] as const);
+  return capsAdmit(caps ?? {}, bounded, caps?.models !== undefined && model !== undefined ? [...judged, 'models'] : judged) === undefined;
 };
+
+/** Facts that count something; another one, or none, is not known to be inside a limit. */
+const wholeNumbers = (named: Readonly<Record<string, string>>): Amounts => Object.fromEntries(Object.entries(named).flatMap(([name, text]) => (/^\d{1,30}$/.test(text) ? [[name, BigInt(text)]] : [])));
 
 const checksOf = (match: PolicyMatch): readonly Check[] => {
   const checks: Check[] = [];

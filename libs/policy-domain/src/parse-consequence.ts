@@ -1,7 +1,7 @@
 import type { ApprovalDemand, ApprovalStage, Caps } from '@exequatur/contracts';
 import { normalCaps } from '@exequatur/caps';
 import { isJsonObject } from '@exequatur/kernel';
-import { below, closedMapping, entriesOf, fault, isPresent } from './findings.js';
+import { below, closedMapping, entriesOf, fault, isMapping, isPresent } from './findings.js';
 import type { Place } from './findings.js';
 import type { ClassRequirements, ConfidenceGate, Consequence, PolicyDecision } from './policy.js';
 import { compact, maybe, readAmounts, readChoice, readDuration, readMany, readName, readPointerText, readShare, readText, readTruth, readWhole } from './values.js';
@@ -62,7 +62,7 @@ export const readRequirements = (place: Place, decision: PolicyDecision | undefi
   });
 };
 
-const CAP_KEYS = ['max_runtime_sec', 'network_allowlist', 'max_amount', 'allowed_recipients', 'environments', 'tools', 'models', 'row_limit', 'expires_in', 'max_uses'] as const;
+const CAP_KEYS = ['max_runtime_sec', 'network_allowlist', 'max_amount', 'allowed_recipients', 'environments', 'tools', 'models', 'row_limit', 'expires_in', 'max_uses', 'own'] as const;
 
 const readCaps = (place: Place): Caps | undefined => {
   if (!closedMapping(place, CAP_KEYS)) return undefined;
@@ -79,10 +79,27 @@ const readCaps = (place: Place): Caps | undefined => {
       row_limit: maybe(place, 'row_limit', (inner) => readWhole(inner, Number.MAX_SAFE_INTEGER)),
       expires_in_ms: maybe(place, 'expires_in', readDuration),
       max_uses: maybe(place, 'max_uses', (inner) => readWhole(inner, 10_000, 1)),
+      own: maybe(place, 'own', readOwnLimits),
     }),
   );
 };
 
+/** `{ attachments: 5 }`: at most so much of the fact that a tool's `extract.fact.attachments` finds. */
+const readOwnLimits = (place: Place): Readonly<Record<string, string>> | undefined => {
+  if (!isMapping(place)) return undefined;
+  const names = Object.keys(place.value);
+  if (names.length === 0 || names.length > MAX_OWN) return fault(place, `must have 1 to ${MAX_OWN} names`);
+  const limits: Record<string, string> = {};
+  for (const name of names) {
+    const limit = readWhole(below(place, name), Number.MAX_SAFE_INTEGER);
+    if (!FACT.test(name)) fault(below(place, name), 'must be the name of a fact such as attachments');
+    else if (limit !== undefined) limits[name] = String(limit);
+  }
+  return limits;
+};
+
+const MAX_OWN = 20;
+const FACT = /^[a-z][a-z0-9_]{0,31}$/;
 const MAX_STAGES = 10;
 const MAX_ROLES = 20;
 const MAX_PLACES = 20;

@@ -111,3 +111,33 @@ describe('hints of MCP', () => {
     );
   });
 });
+
+describe('caps of one’s own', () => {
+  const mailing = policyOf(`
+version: 1
+classes: { mail: { kinds: [mail.send], default: require_approval } }
+tools:
+  mailer: { kind: mail.send, extract: { fact.attachments: "=has(arguments.files) ? size(arguments.files) : 0", fact.pages: /pages } }
+rules:
+  - { id: few, match: { kind: mail.send }, decision: allow_with_caps, caps: { own: { attachments: 3 } } }
+  - { id: short, match: { kind: mail.send, risk_tags: [report] }, decision: allow_with_caps, caps: { own: { attachments: 2, pages: 10 } } }
+`);
+  const mail = (args: object, more: Partial<ProposalWithJson> = {}): Ruling => ruled(mailing, { action_kind: 'mail.send', tool: { name: 'mailer', version: '1' }, arguments: args as ProposalWithJson['arguments'], ...more });
+
+  test('are thresholds, and go with the grant', () => {
+    expect(mail({ files: ['a', 'b', 'c'] })).toMatchObject({ verdict: 'ALLOW_WITH_CAPS', caps: { own: { attachments: '3' } } });
+    expect(mail({})).toMatchObject({ verdict: 'ALLOW_WITH_CAPS' });
+    expect(mail({ files: ['a', 'b', 'c', 'd'] })).toMatchObject({ verdict: 'REQUIRE_APPROVAL', rule_id: 'class:mail' });
+  });
+
+  test('invariant 27: a fact that is not there, or counts nothing, is not inside', () => {
+    const report = { risk_tags: ['report'] };
+    expect(mail({ files: ['a'], pages: 10 }, report)).toMatchObject({ verdict: 'ALLOW_WITH_CAPS', rule_id: 'few+short', caps: { own: { attachments: '2', pages: '10' } } });
+    for (const pages of [11, '1e1', '-1', 'ten', 9.5]) expect([pages, mail({ files: ['a'], pages }, report).verdict]).toEqual([pages, 'QUARANTINE']);
+    expect(mail({ files: ['a'] }, report).verdict).toBe('QUARANTINE');
+  });
+
+  test.each(['own: {}', 'own: { Attachments: 1 }', 'own: { attachments: -1 }', 'own: { attachments: "3" }', 'own: [attachments]'])('a fault is told when the policy is loaded: %s', (text) => {
+    expect(read(`version: 1\nclasses: { a: { kinds: [k.l], default: deny } }\nrules:\n  - { id: r, match: {}, decision: allow_with_caps, caps: { ${text} } }\n`).ok).toBe(false);
+  });
+});
