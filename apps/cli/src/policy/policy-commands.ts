@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type { Terminal } from '../terminal.js';
 import { diffFiles } from './diff-files.js';
 import { explainProposal } from './explain-proposal.js';
+import { importMcp } from './import-mcp.js';
 import { lintFiles } from './lint-files.js';
 import { publish, rollBack, waitInForce } from './remote-policy.js';
 import { replayRecords } from './replay-records.js';
@@ -92,5 +93,12 @@ export const policyCommands = (terminal: Terminal, end: End): Command => {
     .option('--tenant <name>')
     .option('--timeout <seconds>', 'at most so long', Number, 60)
     .action(async (version: string, options: { tenant?: string; timeout: number }) => end(await waitInForce(terminal, Number(version), options)));
+  policy
+    .command('import-mcp')
+    .description('A tool table from what an MCP server answers to tools/list')
+    .argument('<tools>', 'file with the answer (JSON)')
+    .option('--kinds <prefix>', 'what kinds begin with', 'mcp.')
+    .addHelpText('after', '\nExample: exequatur policy import-mcp tools.json --kinds files. >> policy.yaml')
+    .action((file: string, options: { kinds: string }) => end(importMcp(terminal, file, options)));
   return policy;
 };
