@@ -42,6 +42,8 @@ import { RejectionReasons } from './reject-reasons/rejection-reasons.js';
 import { RejectionReasonsHttp } from './reject-reasons/rejection-reasons.http.js';
 import { ReviewEmergency, ReviewEmergencyHttp } from './review-emergency/review-emergency.http.js';
 import { ReviewQuality, ReviewQualityHttp } from './review-quality/review-quality.http.js';
+import { RevokeLostGrants } from './revoke-grant/revoke-lost-grants.js';
+import { RevokeWhenRolesAreLost } from './revoke-grant/revoke-when-roles-are-lost.events.js';
 import { RevokeGrantHttp } from './revoke-grant/revoke-grant.http.js';
 import { ShowCardHttp } from './show-card/show-card.http.js';
 import { ShowRequest } from './show-request/show-request.js';
@@ -77,6 +79,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ShowCardHttp,
     VoteOnRequestHttp,
     RevokeGrantHttp,
+    RevokeWhenRolesAreLost,
     SteerRequestHttp,
     ReviewEmergencyHttp,
     LendRoleHttp,
@@ -126,6 +129,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     RebuildQueue,
     Voters,
     StepUp,
+    RevokeLostGrants,
     DecideRequests,
     VoteOnRequest,
     SteerRequest,

@@ -132,7 +132,7 @@ export type ApprovalCommand =
   | EditCommand
   | BreakGlassCommand
   | SteeringCommand
-  /** strikes votes whose people may no longer vote; `voters` as the directory knows them now */
+  /** strikes votes whose people may no longer vote, and takes back a grant that stands on one; `voters` as the directory knows them now */
   | { readonly type: 'Recheck'; readonly metadata: Metadata; readonly data: { readonly voters: readonly Voter[] } }
   /** the deadline: escalates for a second term where policy says so, else ends the request */
   | { readonly type: 'Expire'; readonly metadata: Metadata }

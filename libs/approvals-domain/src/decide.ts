@@ -42,7 +42,7 @@ const decideAsAsked = (command: ApprovalCommand, state: ApprovalState): Decision
     case 'Annotate':
       return steer(command, state);
     case 'Recheck':
-      return recheck(state, command.data.voters);
+      return recheck(state, command.data.voters, command.metadata.now);
     case 'Expire':
       return expire(state, command.metadata.now);
     case 'Remind':

@@ -1,6 +1,7 @@
 import { isRefusal } from '@exequatur/kernel';
 import type { ApprovalEvent, ApprovalState, OpenState, Vote, Voter } from './approval.js';
 import { currentRoles } from './evolve.js';
+import { isPast } from './grant-claims.js';
 import { ids, isRequester, notAPerson, openRequest, refused } from './refusing.js';
 import type { Refused } from './refusing.js';
 
@@ -48,8 +49,15 @@ const alreadyVoted = (): Refused => refused('ALREADY_VOTED', 'each person counts
 
 const hasCounted = (person: string, { votes, request, stage }: OpenState): boolean => votes.some((vote) => (vote.person === person || vote.onBehalfOf === person) && (request.demand.distinct || vote.stage === stage));
 
-/** Votes whose people may no longer cast them: the role is gone, or the loan of it. They are struck before others are counted. */
-export const recheck = (state: ApprovalState, voters: readonly Voter[]): readonly ApprovalEvent[] => {
+/**
+ * Votes whose people may no longer cast them: the role is gone, or the loan of it. While the request is open they are struck
+ * before others are counted; a grant that stands on one is taken back. What was granted in an emergency stood on no quorum.
+ */
+export const recheck = (state: ApprovalState, voters: readonly Voter[], now: number): readonly ApprovalEvent[] => {
+  if (state.status === 'Granted') {
+    const lost = state.emergency === undefined && !isPast(state.grantExpiresAt, now) ? state.votes.find((vote) => !stillHolds(vote, voters)) : undefined;
+    return lost === undefined ? [] : [{ type: 'GrantRevoked', data: { ...ids(state), grant_id: state.request.approval_id, person: lost.person, cause: 'role_lost' }, sealed: { reason: `${lost.person} no longer has the role ${lost.role}` } }];
+  }
   if (state.status !== 'Open') return [];
   return state.votes.filter((vote) => !stillHolds(vote, voters)).map((vote) => ({ type: 'VoteLapsed', data: { ...ids(state), person: vote.person, vote_event_id: vote.voteEventId, reason: 'role_lost' } }));
 };

@@ -47,7 +47,7 @@ export const evolve = (state: ApprovalState, event: ApprovalEvent): ApprovalStat
     case 'ApprovalCancelled':
       return { ...state, status: 'Cancelled' };
     case 'GrantRevoked':
-      return { ...state, status: 'Revoked', ...decidedBy(event.data.person) };
+      return { ...state, status: 'Revoked', ...(event.data.cause === undefined ? decidedBy(event.data.person) : {}) };
     case 'ApprovalDeferred':
       return { ...state, deferred: { person: event.data.person, until: event.data.until } };
     case 'ApprovalAssigned':

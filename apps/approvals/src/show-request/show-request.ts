@@ -203,7 +203,7 @@ const resolutionOf = (approval: RecordedApproval, content: ApprovalContent | und
     return { at, person, reason_code, instruction, ...textOf((sealed as SealedOf<typeof ApprovalRejected> | undefined)?.reason) };
   }
   if (is(last, ApprovalAnswered)) return { at, person: last.envelope.actorid, ...textOf((sealed as SealedOf<typeof ApprovalAnswered> | undefined)?.response) };
-  if (is(last, GrantRevoked)) return { at, person: last.envelope.actorid, ...textOf((sealed as SealedOf<typeof GrantRevoked> | undefined)?.reason), ...effectiveSince(approval) };
+  if (is(last, GrantRevoked)) return { at, ...(last.envelope.actortype === 'person' ? { person: last.envelope.actorid } : {}), ...textOf((sealed as SealedOf<typeof GrantRevoked> | undefined)?.reason), ...effectiveSince(approval) };
   if (is(last, CanaryAnswered)) return { at, ...canaryOf(last) };
   if (approval.state.decidedBy !== undefined) return { at, person: approval.state.decidedBy };
   return { at };
