@@ -183,7 +183,8 @@ export const tenantAttacks = (endpoint: Endpoint, world: World): Attack[] => {
   const sound = soundRequest(endpoint, world);
   const { acme, globex } = world;
   const inPath = (of: Tenant, name: (what: string) => string): string => sound.path.replace(pathFor(endpoint.path, acme, own), pathFor(endpoint.path, of, name));
-  const hidden = endpoint.path.includes('{') && !endpoint.path.startsWith('/v1/policies/') && rightKind(endpoint) !== 'root';
+  // Versions are numbers that every tenant has.
+  const hidden = endpoint.path.includes('{') && !endpoint.path.startsWith('/v1/policies/{') && rightKind(endpoint) !== 'root';
   const asAgent = hidden && endpoint.callers.includes('agent') && !['/v1/approvals/', '/v1/agents/'].some((prefix) => endpoint.path.startsWith(prefix));
   const minimal = endpoint.body === undefined ? undefined : minimalOf(endpoint.body, sound.fields);
   const { body: _body, ...bare } = sound;

@@ -28,6 +28,8 @@ export interface Tenant {
   readonly budget: string;
   readonly freeze: string;
   readonly execution: string;
+  /** a policy that is not published */
+  readonly draft: string;
 }
 
 export interface World {
@@ -89,6 +91,7 @@ const tenantOf = async (ask: Ask, root: string, policySource: string, tenant: st
     budget: text((await made(root, '/v1/budgets', { tenant, scope_path: `${scopePath}/feature:own`, unit: 'TOKENS', cap: '5' }))['budget_id']),
     freeze: text((await made(root, '/v1/freezes', { tenant, scope: 'agent', value: 'nobody', reason: note }))['freeze_id']),
     execution: executions.body.items[0]?.execution_id ?? '',
+    draft: text((await made(person, '/v1/policies/drafts', { source: policySource, reason: note }))['draft_id']),
   };
 };
 
@@ -110,7 +113,7 @@ export const signingKeyOf = (standalone: RunningStandalone, service: string): st
 export const pathFor = (path: string, of: Tenant, name: (what: string) => string): string => {
   const ids: readonly (readonly [prefix: string, id: string])[] = [
     ['/v1/actions/{action_id}/executions', of.managedAction], ['/v1/actions/', of.action], ['/v1/receipts/', of.action], ['/v1/approvals/', of.approval], ['/v1/reservations/', of.reservation], ['/cycles/v1/reservations/', of.budgetHold], ['/v1/budgets/', of.budget],
-    ['/v1/freezes/', of.freeze], ['/v1/executions/', of.execution], ['/v1/grants/', of.grant.id], ['/v1/agents/', name('agent')], ['/v1/people/', name('person')], ['/v1/policies/', '1'],
+    ['/v1/freezes/', of.freeze], ['/v1/executions/', of.execution], ['/v1/grants/', of.grant.id], ['/v1/agents/', name('agent')], ['/v1/people/', name('person')], ['/v1/policies/drafts/', of.draft], ['/v1/policies/', '1'],
   ];
   const id = ids.find(([prefix]) => path.startsWith(prefix))?.[1] ?? '00000000-0000-7000-8000-000000000000';
   return path.replace('{keyId}', name('revoked')).replaceAll(/\{[^}]+\}/g, id);

@@ -37,6 +37,7 @@ describe('what stands above and beside a tenant’s policy', () => {
 
   test('a layer of the organisation is composed into a new version for every tenant, and no tenant loosens it', async () => {
     const before = (await research(other))['policy_version'] as number;
+    expect((await bed.get('/v1/policies/organisation', as('petra'))).body).toEqual({ organisation_version: 0, tenants_behind: 0 });
     expect(await organisation(layer('no-search', 'deny'))).toMatchObject({ status: 201, body: { organisation_version: 1 } });
     for (const tenant of ['acme', other]) expect(await research(tenant)).toMatchObject({ verdict: 'DENY', rule_id: 'organisation/no-search', code: 'POLICY_DENIED' });
     expect((await research(other))['policy_version']).toBe(before + 1);

@@ -19,7 +19,8 @@ import { insertOrganisation, organisationRow } from './layer-rows.js';
 const PLATFORM = '-';
 const body = object({ /** YAML */ source: plainText(262_144), reason: plainText(900), /** check only */ validate_only: optional(truth()) });
 const published = object({ organisation_version: count(), layer_hash: hash(), published_at: instant() });
-const shown = object({ organisation_version: count(), layer_hash: hash(), source: text(262_144), reason: text(), published_by: text(), published_at: instant(), /** tenants whose newest version is composed of an older layer */ tenants_behind: count() });
+/** version 0: there is none */
+const shown = object({ organisation_version: count(), layer_hash: optional(hash()), source: optional(text(262_144)), reason: optional(text()), published_by: optional(text()), published_at: optional(instant()), /** tenants whose newest version is composed of an older layer */ tenants_behind: count() });
 
 /** Invariants of the organisation: above the policies of all tenants, and loosened by none. */
 @Controller('v1/policies/organisation')
@@ -61,9 +62,10 @@ export class OrganisationPolicyHttp {
 
   @Get()
   @Allow('root', 'person:policy-admin', 'person:auditor')
-  @Describe({ summary: 'The newest layer of the organisation.', answers: { 200: shown }, codes: ['NOT_FOUND'] })
+  @Describe({ summary: 'The newest layer of the organisation.', answers: { 200: shown } })
   async newest(): Promise<Shape<typeof shown>> {
-    const row = (await organisationRow(this.database)) ?? problem('NOT_FOUND', 'the organisation has published no layer');
+    const row = await organisationRow(this.database);
+    if (row === undefined) return { organisation_version: 0, tenants_behind: 0 };
     const { version, policy_hash: layerHash, source, reason, published_by: by, published_at: at } = row;
     return { organisation_version: Number(version), layer_hash: layerHash, source, reason, published_by: by, published_at: at.toISOString(), tenants_behind: await this.tenants.behind() };
   }
