@@ -1,9 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generateSigningKey } from '@exequatur/audit-chain';
 import type { TrustedKeys } from '@exequatur/audit-chain';
-import { verifyExport } from '@exequatur/audit-verify';
+import { verifyExport, verifyReceipt } from '@exequatur/audit-verify';
+import { run } from '@exequatur/cli';
 import { askingAt, until } from './asking.js';
 import type { Answer, Ask } from './asking.js';
 import { openDatabaseOf, placesOf } from './everywhere.js';
@@ -17,6 +21,33 @@ const PERSON = 'canary-person-4711@example.org';
 async function* streamed(lines: readonly string[]): AsyncGenerator<string> {
   yield* lines;
 }
+
+const as = async (token: string, origin: string, args: readonly string[]): Promise<{ exit: number; out: string; err: string }> => {
+  let [out, err] = ['', ''];
+  const exit = await run(args, { out: (text) => (out += text), err: (text) => (err += text), env: { EXEQUATUR_URL: origin, EXEQUATUR_TOKEN: token } });
+  return { exit, out, err };
+};
+
+/** Passes exports on; the first answer breaks off after so many bytes. @returns its origin, and what was asked */
+const breakingOff = async (origin: string, after: number): Promise<{ origin: string; asked: { from_byte?: number }[]; stop: () => void }> => {
+  const asked: { from_byte?: number }[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      asked.push(JSON.parse(Buffer.concat(chunks).toString('utf8')) as { from_byte?: number });
+      const { authorization = '', 'idempotency-key': key = '' } = request.headers;
+      void fetch(`${origin}${request.url}`, { method: 'POST', headers: { authorization, 'content-type': 'application/json', 'idempotency-key': String(key) }, body: Buffer.concat(chunks) }).then(async (answer) => {
+        const bytes = Buffer.from(await answer.arrayBuffer());
+        response.writeHead(answer.status, { 'content-type': 'application/x-tar', 'content-length': bytes.length });
+        if (asked.length > 1) response.end(bytes);
+        else response.write(bytes.subarray(0, after), () => setImmediate(() => response.destroy()));
+      });
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, stop: () => server.close() };
+};
 
 /** Invariant 29 from outside: a person in everything an action can hold, over both doors, and then nowhere. */
 describe('erasure', () => {
@@ -48,6 +79,7 @@ describe('erasure', () => {
     const { status } = await fetch(`${standalone.origin}/v1/intake`, { method: 'POST', headers: { 'content-type': 'application/jose' }, body: message });
     expect(status).toBe(202);
   };
+  const exequatur = async (...args: string[]): Promise<{ exit: number; out: string; err: string }> => as(standalone.adminToken, standalone.origin, args);
   const naming = async (): Promise<readonly string[]> => ((await root('POST /v1/log/subjects', { subject: PERSON })).body['items'] as { action_id: string }[]).map(({ action_id: id }) => id);
   const approval = (id: string): Promise<Answer<{ view_hash: string }>> => until(() => ask(standalone.credentials.approver, `GET /v1/approvals/${id}`), ({ status }) => status === 200, 'the card');
 
@@ -74,7 +106,10 @@ describe('erasure', () => {
     const before = await until(() => placesOf(database, PERSON), (places) => places.length === 2, 'the refused one is a dead letter');
     expect(before).toEqual(['bus.message exequatur.dead-letters.policy.v1', 'bus.message exequatur.intake.v1']);
 
-    for (const action of actions) expect(await root('POST /v1/log/erasures', { action_id: action, reason: 'request 17' })).toMatchObject({ status: 200, body: { status: 'erased' } });
+    const dry = await exequatur('erase', '--subject', PERSON, '--reason', 'request 17', '--tenant', 'acme');
+    expect(dry).toMatchObject({ exit: 0, out: expect.stringContaining(`${actions[0]} would be erased`), err: expect.stringContaining('--yes') });
+    expect(await naming()).toHaveLength(2);
+    expect(await exequatur('erase', '--subject', PERSON, '--reason', 'request 17', '--tenant', 'acme', '--yes')).toMatchObject({ exit: 0, out: expect.stringContaining(`${actions[1]} erased`) });
 
     expect(await placesOf(database, PERSON)).toEqual([]);
     expect(await naming()).toEqual([]);
@@ -89,5 +124,36 @@ describe('erasure', () => {
     expect(['exports', 'events', 'logs'].filter((_, index) => [exports.join('\n'), events.join('\n'), stdout + stderr][index]?.includes('canary-person'))).toEqual([]);
     // What processes still remember goes within seconds; then the agent's own view of it is empty too.
     await until(() => ask(agent, `GET /v1/actions/${actions[0]}`), ({ bytes, status }) => status === 200 && !bytes.includes('canary-person'), 'nobody opens it any more', 30_000);
+  }, SLOW);
+
+  test('E4: one archive holds all that an auditor needs; broken off it goes on where it did; nobody stands in it who was erased', async () => {
+    const { auditor } = standalone.credentials;
+    const door = await breakingOff(standalone.origin, 70_000);
+    const out = join(directory.path, 'acme.tar');
+    expect(await as(auditor, door.origin, ['export', '--out', out, '--content'])).toMatchObject({ exit: 0, err: '' });
+    door.stop();
+    expect(door.asked.map(({ from_byte: from }) => (from ?? 0) > 0)).toEqual([false, true]);
+    const folder = join(directory.path, 'archive');
+    execFileSync('sh', ['-c', `mkdir "${folder}" && tar -xf "${out}" -C "${folder}"`]);
+    expect(readdirSync(folder).sort()).toEqual(['README.md', 'export.jsonl', 'keys-as-stated.json', 'policies', 'receipts', 'schemas']);
+    const trustedKeys = JSON.parse(readFileSync(join(directory.path, 'secrets', 'trusted-keys.json'), 'utf8')) as TrustedKeys;
+    const lines = readFileSync(join(folder, 'export.jsonl'), 'utf8').trimEnd().split('\n');
+    expect((await verifyExport(streamed(lines), { trustedKeys })).violations).toEqual([]);
+    const receipts = readdirSync(join(folder, 'receipts'));
+    expect(receipts).toHaveLength(2);
+    for (const receipt of receipts) expect(verifyReceipt(readFileSync(join(folder, 'receipts', receipt)), { trustedKeys })).toMatchObject({ result: 'valid', violations: [] });
+    const policies = readdirSync(join(folder, 'policies'));
+    expect(policies.filter((name) => name.endsWith('.yaml'))).not.toEqual([]);
+    expect(readFileSync(out).includes('canary-person')).toBe(false);
+
+    // The story, from the server and from the file, one line an event.
+    writeFileSync(join(directory.path, 'export.jsonl'), `${lines.join('\n')}\n`);
+    const told = await as(auditor, standalone.origin, ['replay', '--run', 'erase-1', '--json']);
+    const events = told.out.trimEnd().split('\n').map((line) => (JSON.parse(line) as { event: string }).event);
+    expect(events).toEqual(expect.arrayContaining(['ActionProposed', 'ApprovalRequired', 'ApprovalOpened', 'ApprovalGranted', 'ErasureCompleted']));
+    expect((await as(auditor, standalone.origin, ['replay', join(directory.path, 'export.jsonl'), '--run', 'erase-1', '--json'])).out).toBe(told.out);
+    expect((await as(auditor, standalone.origin, ['replay', '--agent', 'outreach-agent', '--to', '2020-01-01T00:00:00Z'])).out).toBe('');
+    expect((await as(auditor, standalone.origin, ['replay', '--kind', 'message.email.send'])).out).toMatch(/^ +\d+ {2}\S+ {2}ActionProposed .* by agent:outreach-agent {2}action_kind=message.email.send/);
+    expect(await as(auditor, standalone.origin, ['replay', join(folder, 'README.md')])).toMatchObject({ exit: 2 });
   }, SLOW);
 });

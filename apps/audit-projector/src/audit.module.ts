@@ -11,6 +11,7 @@ import { AboutAction } from './erase-action/about-action.js';
 import { ErasureHttp } from './erase-action/erasure.http.js';
 import { LegalHoldHttp } from './erase-action/legal-hold.http.js';
 import { ExportHttp } from './export-log/export.http.js';
+import { ExportArchive } from './export-log/export-archive.js';
 import { ExportLog } from './export-log/export-log.js';
 import { LogHttp } from './log-proofs/log.http.js';
 import { LogReader } from './log-proofs/log-reader.js';
@@ -26,6 +27,6 @@ import { WorkflowMetricsHttp } from './workflow-metrics/workflow-metrics.http.js
 /** It decides nothing. */
 @Module({
   controllers: [LogHttp, ReceiptHttp, TimelineHttp, ExportHttp, ErasureHttp, LegalHoldHttp, SubjectsHttp, WorkflowMetricsHttp],
-  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, FollowTimeline, ExportLog, AboutAction, IndexSubjects, EndRetention, RetentionTimer],
+  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, FollowTimeline, ExportLog, ExportArchive, AboutAction, IndexSubjects, EndRetention, RetentionTimer],
 })
 export class AuditModule {}

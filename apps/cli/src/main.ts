@@ -11,6 +11,12 @@ const ask = async (question: string): Promise<string> => {
   }
 };
 
+// `exequatur replay | head`: who reads no more has read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 process.exitCode = await run(process.argv.slice(2), {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),

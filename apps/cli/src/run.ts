@@ -1,8 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { actionsCommands } from './actions/actions-commands.js';
 import { completionCommand } from './completion/completion-command.js';
+import { eraseCommand } from './erase/erase-command.js';
+import { exportCommand } from './export/export-command.js';
 import { kindsCommands } from './kinds/kinds-commands.js';
+import { approvalsCommands } from './approvals/approvals-commands.js';
 import { policyCommands } from './policy/policy-commands.js';
+import { replayCommand } from './replay/replay-command.js';
 import { CommandFailed, EXIT } from './terminal.js';
 import type { Terminal } from './terminal.js';
 
@@ -17,8 +21,12 @@ export const run = async (args: readonly string[], terminal: Terminal): Promise<
     exit = code;
   };
   program.addCommand(policyCommands(terminal, end));
+  program.addCommand(approvalsCommands(terminal, end));
   program.addCommand(kindsCommands(terminal, end));
   program.addCommand(actionsCommands(terminal, end));
+  program.addCommand(exportCommand(terminal, end));
+  program.addCommand(replayCommand(terminal, end));
+  program.addCommand(eraseCommand(terminal, end));
   program.addCommand(completionCommand(terminal, end, () => program));
   program.addHelpText('after', '\nExit codes: 0 done, 1 the answer is no, 2 the command cannot be read, 3 the server, 4 nobody has decided in time.');
   for (const command of everyCommand(program)) command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: terminal.err });

@@ -30,12 +30,14 @@ export interface BegunExport {
 /** The same before it is settled which cosignatures it carries. */
 type RecordedExport = Omit<BegunExport, 'cosignedIn'> & { readonly cosignedIn?: string };
 
-export type ExportFormat = 'jsonl' | 'csv' | 'ocsf';
+export type ExportFormat = 'jsonl' | 'csv' | 'ocsf' | 'archive';
 
 /** Fixed by its Idempotency-Key: asked for again with other words it is refused. */
 export interface ExportWhat {
   readonly format: ExportFormat;
   readonly filter: EventFilter;
+  /** of an archive: with what was sealed */
+  readonly content?: boolean;
 }
 
 export interface ExportRequest {
@@ -128,7 +130,8 @@ export class ExportLog {
     }
   }
 
-  private async noteAt(tenant: string, size: number, cosignedIn: string): Promise<string | undefined> {
+  /** The note over exactly so many leaves, with the cosignatures that this export carries. */
+  async noteAt(tenant: string, size: number, cosignedIn: string): Promise<string | undefined> {
     if (size === 0) return undefined;
     for await (const notes of this.notes(tenant, size, cosignedIn, size - 1)) return notes[0];
     return undefined;

@@ -52,7 +52,7 @@ export const ExportMade = defineEvent({
   owner: 'audit',
   aggregate: 'export',
   summary: 'Someone took evidence out.',
-  data: object({ export_id: uuid(), format: oneOf('jsonl', 'csv', 'ocsf'), log_size: count() }),
+  data: object({ export_id: uuid(), format: oneOf('jsonl', 'csv', 'ocsf', 'archive'), log_size: count() }),
 });
 
 const retention = { version: 1, context: 'audit', owner: 'audit' } as const;
