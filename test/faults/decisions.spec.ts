@@ -1,109 +1,178 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { CODES } from '@exequatur/contracts';
+import type { Code, ServiceName } from '@exequatur/contracts';
 import { describeWithKafka } from '@exequatur/testing';
+import { Deciders, STEP_UP } from './decisions/deciders.js';
+import type { Asked } from './decisions/deciders.js';
 import { Installation } from './kit/installation.js';
-import { isLongRun } from './kit/seeds.js';
-import { Tenant, until } from './kit/tenant.js';
+import { claimsOf } from './kit/ledger.js';
+import { RaceClients, raceRequest } from './kit/race-clients.js';
+import type { RaceReply } from './kit/race-client.js';
+import { seedsFrom } from './kit/seeds.js';
+import { seedOf } from './seeded-random.js';
+import { post, until } from './kit/tenant.js';
 
-const SLOW = 900_000;
-const PENDING = isLongRun() ? 10_000 : 100;
-const DECIDED = isLongRun() ? 1_500 : 60;
-const PER_SECOND = 50;
-const LOOK_MS = 5;
-/** Judged where nothing else runs on the machine; correctness always. */
-const QUIET = process.env['EXEQUATUR_QUIET'] === '1';
-const DECIDE_P99_MS = 100;
-const VISIBLE_P99_MS = 200;
+const SLOW = 600_000;
+/** of a grant of pay.many */
+const USES = 400;
+const CLIENTS = 20;
 
-interface Waiting {
-  readonly approval_id: string;
-  readonly version: number;
-  readonly view_hash: string;
-}
-
-const p99 = (times: readonly number[]): number => [...times].sort((left, right) => left - right)[Math.max(0, Math.ceil(times.length * 0.99) - 1)] ?? Number.NaN;
-
-describeWithKafka(`deciding ${PER_SECOND} a second while ${PENDING} wait`, () => {
+const onTopology = (start: () => Promise<Installation>, further: (installation: () => Installation) => void = () => undefined): void => {
   let here: Installation;
-  let tenant: Tenant;
+  let people: Deciders;
   beforeAll(async () => {
-    here = await Installation.start({ transport: 'kafka' });
-    tenant = await Tenant.create(here, 'waiting');
-    await tenant.budget(10 * PENDING);
+    here = await start();
+    people = await Deciders.start(here);
   }, SLOW);
   afterAll(() => here.stop(), SLOW);
 
-  const approvals = (path: string) => tenant.get('approvals', `/v1/approvals${path}`, tenant.approver);
+  /** Each way to decide: what is sent, and what the agent then reads of its action. */
+  const granted = { status: 'granted', grant: expect.any(String) as unknown };
+  const KINDS: readonly (readonly [name: string, decide: (asked: Asked) => Promise<unknown>, agentReads: object])[] = [
+    ['approve', (asked) => people.decide(asked, 'approve', 'fiona', { rationale: 'known' }), { ...granted, narrowed: [] }],
+    ['approve narrower', (asked) => people.decide(asked, 'approve', 'fiona', { caps: { max_amount: { USD_MICROCENTS: '4200000000' } } }), { ...granted, narrowed: ['/amount'], granted_arguments: { account: 'acct_7', amount: '42.00' } }],
+    ['edit', (asked) => people.decide(asked, 'edit', 'fiona', { arguments: { account: 'acct_7', amount: '60.00' } }), { ...granted, narrowed: ['/amount'], granted_arguments: { account: 'acct_7', amount: '60.00' } }],
+    ['reject', (asked) => people.decide(asked, 'reject', 'fiona', { reason: 'not broken', reason_code: 'wrong_facts', instruction: 'reroute' }), { status: 'rejected', stop_reason: 'approval_rejected', rejection: { person: 'fiona', reason_code: 'wrong_facts', reason: 'not broken', instruction: 'reroute' } }],
+    ['respond', (asked) => people.decide(asked, 'respond', 'fiona', { response: 'I called them.' }), { status: 'answered', response: 'I called them.' }],
+    ['break-glass', (asked) => people.decide(asked, 'break-glass', 'erin', { reason: 'outage' }), granted],
+    ['withdraw', (asked) => people.withdraw(asked), { status: 'withdrawn' }],
+    ['defer, assign, escalate, then approve', async (asked) => {
+      await people.decide(asked, 'defer', 'fiona', { until: new Date(Date.now() + 600_000).toISOString() });
+      await people.decide(asked, 'assign', 'georg');
+      await people.decide(asked, 'escalate', 'georg', { to_role: 'cfo', reason: 'above my line' });
+      await people.decide(asked, 'approve', 'carla');
+    }, granted],
+    ['request information, be answered, then approve', async (asked) => {
+      await people.decide(asked, 'request-information', 'fiona', { question: 'Which order?' });
+      await people.answer(asked, 'Order 17');
+      await people.decide(asked, 'approve', 'fiona');
+    }, granted],
+  ];
 
-  const propose = async (): Promise<void> => {
-    let asked = 0;
-    await Promise.all(
-      Array.from({ length: 16 }, async () => {
-        while (asked++ < PENDING) await tenant.propose({ kind: 'pay.refund' });
-      }),
-    );
-    await until(() => approvals('/counts'), ({ body }) => body['requests'] === PENDING, 'all of them wait', SLOW);
-  };
-
-  const someWaiting = async (): Promise<readonly Waiting[]> => {
-    const found: Waiting[] = [];
-    for (let cursor = ''; found.length < DECIDED; ) {
-      const { body } = await approvals(`?limit=200${cursor}`);
-      found.push(...(body['items'] as Waiting[]));
-      cursor = `&cursor=${encodeURIComponent(body['next_cursor'] as string)}`;
-    }
-    return found.slice(0, DECIDED);
-  };
-
-  const approve = async ({ approval_id, version, view_hash }: Waiting): Promise<string> => {
-    const headers = { authorization: `Bearer ${tenant.approver}`, 'content-type': 'application/json', 'idempotency-key': randomUUID(), 'if-match': `"${version}"` };
-    const answer = await fetch(`${here.urls.approvals}/v1/approvals/${approval_id}/approve`, { method: 'POST', headers, body: JSON.stringify({ view_hash }) });
-    const body = (await answer.json()) as { status?: string; code?: string };
-    return body.status ?? body.code ?? String(answer.status);
-  };
-
-  test('each is granted once, and each grant reaches reservations; both soon enough where the machine is quiet', async () => {
-    await propose();
-    const waiting = await someWaiting();
-    const answeredAt = new Map<string, number>();
-    const visibleMs = new Map<string, number>();
-    const decideMs: number[] = [];
-    const outcomes = new Map<string, number>();
-    let deciding = true;
-    const watch = async (): Promise<void> => {
-      const giveUp = performance.now() + SLOW / 2;
-      while ((deciding || visibleMs.size < answeredAt.size) && performance.now() < giveUp) {
-        const unseen = [...answeredAt.keys()].filter((id) => !visibleMs.has(id));
-        if (unseen.length > 0) {
-          const rows = await here.rows<{ grant_id: string }>('SELECT grant_id FROM reservations.grant_row WHERE grant_id = ANY ($1::uuid[])', [unseen]);
-          const now = performance.now();
-          for (const { grant_id } of rows) visibleMs.set(grant_id, now - (answeredAt.get(grant_id) ?? now));
-        }
-        await delay(LOOK_MS);
-      }
-    };
-    const watching = watch();
-    const from = performance.now();
-    // Open loop: each is due at its own moment, and its time counts from there.
-    await Promise.all(
-      waiting.map(async (each, index) => {
-        const due = from + (index * 1_000) / PER_SECOND;
-        await delay(Math.max(0, due - performance.now()));
-        const outcome = await approve(each);
-        const now = performance.now();
-        decideMs.push(now - due);
-        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-        if (outcome === 'granted') answeredAt.set(each.approval_id, now);
-      }),
-    );
-    deciding = false;
-    await watching;
-    const figures = { pending: PENDING, decided: decideMs.length, decide_p99_ms: Math.round(p99(decideMs)), visible_p99_ms: Math.round(p99([...visibleMs.values()])) };
-    process.stderr.write(`decisions: ${JSON.stringify(figures)}\n`);
-    expect(Object.fromEntries(outcomes)).toEqual({ granted: DECIDED });
-    expect(visibleMs.size).toBe(DECIDED);
-    expect((await approvals('/counts')).body['requests']).toBe(PENDING - DECIDED);
-    if (QUIET) expect([figures.decide_p99_ms < DECIDE_P99_MS, figures.visible_p99_ms < VISIBLE_P99_MS]).toEqual([true, true]);
+  test.each(KINDS)('A2: %s', async (_, decide, agentReads) => {
+    const asked = await people.ask('pay.refund');
+    await decide(asked);
+    await people.reads(asked, agentReads);
   }, SLOW);
-});
+
+  test('A3: an edit beyond the request is decided by policy as an action that follows it; its editor cannot approve it, somebody else can', async () => {
+    const asked = await people.ask('pay.refund');
+    const wider = { account: 'acct_7', amount: '500.00' };
+    expect(await people.tries(asked, 'edit', 'fiona', { arguments: wider })).toBe('WIDENS_AUTHORITY');
+    await people.decide(asked, 'edit', 'fiona', { arguments: wider, as_new_action: true });
+    const { followed_by } = await people.reads(asked, { status: 'cancelled', followed_by: expect.any(String) as unknown });
+    const follower = await people.found(String(followed_by));
+    expect(await people.view(follower)).toMatchObject({ status: 'awaiting_approval', follows: asked.action_id });
+    expect(await people.tries(follower, 'approve', 'fiona')).toBe('SELF_APPROVAL');
+    await people.decide(follower, 'approve', 'georg');
+    await people.reads(follower, granted);
+    // Policy lets through what is small, whoever wrote it: that one needs no approval of its own.
+    const other = await people.ask('pay.refund');
+    await people.decide(other, 'edit', 'fiona', { arguments: { account: 'acct_8', amount: '5.00' }, as_new_action: true });
+    const allowed = await people.reads(other, { followed_by: expect.any(String) as unknown });
+    await people.reads({ action_id: String(allowed['followed_by']), approval_id: '' }, { status: 'allowed', verdict: 'ALLOW', follows: other.action_id });
+  }, SLOW);
+
+  test('A2: a grant that was revoked is said to be effective once reservations refuses it, and only then', async () => {
+    const asked = await people.ask('pay.refund');
+    await people.decide(asked, 'approve', 'fiona');
+    const { grant, arguments_hash, target_hash } = await people.reads(asked, granted);
+    await people.decide(asked, 'revoke', 'georg', { reason: 'too early' });
+    await people.effective(asked);
+    expect(await people.claims('pay.refund', { grant, arguments_hash, target_hash })).toBe('GRANT_REVOKED');
+    await people.reads(asked, { status: 'cancelled', code: 'GRANT_REVOKED' });
+  }, SLOW);
+
+  test('every reason code of an approval, over HTTP', async () => {
+    const reached = new Set<string>();
+    const refused = async (code: Code, tried: Promise<string>): Promise<void> => {
+      expect(await tried).toBe(code);
+      reached.add(code);
+    };
+    const asked = await people.ask('pay.refund');
+    await refused('SELF_APPROVAL', people.tries(asked, 'approve', 'owen'));
+    await refused('NOT_ELIGIBLE', people.tries(asked, 'approve', 'carla'));
+    await refused('NOT_A_PERSON', people.triesAsAgent(asked, 'approve'));
+    await refused('VIEW_CHANGED', people.tries(asked, 'approve', 'fiona', { view_hash: `sha256:${'0'.repeat(64)}` }));
+    await refused('WIDENS_AUTHORITY', people.tries(asked, 'approve', 'fiona', { caps: { max_amount: { USD_MICROCENTS: '10000000001' } } }));
+    await refused('REASON_REQUIRED', people.tries(asked, 'reject', 'fiona', { reason: ' ' }));
+    await people.decide(asked, 'approve', 'fiona');
+    await refused('ALREADY_DECIDED', people.tries(asked, 'approve', 'georg'));
+    const dual = await people.ask('pay.dual');
+    await people.decide(dual, 'approve', 'fiona');
+    await refused('STEP_UP_REQUIRED', people.tries(await people.ask('pay.guarded'), 'approve', 'fiona'));
+    await refused('ALREADY_VOTED', people.tries(dual, 'approve', 'fiona'));
+    const silent = await people.ask('pay.deny');
+    await people.reads(silent, { status: 'expired' });
+    await refused('APPROVAL_EXPIRED', people.tries(silent, 'approve', 'fiona'));
+    expect((Object.keys(CODES) as Code[]).filter((code) => CODES[code].group === 'approval' && !reached.has(code))).toEqual([]);
+  }, SLOW);
+
+  test.each(['deny', 'expire', 'escalate'] as const)('invariant 27: silence under on_timeout %s', async (onTimeout) => {
+    const asked = await people.ask(`pay.${onTimeout}`);
+    const silence = { status: 'expired', code: 'APPROVAL_EXPIRED', stop_reason: 'approval_timeout' };
+    if (onTimeout === 'escalate') {
+      const answered = await people.ask('pay.escalate');
+      await people.senior(answered);
+      await people.decide(answered, 'approve', 'carla');
+      await people.reads(answered, granted);
+    }
+    await people.reads(asked, silence);
+    expect(await people.eventsOf(asked)).toEqual(['ApprovalOpened', ...(onTimeout === 'escalate' ? ['ApprovalEscalated'] : []), 'ApprovalExpired']);
+  }, SLOW);
+
+  further(() => here);
+};
+
+/** A grant is revoked while client processes claim it at two processes of reservations. */
+const revokedUnderLoad = (installation: () => Installation): void => {
+  const seeds = seedsFrom(seedOf('revocations'));
+  let clients: RaceClients;
+  beforeAll(async () => {
+    clients = await RaceClients.start(CLIENTS);
+  }, SLOW);
+  afterAll(() => clients.stop(), SLOW);
+
+  const codeOf = ({ status, body }: RaceReply): string => (status === 201 ? 'held' : ((JSON.parse(body) as { code?: string }).code ?? String(status)));
+
+  test.each(seeds)('invariant 12: what was claimed before stands, and once the revocation is effective nothing is claimed (seed %i)', async (seed) => {
+    const here = installation();
+    // People and agent of its own: what is refused here would open the circuit of the next one's agent.
+    const people = await Deciders.start(here);
+    const asked = await people.ask('pay.many');
+    await people.decide(asked, 'approve', 'fiona');
+    const { grant, arguments_hash, target_hash } = await people.reads(asked, { status: 'granted' });
+    const origins = here.of('reservations').map(({ url }) => url);
+    // The first use makes the grant's row; the rest is raced for.
+    expect(await people.claims('pay.many', { grant, arguments_hash, target_hash }, 1)).toBe('held');
+    const before = await claimsOf(here.rows, people.tenant.name);
+    let useNo = 1;
+    let effectiveAt = 0;
+    let heldWhenEffective = -1;
+    const claim = (client: number) => raceRequest(origins[client % origins.length] ?? '', { token: people.agent, path: '/v1/reservations', body: people.claiming('pay.many', { grant, arguments_hash, target_hash }, (useNo += 1)), key: randomUUID() });
+    const replies = await clients.race(
+      Array.from({ length: CLIENTS }, (_, client) => Array.from({ length: USES / CLIENTS - 1 }, () => claim(client))),
+      async () => {
+        await until(() => claimsOf(here.rows, people.tenant.name), (claims) => claims >= before + 1 + (seed % 20), 'load');
+        await people.decide(asked, 'revoke', 'georg', { reason: 'race' });
+        await people.effective(asked);
+        effectiveAt = Date.now();
+        heldWhenEffective = await claimsOf(here.rows, people.tenant.name);
+      },
+    );
+    const counts: Record<string, number> = {};
+    for (const reply of replies) counts[codeOf(reply)] = (counts[codeOf(reply)] ?? 0) + 1;
+    expect(Object.keys(counts).filter((code) => !['held', 'GRANT_REVOKED', 'CIRCUIT_OPEN'].includes(code))).toEqual([]);
+    expect(replies.filter((reply) => reply.sentAt > effectiveAt && codeOf(reply) === 'held')).toEqual([]);
+    expect(await claimsOf(here.rows, people.tenant.name)).toBe(heldWhenEffective);
+    expect(heldWhenEffective).toBe(before + (counts['held'] ?? 0));
+    // After it, whoever asks.
+    const late = await post(origins[seed % origins.length] ?? '', { token: people.agent, path: '/v1/reservations', body: people.claiming('pay.many', { grant, arguments_hash, target_hash }, USES), key: randomUUID() });
+    expect(['GRANT_REVOKED', 'CIRCUIT_OPEN']).toContain(late.body['code']);
+  }, SLOW);
+};
+
+const environment = (service: ServiceName): Readonly<Record<string, string>> => (service === 'approvals' ? STEP_UP : {});
+describe('decisions on the PostgreSQL transport, two processes of reservations', () => onTopology(() => Installation.start({ transport: 'postgres', instances: 2, environment }), revokedUnderLoad));
+describeWithKafka('decisions over Kafka', () => onTopology(() => Installation.start({ transport: 'kafka', environment })));
