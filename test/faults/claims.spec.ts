@@ -12,6 +12,7 @@ import { Installation } from './kit/installation.js';
 import { committedEvents, eventsNamed, everythingOf, notLogged } from './kit/ledger.js';
 import { connect } from './kit/steady-work.js';
 import { persistently, post, Tenant, until } from './kit/tenant.js';
+import { TRANSPORT } from './kit/topology.js';
 import { seedOf } from './seeded-random.js';
 
 const SLOW = 300_000;
@@ -33,7 +34,7 @@ let tenant: Tenant;
 beforeAll(async () => {
   seedOf('claims');
   here = await Installation.start({
-    transport: 'postgres',
+    transport: TRANSPORT,
     // The executor's way to reservations: where a reply can be kept.
     reservationsFor: async (url) => {
       proxy = await startFaultProxy({ port: Number(new URL(url).port) });

@@ -15,6 +15,7 @@ import { committedEvents, everythingOf, notLogged } from './kit/ledger.js';
 import { connect } from './kit/steady-work.js';
 import { isLongRun } from './kit/seeds.js';
 import { post, Tenant, until } from './kit/tenant.js';
+import { TRANSPORT } from './kit/topology.js';
 import type { Reply } from './kit/tenant.js';
 import { randomFrom, seedOf } from './seeded-random.js';
 
@@ -46,7 +47,7 @@ describeWithFaults(['libfaketime'], 'a clock two hours off', () => {
   beforeAll(async () => {
     for (const service of SERVICES) writeFileSync(fileOf(service), '+0\n');
     here = await Installation.start({
-      transport: 'postgres',
+      transport: TRANSPORT,
       environment: (service) => ({ LD_PRELOAD: faketimeLibrary() ?? '', FAKETIME_TIMESTAMP_FILE: fileOf(service), FAKETIME_CACHE_DURATION: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' }),
     });
     tool = await startHttpTool();

@@ -12,6 +12,7 @@ import { expectNothingLost } from './kit/rest.js';
 import { isLongRun } from './kit/seeds.js';
 import { SteadyWork } from './kit/steady-work.js';
 import { Tenant, until } from './kit/tenant.js';
+import { TRANSPORT } from './kit/topology.js';
 import { randomFrom, seedOf } from './seeded-random.js';
 
 const SLOW = 600_000;
@@ -92,13 +93,13 @@ const killed = (options: InstallationOptions): void => {
   }, SLOW);
 };
 
-describe('PostgreSQL dies', () => killed({ transport: 'postgres' }));
-if (isLongRun()) describeWithKafka('PostgreSQL dies under Kafka', () => killed({ transport: 'kafka' }));
+describe('PostgreSQL dies', () => killed({ transport: TRANSPORT }));
+if (isLongRun() && TRANSPORT === 'postgres') describeWithKafka('PostgreSQL dies under Kafka', () => killed({ transport: 'kafka' }));
 
 describeWithFaults(['strace'], 'fsync fails', () => {
   test('invariants 20, 21, 27: EIO at fsync: what was acknowledged is durable, what was not is asked again', async () => {
     seedOf('fsync fails');
-    const here = await Installation.start({ transport: 'postgres' });
+    const here = await Installation.start({ transport: TRANSPORT });
     try {
       const { tenant, work } = await working(here, 'eio');
       const pids = serverProcesses(here.postgres.pid);
@@ -163,7 +164,7 @@ describeWithFaults(['tmpfs'], 'the disk is full', () => {
     try {
       const directory = join(disk, 'postgres');
       mkdirSync(directory, { mode: 0o711 });
-      here = await Installation.start({ transport: 'postgres', postgresDirectory: directory });
+      here = await Installation.start({ transport: TRANSPORT, postgresDirectory: directory });
       const { tenant, work } = await working(here, 'full');
       const ballast = join(disk, 'ballast');
       fill(disk, ballast);

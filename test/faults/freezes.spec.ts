@@ -7,6 +7,7 @@ import { claimsOf, committedEvents, eventsNamed, everythingOf } from './kit/ledg
 import { ReserveLoad } from './kit/reserve-load.js';
 import { isLongRun } from './kit/seeds.js';
 import { persistently, post, Tenant, until } from './kit/tenant.js';
+import { TRANSPORT } from './kit/topology.js';
 import { randomFrom, seedOf } from './seeded-random.js';
 
 const SLOW = 600_000;
@@ -21,7 +22,7 @@ const SLACK_MS = process.env['EXEQUATUR_QUIET'] === '1' ? 0 : 10_000;
 
 let here: Installation;
 beforeAll(async () => {
-  here = await Installation.start({ transport: 'postgres', instances: 2 });
+  here = await Installation.start({ transport: TRANSPORT, instances: 2 });
 }, SLOW);
 afterAll(() => here.stop(), SLOW);
 

@@ -8,6 +8,7 @@ import { RaceClients, raceRequest } from './kit/race-clients.js';
 import type { RaceReply } from './kit/race-client.js';
 import { seedsFrom } from './kit/seeds.js';
 import { persistently, post, POLICY, Tenant, until } from './kit/tenant.js';
+import { TRANSPORT } from './kit/topology.js';
 import { randomFrom, seedOf } from './seeded-random.js';
 
 const CLIENTS = Number(process.env['EXEQUATUR_RACERS'] ?? 200);
@@ -28,7 +29,7 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
   let origins: readonly string[];
 
   beforeAll(async () => {
-    here = await Installation.start({ transport: 'postgres', instances: INSTANCES });
+    here = await Installation.start({ transport: TRANSPORT, instances: INSTANCES });
     origins = here.of('reservations').map(({ url }) => url);
     clients = await RaceClients.start(CLIENTS);
   }, SLOW);

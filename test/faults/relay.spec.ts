@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Installation } from './kit/installation.js';
 import { committedEvents, everythingOf, notLogged } from './kit/ledger.js';
 import { persistently, post, Tenant, until } from './kit/tenant.js';
+import { TRANSPORT } from './kit/topology.js';
 import { seedOf } from './seeded-random.js';
 
 const SLOW = 300_000;
@@ -16,7 +17,7 @@ const LOGGED_WITHIN_MS = 60_000;
 let here: Installation;
 beforeAll(async () => {
   seedOf('a lower id');
-  here = await Installation.start({ transport: 'postgres', instances: 2 });
+  here = await Installation.start({ transport: TRANSPORT, instances: 2 });
 }, SLOW);
 afterAll(() => here.stop(), SLOW);
 

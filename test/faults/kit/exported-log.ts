@@ -57,10 +57,11 @@ const exported = async ({ url, auditorToken, trustedKeys }: LogSource): Promise<
 export const settledLog = async (source: LogSource, missing: (events: readonly LoggedEvent[]) => readonly string[], withinMs = SETTLE_WITHIN_MS): Promise<ExportedLog> => {
   const deadline = performance.now() + withinMs;
   for (;;) {
-    const log = await exported(source).catch((error: unknown) => error as Error);
-    const settled = !(log instanceof Error) && log.report.result === 'valid' && missing(log.events).length === 0;
-    if (!(log instanceof Error) && (settled || performance.now() > deadline)) return log;
-    if (performance.now() > deadline) throw log;
+    // Not by instanceof: what fetch throws is an Error of another realm.
+    const log = await exported(source).catch((error: unknown) => ({ error }));
+    const late = performance.now() > deadline;
+    if ('report' in log && (late || (log.report.result === 'valid' && missing(log.events).length === 0))) return log;
+    if (late) throw 'error' in log ? log.error : new Error('the log did not settle');
     await delay(500);
   }
 };

@@ -214,9 +214,10 @@ export class Tenant {
 export const until = async <T>(ask: () => Promise<T>, holds: (answer: T) => boolean, what: string, withinMs = 60_000): Promise<T> => {
   const deadline = performance.now() + withinMs;
   for (;;) {
-    const answer = await ask().catch((error: unknown) => error as Error);
-    if (!(answer instanceof Error) && holds(answer)) return answer;
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${withinMs} ms; last: ${answer instanceof Error ? answer.message : JSON.stringify(answer).slice(0, 800)}`);
+    // Not by instanceof: what fetch throws is an Error of another realm.
+    const asked = await ask().then((answer) => ({ answer }), (error: unknown) => ({ error }));
+    if ('answer' in asked && holds(asked.answer)) return asked.answer;
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${withinMs} ms; last: ${'error' in asked ? String(asked.error) : JSON.stringify(asked.answer).slice(0, 800)}`);
     await delay(25);
   }
 };
