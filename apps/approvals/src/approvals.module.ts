@@ -40,6 +40,9 @@ import { RebuildQueue } from './queue-view/rebuild-queue.js';
 import { Viewers } from './queue-view/visibility.js';
 import { RejectionReasons } from './reject-reasons/rejection-reasons.js';
 import { RejectionReasonsHttp } from './reject-reasons/rejection-reasons.http.js';
+import { OpenReviewWhenDrawn } from './review-afterwards/open-review.events.js';
+import { ReviewAfterwards } from './review-afterwards/review-afterwards.js';
+import { ReviewAfterwardsHttp } from './review-afterwards/review-afterwards.http.js';
 import { ReviewEmergency, ReviewEmergencyHttp } from './review-emergency/review-emergency.http.js';
 import { ReviewQuality, ReviewQualityHttp } from './review-quality/review-quality.http.js';
 import { RevokeLostGrants } from './revoke-grant/revoke-lost-grants.js';
@@ -74,6 +77,8 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
   controllers: [
     OpenRequestWhenApprovalIsRequired,
     CancelRequestWhenActionIsWithdrawn,
+    OpenReviewWhenDrawn,
+    ReviewAfterwardsHttp,
     ListRequestsHttp,
     ShowRequestHttp,
     ShowCardHttp,
@@ -119,6 +124,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ConfirmRevocations,
     RejectionReasons,
     PlantCanary,
+    ReviewAfterwards,
     ExpirySweep,
     ListRequests,
     QueueTargets,

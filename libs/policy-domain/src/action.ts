@@ -1,4 +1,4 @@
-import type { ActionAllowed, ActionCapped, ActionDenied, ActionProposed, ActionQuarantined, ActionWithdrawn, ApprovalRequired, DataOf } from '@exequatur/contracts';
+import type { ActionAllowed, ActionCapped, ActionDenied, ActionProposed, ActionQuarantined, ActionWithdrawn, ApprovalRequired, DataOf, ReviewDrawn } from '@exequatur/contracts';
 import { assertNever } from '@exequatur/kernel';
 
 /** An allowance as decided. Signing is not a decision: whoever appends adds the `grant` made of `grantClaims`. */
@@ -12,6 +12,7 @@ export type OwnActionEvent =
   | { readonly type: 'ApprovalRequired'; readonly data: DataOf<typeof ApprovalRequired> }
   | { readonly type: 'ActionQuarantined'; readonly data: DataOf<typeof ActionQuarantined> }
   | { readonly type: 'ActionDenied'; readonly data: DataOf<typeof ActionDenied> }
+  | { readonly type: 'ReviewDrawn'; readonly data: DataOf<typeof ReviewDrawn> }
   | { readonly type: 'ActionWithdrawn'; readonly data: DataOf<typeof ActionWithdrawn> };
 
 /** How the approval request of the action ended: facts of approvals, as far as they are known here. */
@@ -43,6 +44,8 @@ export const evolve = (state: Action, event: ActionEvent): Action => {
       return { status: 'Allowed', actionHash };
     case 'ApprovalRequired':
       return { status: 'AwaitingApproval', actionHash };
+    case 'ReviewDrawn':
+      return state;
     case 'ActionQuarantined':
       return { status: 'Quarantined', actionHash };
     case 'ActionDenied':

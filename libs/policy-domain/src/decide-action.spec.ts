@@ -55,10 +55,12 @@ describe('proposing', () => {
       .given()
       .when(propose({ verdict: 'DENY', code: 'POLICY_DENIED' }))
       .then(wasProposed, { type: 'ActionDenied', data: { ...verdict, code: 'POLICY_DENIED' } }));
-  test('LOG tier is drawn for review below its share only', () => {
-    const logged = (sampled: boolean): ActionEvent => ({ type: 'ActionAllowed', data: { ...allowance, tier: 'LOG', sampled } });
-    action.given().when(propose({ tier: 'LOG', sample_ppm: 500 })).then(wasProposed, logged(true));
-    action.given().when(propose({ tier: 'LOG', sample_ppm: 499 })).then(wasProposed, logged(false));
+  test.each(['AUTO', 'LOG'] as const)('A9: %s tier is drawn for review below its share only, and then also asked for', (tier) => {
+    const allowed = (sampled: boolean): ActionEvent => ({ type: 'ActionAllowed', data: { ...allowance, tier, sampled } });
+    const drawn: ActionEvent = { type: 'ReviewDrawn', data: { ...verdict, tier, facts: proposed.facts, arguments_hash: proposed.arguments_hash } };
+    action.given().when(propose({ tier, sample_ppm: 500 })).then(wasProposed, allowed(true), drawn);
+    action.given().when(propose({ tier, sample_ppm: 499 })).then(wasProposed, allowed(false));
+    action.given(wasProposed, allowed(true), drawn).when(propose({ tier, sample_ppm: 500 })).thenNothing();
   });
   test('the same submission again adds nothing', () => action.given(wasProposed, wasAllowed).when(propose({})).thenNothing());
   test('another action with its id is refused', () => action.given(wasProposed, wasAllowed).when(propose({}, hash('e'))).thenRefused('CONFLICT'));

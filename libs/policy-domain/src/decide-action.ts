@@ -37,7 +37,10 @@ export const decide = (command: ActionCommand, state: Action): readonly OwnActio
   switch (command.type) {
     case 'ProposeAction': {
       const { proposed } = command.data;
-      if (state.status === 'None') return [{ type: 'ActionProposed', data: proposed }, verdictOf(command)];
+      if (state.status === 'None') {
+        const verdict = verdictOf(command);
+        return [{ type: 'ActionProposed', data: proposed }, verdict, ...reviewOf(command, verdict)];
+      }
       return state.actionHash === proposed.action_hash ? [] : refuse('CONFLICT', 'Another action has this id');
     }
     case 'WithdrawAction': {
@@ -86,11 +89,19 @@ const verdictOf = ({ data, metadata }: ProposeAction): OwnActionEvent => {
   }
 };
 
+/** What was drawn is also asked for, with what people need to judge it. */
+const reviewOf = ({ data: { proposed } }: ProposeAction, verdict: OwnActionEvent): readonly OwnActionEvent[] => {
+  if ((verdict.type !== 'ActionAllowed' && verdict.type !== 'ActionCapped') || !verdict.data.sampled) return [];
+  const { action_id, policy_hash, policy_version, rule_id, reason, action_class, tier } = verdict.data;
+  const { facts, arguments_hash, agent_owner } = proposed;
+  return [{ type: 'ReviewDrawn', data: { action_id, policy_hash, policy_version, rule_id, reason, ...(action_class === undefined ? {} : { action_class }), tier, facts, arguments_hash, ...(agent_owner === undefined ? {} : { agent_owner }) } }];
+};
+
 const allowance = (ruling: Ruling, actionId: string, { nowMs, sampleDraw }: ProposeAction['metadata']) => {
   const tier = ruling.tier ?? 'AUTO';
   return {
     tier,
-    sampled: tier === 'LOG' && sampleDraw < ruling.sample_ppm,
+    sampled: sampleDraw < ruling.sample_ppm,
     grant_id: actionId,
     expires_at: toInstant(nowMs + (ruling.caps.expires_in_ms ?? ALLOWANCE_TTL_MS)),
   };

@@ -27,7 +27,7 @@ describe('cards recomputed from the log', () => {
   afterAll(() => here.stop());
 
   test(`invariant 26: of ${ACTIONS} random actions, the card and view_hash of the recorded events' own bytes are those that were recorded`, async () => {
-    const words = fc.string({ unit: 'binary', maxLength: 60 }).map((text) => text.toWellFormed());
+    const words = fc.string({ unit: 'binary', maxLength: 60 }).map((text) => Buffer.from(text, 'utf8').toString('utf8'));
     const value = fc.oneof(words, fc.integer(), fc.boolean(), fc.constant(null), fc.array(words, { maxLength: 3 }));
     const action = fc.record({ args: fc.record({ amount: fc.constantFrom('1.00', '99.99', '0.10'), account: words, more: fc.dictionary(fc.string({ maxLength: 8 }).filter((key) => key !== '__proto__'), value, { maxKeys: 4, noNullPrototype: true }) }), reasoning: words, impact: words });
     const actions = fc.sample(action, { numRuns: ACTIONS, seed: SEED });

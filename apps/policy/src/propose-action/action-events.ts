@@ -1,4 +1,4 @@
-import { ActionAllowed, ActionCapped, ActionDenied, ActionProposed, ActionQuarantined, ActionWithdrawn, ApprovalRequired, GRANT_JWS_TYPE } from '@exequatur/contracts';
+import { ActionAllowed, ActionCapped, ActionDenied, ActionProposed, ActionQuarantined, ActionWithdrawn, ApprovalRequired, GRANT_JWS_TYPE, ReviewDrawn } from '@exequatur/contracts';
 import type { EventDefinition, StreamId } from '@exequatur/contracts';
 import type { NewEvent, StreamWrite } from '@exequatur/event-store';
 import { newId } from '@exequatur/kernel';
@@ -11,7 +11,7 @@ import type { DecidedProposal } from './decide-proposal.js';
 
 export const actionStream = (tenant: string, actionId: string): StreamId => ({ tenant, aggregate: 'action', id: actionId });
 
-export const DEFINITION_OF: Readonly<Record<OwnActionEvent['type'], EventDefinition>> = { ActionProposed, ActionAllowed, ActionCapped, ApprovalRequired, ActionQuarantined, ActionDenied, ActionWithdrawn };
+export const DEFINITION_OF: Readonly<Record<OwnActionEvent['type'], EventDefinition>> = { ActionProposed, ActionAllowed, ActionCapped, ApprovalRequired, ActionQuarantined, ActionDenied, ActionWithdrawn, ReviewDrawn };
 
 /** The decided events as they are appended: allowances signed, personal content sealed under the action's key. */
 export const proposalWrite = (decided: DecidedProposal, key: Buffer, signer: Signer): StreamWrite => {

@@ -18,7 +18,7 @@ const ruling = {
 const allowance = {
   ...ruling,
   tier: oneOf('AUTO', 'LOG'),
-  /** LOG tier: drawn for review afterwards */
+  /** drawn for review afterwards: ReviewDrawn follows */
   sampled: truth(),
   grant_id: uuid(),
   /** signed grant claims, see 4-grant.ts; grant_id is the action_id */
