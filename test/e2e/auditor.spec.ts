@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import type { SpawnSyncReturns } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -24,6 +25,7 @@ describe('the auditor’s walk', () => {
   let ask: Ask;
   let actionId: string;
   let runs = 0;
+  let witnessUrl: string;
 
   /** As the guide writes it: from the folder, with nothing of this repository in reach. */
   const follow = (program: string, ...argv: string[]): { code: number | null; out: string } => {
@@ -35,7 +37,7 @@ describe('the auditor’s walk', () => {
     const { status, body } = await ask<{ action_id: string; approval_id: string }>(standalone.credentials.agent, 'POST /v1/actions', proposal);
     expect(status).toBe(201);
     const card = await until(() => ask<{ view_hash: string }>(standalone.credentials.approver, `GET /v1/approvals/${body.approval_id}`), (answer) => answer.status === 200, 'the card');
-    expect((await ask(standalone.credentials.approver, `POST /v1/approvals/${body.approval_id}/reject`, { view_hash: card.body.view_hash, reason_code: 'too-risky', reason: CANARY, instruction: 'abort' }, { 'if-match': card.headers.get('etag') ?? '' })).status).toBe(200);
+    expect((await ask(standalone.credentials.approver, `POST /v1/approvals/${body.approval_id}/reject`, { view_hash: card.body.view_hash, reason_code: 'wrong_target', reason: CANARY, instruction: 'abort' }, { 'if-match': card.headers.get('etag') ?? '' })).status).toBe(200);
     return body.action_id;
   };
   const cosignedReceipt = (id: string, query = ''): Promise<{ bytes: string }> =>
@@ -45,6 +47,13 @@ describe('the auditor’s walk', () => {
     const answer = await fetch(`${standalone.origin}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${standalone.credentials.auditor}`, 'content-type': 'application/json', 'idempotency-key': `export-${performance.now()}` }, body: '{}' });
     expect(answer.status).toBe(200);
     return answer.text();
+  };
+
+  /** `exequatur export --content`, as the guide lets the others take it. */
+  const archive = async (): Promise<void> => {
+    const answer = await fetch(`${standalone.origin}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${standalone.credentials.auditor}`, 'content-type': 'application/json', 'idempotency-key': `archive-${performance.now()}` }, body: JSON.stringify({ format: 'archive', content: true }) });
+    expect(answer.status).toBe(200);
+    writeFileSync(at('acme.tar'), Buffer.from(await answer.arrayBuffer()));
   };
 
   beforeAll(async () => {
@@ -67,6 +76,7 @@ describe('the auditor’s walk', () => {
     witness = { child, output: { stdout: '', stderr: '' }, ended: new Promise((resolve) => child.once('close', (exit, signal) => resolve({ code: exit, signal, stdout: '', stderr: '' }))) };
     writeFileSync(at('receipt.json'), (await cosignedReceipt(actionId, '?content=true')).bytes);
     writeFileSync(at('export.jsonl'), await exported());
+    witnessUrl = `http://127.0.0.1:${port}`;
     writeFileSync(at('head.txt'), await (await fetch(`http://127.0.0.1:${port}/heads/${nameOfLog('exequatur/acme')}`)).text());
   }, SLOW);
   afterAll(async () => {
@@ -103,6 +113,32 @@ describe('the auditor’s walk', () => {
     expect(follow('node', 'verifier/audit-verify.mjs', 'changed.jsonl', '--trusted-keys', 'keys.json').code).toBe(1);
     if (havePython) expect(follow('python3', '-B', 'verifier/verify_export.py', '--trusted-keys', 'keys.json', 'changed.jsonl').code).toBe(1);
   });
+
+  test(havePython ? 'the guide as it stands: each of its commands, in an empty folder' : 'left out: the guide as it stands (needs python3)', async () => {
+    if (!havePython) return;
+    const folder = join(outside.path, 'literally');
+    mkdirSync(folder);
+    spawnSync('cp', ['-r', at('verifier'), at('keys.json'), at('witness.key'), folder]);
+    const guide = readFileSync(join(root, 'docs/guides/audit.md'), 'utf8');
+    const numbered = guide.slice(guide.indexOf('## 1. '), guide.indexOf('## What only a witness shows'));
+    const blocks = [...numbered.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, commands = '']) => commands);
+    expect(blocks).toHaveLength(6);
+    // The home is empty, and nothing else of the environment is there but where programs are, and the witness's address.
+    const bin = join(process.execPath, '..');
+    const step = (commands: string): SpawnSyncReturns<string> => spawnSync('sh', ['-eu', '-c', commands], { cwd: folder, env: { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: join(outside.path, 'home'), WITNESS: witnessUrl }, encoding: 'utf8', timeout: 60_000 });
+    const asked = step(blocks[0] ?? '');
+    await archive();
+    copyFileSync(at('acme.tar'), join(folder, 'acme.tar'));
+    const walk = [asked, ...blocks.slice(1).map(step)];
+    expect(walk.map(({ status, stderr }) => [status, stderr])).toEqual(blocks.map(() => [0, '']));
+    const said = walk.map(({ stdout }) => stdout);
+    expect([said[2], said[4]]).toEqual([expect.stringMatching(/^VALID/), expect.stringMatching(/^VALID[\s\S]*outcome {6}rejected/)]);
+    expect(said[3]).toContain('"result": "valid"');
+    // What is hashed there is what the events name.
+    const hashes = (said[5] ?? '').trimEnd().split('\n').map((line) => line.slice(0, 64));
+    const log = readFileSync(join(folder, 'acme/export.jsonl'), 'utf8').split('\n').flatMap((line) => /"bytes_b64":"([^"]+)"/.exec(line)?.[1] ?? []).map((text) => Buffer.from(text, 'base64').toString('utf8')).join('\n');
+    for (const hash of hashes) expect(log).toContain(`sha256:${hash}`);
+  }, SLOW);
 
   test('the packed folder holds nothing of a service', () => {
     const { out } = follow('find', 'verifier/node_modules', '-maxdepth', '2', '-mindepth', '1', '-name', '*');
