@@ -59,7 +59,7 @@ export type SlackWorkspace = {
   behave(behaviour: (method: string, nth: number) => SlackBehaviour): void;
   /** A person presses a button of a message. @throws Error when the message has no such button */
   press(message: SlackMessage, actionId: string, gesture: SlackGesture): Promise<SlackAnswer>;
-  /** A person sends a dialog with these words in its inputs, by block id. */
+  /** A person sends a dialog with these words in its inputs, or these choices in its menus, by block id. */
   submit(view: SlackView, words: Readonly<Record<string, string>>, gesture: SlackGesture): Promise<SlackAnswer>;
   stop(): Promise<void>;
 };
@@ -81,6 +81,9 @@ const readJson = async (incoming: IncomingMessage): Promise<Fields> => {
 };
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** The block id, where that block of a dialog is a menu. */
+const selectIn = (view: Fields, id: string): string | undefined => ((view['blocks'] as readonly Fields[] | undefined) ?? []).filter((block) => block['block_id'] === id && (block['element'] as Fields | undefined)?.['type'] === 'static_select').map(() => id)[0];
 
 /** Every interactive element of a message. */
 const elementsOf = (blocks: readonly SlackBlock[]): readonly Fields[] => blocks.flatMap((block) => (block.type === 'actions' ? (block['elements'] as readonly Fields[]) : []));
@@ -185,7 +188,7 @@ export const startSlackWorkspace = (): Promise<SlackWorkspace> => {
           return send({ type: 'block_actions', actions: [action], channel: { id: channel, name: 'approvals' }, container: { type: 'message', message_ts: ts, channel_id: channel, is_ephemeral: false }, message: { ts, text: message.text, blocks: message.blocks }, response_url: 'https://hooks.slack.com/actions/T/1/x' }, gesture);
         },
         submit: ({ view }, words, gesture) => {
-          const values = Object.fromEntries(Object.entries(words).map(([block, value]) => [block, { words: { type: 'plain_text_input', value } }]));
+          const values = Object.fromEntries(Object.entries(words).map(([block, value]) => [block, block === selectIn(view, block) ? { choice: { type: 'static_select', selected_option: { value } } } : { words: { type: 'plain_text_input', value } }]));
           return send({ type: 'view_submission', view: { ...view, id: 'V1', state: { values } } }, gesture);
         },
         stop: () =>

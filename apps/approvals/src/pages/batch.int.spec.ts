@@ -68,8 +68,8 @@ describe('the queue’s pages: groups decided together, and saved views', () => 
     expect([forged.text.includes('0 decided, 2 not.'), await statusOf(asked[0] as Asked)]).toEqual([true, 'open']);
     const silent = await post(path, formOf(page.text, 'reject'));
     expect([silent.status, silent.text.includes('Say why; the agents are told.')]).toEqual([422, true]);
-    expect((await post(path, { ...formOf(page.text, 'reject'), reason: 'none of these', instruction: 'reroute' })).text).toContain('2 decided.');
-    for (const each of asked) expect((await here.show(each)).body).toMatchObject({ status: 'rejected', resolution: { person: 'fiona', text: 'none of these', instruction: 'reroute' } });
+    expect((await post(path, { ...formOf(page.text, 'reject'), reason: 'none of these', reason_code: 'wrong_target', instruction: 'reroute' })).text).toContain('2 decided.');
+    for (const each of asked) expect((await here.show(each)).body).toMatchObject({ status: 'rejected', resolution: { person: 'fiona', text: 'none of these', reason_code: 'wrong_target', instruction: 'reroute' } });
   });
 
   test('another set than the one shown, or a form of somebody else, decides nothing', async () => {

@@ -9,6 +9,7 @@ import { BATCH_LIMIT, DecideBatch } from '../decide-batch/decide-batch.js';
 import { groupText } from '../list-requests/list-query.js';
 import { ListRequests } from '../list-requests/list-requests.js';
 import { QueueTargets } from '../list-requests/queue-targets.js';
+import { RejectionReasons } from '../reject-reasons/rejection-reasons.js';
 import { decidedView, groupsView, previewView } from './batch.view.js';
 import { bouncePage, pageAnswer } from './layout.js';
 import { cameFromElsewhere, loginPathFor } from './navigation.js';
@@ -28,6 +29,7 @@ export class BatchPages {
     private readonly queue: ListRequests,
     private readonly targets: QueueTargets,
     private readonly batches: DecideBatch,
+    private readonly reasons: RejectionReasons,
     private readonly store: PgEventStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -72,7 +74,7 @@ export class BatchPages {
     const preview = await this.batches.preview(person, group, BATCH_LIMIT);
     const session = (await this.sessions.current(request)) ?? problem('FORBIDDEN', 'a page is read with a session');
     const targets = await this.targets.of(person.tenant, preview.items.map(({ approval_id }) => approval_id));
-    return pageAnswer(status, { title: 'Decide together', session, body: previewView({ preview, targets, session, now: this.clock.now(), ...(sent === undefined ? {} : { sent }) }) });
+    return pageAnswer(status, { title: 'Decide together', session, body: previewView({ preview, targets, session, reasonCodes: (await this.reasons.of(person.tenant)).codes, now: this.clock.now(), ...(sent === undefined ? {} : { sent }) }) });
   }
 }
 

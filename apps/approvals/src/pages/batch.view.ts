@@ -2,7 +2,7 @@ import { BATCH_LIMIT, type Preview, type Result } from '../decide-batch/decide-b
 import type { QueueGroup } from '../list-requests/list-requests.js';
 import { html, type HtmlValue, type Markup } from './html.js';
 import { csrfField } from './layout.js';
-import { INSTRUCTIONS } from './rejection-words.js';
+import { INSTRUCTIONS, reasonWords } from './rejection-words.js';
 import type { PageSession } from './sessions.js';
 import { shownDistance } from './shown-time.js';
 
@@ -20,18 +20,20 @@ export interface PreviewPage {
   readonly preview: Preview;
   readonly targets: ReadonlyMap<string, string>;
   readonly session: PageSession;
+  /** what the tenant rejects with */
+  readonly reasonCodes: readonly string[];
   readonly now: number;
   readonly sent?: { readonly fault: string; readonly values: Readonly<Record<string, string>> };
 }
 
 /** What would be decided, each with a link to its card, and the forms that decide exactly this. */
-export const previewView = ({ preview, targets, session, now, sent }: PreviewPage): Markup => {
+export const previewView = ({ preview, targets, session, reasonCodes, now, sent }: PreviewPage): Markup => {
   const { items } = preview;
   const final = items.filter(({ has_reversal }) => !has_reversal).length;
   return html`<div class="heading"><h1>Decide together</h1><p class="muted">${items.length} ${items.length === 1 ? 'request' : 'requests'} that you may decide${items.length === BATCH_LIMIT ? `, the first ${BATCH_LIMIT}` : ''}</p></div>
 ${sent === undefined ? undefined : html`<p class="banner bad" role="alert">${sent.fault}</p>`}
 ${items.length === 0 ? html`<div class="empty"><p>Nothing here waits for your decision. <a href="/queue/groups">Groups</a></p></div>` : html`<ul class="requests">${items.map((item) => html`<li class="request"><div class="request-head"><h2><a href="/approvals/${item.approval_id}">${item.title}${targets.has(item.approval_id) ? html` <span class="target">→ ${targets.get(item.approval_id)}</span>` : undefined}</a></h2>${item.has_reversal ? undefined : html`<span class="pill bad">Cannot be undone</span>`}</div><p class="meta"><span>Expires ${shownDistance(item.expires_at, now)}</span></p></li>`)}</ul>
-<div class="columns">${approveForm(preview, session, final)}${rejectForm(preview, session, sent?.values ?? {})}</div>`}`;
+<div class="columns">${approveForm(preview, session, final)}${rejectForm(preview, session, reasonCodes, sent?.values ?? {})}</div>`}`;
 };
 
 const hidden = ({ items, expected_count, set_hash }: Preview, session: PageSession, decision: 'approve' | 'reject'): Markup =>
@@ -46,7 +48,8 @@ const approveForm = (preview: Preview, session: PageSession, final: number): Mar
 
 const option = ([code, words]: readonly [string, string], chosen: string | undefined): Markup => html`<option value="${code}"${code === chosen ? html` selected` : undefined}>${words}</option>`;
 
-const rejectForm = (preview: Preview, session: PageSession, values: Readonly<Record<string, string>>): Markup => html`<section class="decision" aria-labelledby="reject-all"><h2 id="reject-all">Reject</h2><form method="post" action="/queue/groups/${preview.group}">${hidden(preview, session, 'reject')}
+const rejectForm = (preview: Preview, session: PageSession, reasonCodes: readonly string[], values: Readonly<Record<string, string>>): Markup => html`<section class="decision" aria-labelledby="reject-all"><h2 id="reject-all">Reject</h2><form method="post" action="/queue/groups/${preview.group}">${hidden(preview, session, 'reject')}
+<div class="field"><label for="reason_code">Reason</label><select id="reason_code" name="reason_code">${reasonCodes.map((code) => option([code, reasonWords(code)], values['reason_code']))}</select></div>
 <div class="field"><label for="reason">Why; the agents are told</label><textarea id="reason" name="reason" maxlength="4000" rows="2" required>${values['reason'] ?? ''}</textarea></div>
 <div class="field"><label for="instruction">The agents should</label><select id="instruction" name="instruction">${INSTRUCTIONS.map((instruction) => option(instruction, values['instruction']))}</select></div>
 <button type="submit" class="danger">Reject all ${preview.expected_count}</button></form></section>`;

@@ -118,8 +118,8 @@ export class DecideFromSlack implements OnApplicationBootstrap, BeforeApplicatio
     }
   }
 
-  private vote(digest: string, caller: PersonPrincipal, { gesture, approvalId, version, viewHash, reason = '' }: Interaction): Promise<string | undefined> {
-    const ballot: Ballot = gesture === 'approve' ? { vote: 'approve', view_hash: viewHash } : { vote: 'reject', view_hash: viewHash, reason, instruction: 'abort' };
+  private vote(digest: string, caller: PersonPrincipal, { gesture, approvalId, version, viewHash, reason = '', reasonCode }: Interaction): Promise<string | undefined> {
+    const ballot: Ballot = gesture === 'approve' ? { vote: 'approve', view_hash: viewHash } : { vote: 'reject', view_hash: viewHash, reason, instruction: 'abort', ...(reasonCode === undefined ? {} : { reason_code: reasonCode }) };
     const checkVersion = (approval: RecordedApproval): void => {
       if (approval.version !== version) problem('STALE', staleDetail(approval));
     };

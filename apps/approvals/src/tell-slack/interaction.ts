@@ -1,4 +1,4 @@
-import { list, object, oneOf, optional, text } from '@exequatur/contracts';
+import { list, name, object, oneOf, optional, text } from '@exequatur/contracts';
 import type { Schema, Shape } from '@exequatur/contracts';
 import { parseStrict } from '@exequatur/kernel';
 import { shaped } from '@exequatur/service-kit';
@@ -19,12 +19,13 @@ const press = open(
   }),
 );
 const words = open(object({ value: optional({ json: { type: ['string', 'null'], maxLength: 3_000 } } as Schema<string | null>) }));
+const choice = open(object({ selected_option: open(object({ value: name() })) }));
 const submission = open(
   object({
     type: oneOf('view_submission'),
     team: open(object({ id })),
     user: open(object({ id })),
-    view: open(object({ callback_id: text(255), private_metadata: text(3_000), state: open(object({ values: open(object({ reason: open(object({ words })) })) })) })),
+    view: open(object({ callback_id: text(255), private_metadata: text(3_000), state: open(object({ values: open(object({ reason: open(object({ words })), code: open(object({ choice })) })) })) })),
   }),
 );
 /** What we put into a dialog ourselves. */
@@ -42,6 +43,7 @@ export interface Interaction {
   readonly ts: string;
   /** of a rejection */
   readonly reason?: string;
+  readonly reasonCode?: string;
   /** opens a dialog within three seconds */
   readonly triggerId?: string;
   /** as it was on the button */
@@ -66,5 +68,5 @@ const submitted = ({ team, user, view }: Shape<typeof submission>): Interaction 
   if (view.callback_id !== 'reject') return undefined;
   const { value, channel, ts } = shaped(place, parseStrict(view.private_metadata));
   const about = readButtonValue(value);
-  return about === undefined ? undefined : { team: team.id, user: user.id, gesture: 'reject', ...about, channel, ts, value, reason: view.state.values.reason.words.value ?? '' };
+  return about === undefined ? undefined : { team: team.id, user: user.id, gesture: 'reject', ...about, channel, ts, value, reason: view.state.values.reason.words.value ?? '', reasonCode: view.state.values.code.choice.selected_option.value };
 };

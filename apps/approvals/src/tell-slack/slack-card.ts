@@ -25,6 +25,8 @@ const MOST_BLOCKS = 44;
 const HEADER = 150;
 const SECTION = 2_900;
 const FIELD = 1_900;
+const OPTION = 70;
+const MOST_OPTIONS = 100;
 
 /** What Slack reads as control characters in every text object; shown as they were. */
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
@@ -114,7 +116,7 @@ const decisionButtons = (shown: ShownRequest, { hasReversal }: SlackCardOptions)
 };
 
 /** The dialog that asks why; what it is about travels with it, signed by Slack on the way back. */
-export const rejectionDialog = (value: string, title: string, place: { readonly channel: string; readonly ts: string }): object => ({
+export const rejectionDialog = (value: string, title: string, place: { readonly channel: string; readonly ts: string }, reasons: readonly (readonly [code: string, words: string])[]): object => ({
   type: 'modal',
   callback_id: 'reject',
   private_metadata: JSON.stringify({ value, ...place }),
@@ -123,6 +125,7 @@ export const rejectionDialog = (value: string, title: string, place: { readonly 
   close: plain('Back'),
   blocks: [
     { type: 'section', text: plain(cut(title, SECTION)) },
+    { type: 'input', block_id: 'code', label: plain('Reason'), element: { type: 'static_select', action_id: 'choice', options: reasons.slice(0, MOST_OPTIONS).map(([code, words]) => ({ text: plain(cut(words, OPTION)), value: code })) } },
     { type: 'input', block_id: 'reason', label: plain('Why? The agent is told.'), element: { type: 'plain_text_input', action_id: 'words', multiline: true, max_length: 3_000 } },
   ],
 });

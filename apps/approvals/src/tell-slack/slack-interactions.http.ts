@@ -3,6 +3,8 @@ import { name } from '@exequatur/contracts';
 import { sha256Text, type Clock } from '@exequatur/kernel';
 import { Allow, Answer, CLOCK, Consumes, Describe, Http, Problem, problem, ShapedPath } from '@exequatur/service-kit';
 import type { HttpRequest } from '@exequatur/service-kit';
+import { reasonWords } from '../pages/rejection-words.js';
+import { RejectionReasons } from '../reject-reasons/rejection-reasons.js';
 import { DecideFromSlack } from './decide-from-slack.js';
 import { readInteraction, type Interaction } from './interaction.js';
 import { callSlack } from './slack-api.js';
@@ -19,6 +21,7 @@ export class SlackInteractionsHttp {
   constructor(
     private readonly installations: SlackInstallations,
     private readonly decisions: DecideFromSlack,
+    private readonly reasons: RejectionReasons,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -41,7 +44,8 @@ export class SlackInteractionsHttp {
   }
 
   private async askWhy(installation: SlackInstallation, { triggerId, value, channel, ts, user }: Interaction): Promise<void> {
-    const opened = await callSlack(installation, 'views.open', { trigger_id: triggerId, view: rejectionDialog(value, 'Nothing runs, and the agent gets your reason.', { channel, ts }) });
+    const { codes } = await this.reasons.of(installation.tenant);
+    const opened = await callSlack(installation, 'views.open', { trigger_id: triggerId, view: rejectionDialog(value, 'Nothing runs, and the agent gets your reason.', { channel, ts }, codes.map((code) => [code, reasonWords(code)])) });
     if (!opened.ok) await callSlack(installation, 'chat.postEphemeral', { channel, user, text: 'The dialog could not be opened; press again.' });
   }
 }

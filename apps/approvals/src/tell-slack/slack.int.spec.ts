@@ -91,9 +91,9 @@ describe('Slack', () => {
     await here.until('the dialog is open', async () => slack.views.length === 1);
     const [view] = slack.views;
     if (view === undefined) throw new Error('no dialog');
-    expect((await slack.submit(view, { reason: 'canary-reason: the photograph is old' }, { to, user: 'U0GEORG' })).status).toBe(200);
+    expect((await slack.submit(view, { code: 'wrong_facts', reason: 'canary-reason: the photograph is old' }, { to, user: 'U0GEORG' })).status).toBe(200);
     await here.until('it is rejected', async () => (await statusOf(asked)) === 'rejected');
-    expect((await here.show(asked)).body).toMatchObject({ resolution: { person: 'georg', text: 'canary-reason: the photograph is old', instruction: 'abort' } });
+    expect((await here.show(asked)).body).toMatchObject({ resolution: { person: 'georg', text: 'canary-reason: the photograph is old', reason_code: 'wrong_facts', instruction: 'abort' } });
     expect(await here.rows("SELECT FROM slack_interaction WHERE payload IS NOT NULL")).toEqual([]);
     await here.until('the card is rewritten', async () => textOf(messageOf(asked)).includes('Rejected by georg'));
   });
