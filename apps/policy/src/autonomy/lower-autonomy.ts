@@ -1,6 +1,6 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { PgEventStore } from '@exequatur/event-store';
-import { Database, LOGGER } from '@exequatur/service-kit';
+import { Database, LOGGER, Problem } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
 import { publicationLocks } from '../policy-versions/policy-publisher.js';
 import { AgentAutonomy, autonomyStream } from './agent-autonomy.js';
@@ -50,8 +50,14 @@ export class LowerAutonomy implements OnApplicationBootstrap, BeforeApplicationS
     const pending = await toJudge(this.database);
     if (pending.length === 0) return;
     const kinds = new Map(pending.map(({ tenant, agent, action_kind }) => [JSON.stringify([tenant, agent, action_kind]), { tenant, agent, action_kind }]));
-    for (const of of kinds.values()) if ((await this.autonomy.standing(this.database, of)).advice.advice === 'lower') await this.lower(of);
+    for (const of of kinds.values()) if ((await this.autonomy.standing(this.database, of)).advice.advice === 'lower') await this.lower(of).catch((error: unknown) => this.mayGoOn(of, error));
     await markJudged(this.database, pending);
+  }
+
+  /** What is refused (the levels of a tenant have a bound) would be refused again: it is told, and the other agents are judged. */
+  private mayGoOn(of: AgentKind, error: unknown): void {
+    if (!(error instanceof Problem)) throw error;
+    this.log.error({ err: error, tenant: of.tenant, agent: of.agent, action_kind: of.action_kind }, 'the autonomy of an agent should fall, and cannot');
   }
 
   private async lower(of: AgentKind): Promise<void> {

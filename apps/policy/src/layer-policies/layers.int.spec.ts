@@ -4,6 +4,7 @@ import { sha256Text } from '@exequatur/kernel';
 import { startTestPostgres, type TestPostgres } from '@exequatur/testing';
 import { examplePolicy, proposalOf, startPolicyBed } from '../spec/policy-bed.js';
 import type { PolicyBed, Reply } from '../spec/policy-bed.js';
+import { BringUpToDate } from './bring-up-to-date.js';
 
 const layer = (id: string, decision: string, match = '{ kind: research.search }', more = ''): string => `version: 1\n${more}rules:\n  - { id: ${id}, match: ${match}, decision: ${decision} }\n`;
 const other = 'other-tenant';
@@ -50,6 +51,17 @@ describe('what stands above and beside a tenant’s policy', () => {
     expect(await bed.get('/v1/policies/organisation', as('petra'))).toMatchObject({ status: 200, body: { organisation_version: 1, tenants_behind: 0 } });
     expect(await organisation(layer('search', 'allow'))).toMatchObject({ status: 201, body: { organisation_version: 2 } });
     expect(await research()).toMatchObject({ verdict: 'ALLOW' });
+  });
+
+  test('tenants that a crash left behind are told, and brought up to date once', async () => {
+    const versions = async (): Promise<readonly number[]> => (await bed.database.query<{ version: number }>('SELECT max(version)::int AS version FROM policy_version GROUP BY tenant ORDER BY tenant')).rows.map(({ version }) => version);
+    const before = await versions();
+    await bed.database.query('INSERT INTO organisation_policy SELECT version + 1, policy_hash, source, canonical, reason, published_by, published_at FROM organisation_policy ORDER BY version DESC LIMIT 1');
+    expect((await bed.get('/v1/policies/organisation', as('petra'))).body).toMatchObject({ organisation_version: 3, tenants_behind: 2 });
+    await Promise.all([bed.service.app.get(BringUpToDate).all(), bed.service.app.get(BringUpToDate).all()]);
+    expect((await bed.get('/v1/policies/organisation', as('petra'))).body).toMatchObject({ tenants_behind: 0 });
+    await bed.service.app.get(BringUpToDate).all();
+    expect(await versions()).toEqual(before.map((version) => version + 1));
   });
 
   test('only root publishes it, and a layer that says what is not its own is refused with line and column', async () => {
