@@ -20,7 +20,7 @@ const ajv = new Ajv2020({ strict: false });
 export const takes = (schema: JsonSchema, value: unknown): boolean => ajv.validate(schema, value);
 
 /** Texts that between them fit every pattern of contracts. */
-const TEXTS = ['acme', 'tenant:acme/workspace:sales/app:outreach', 'RISK_POINTS', '7', '0.5', '30s', '2030-01-01T00:00:00Z', `sha256:${'a'.repeat(64)}`, '00000000-0000-7000-8000-000000000000', '/amount', 'https://crm.example/1', 'true'];
+const TEXTS = ['acme', 'tenant:acme/workspace:sales/app:outreach', 'RISK_POINTS', '7', '0.5', '30s', '2030-01-01T00:00:00Z', `sha256:${'a'.repeat(64)}`, '00000000-0000-7000-8000-000000000000', '/amount', 'https://crm.example/1', 'true', 'a'.repeat(32)];
 
 /**
  * A value the schema takes, with every optional field present so that each can be broken in turn.
