@@ -4,6 +4,7 @@ import { Database, decodeCursor, pageOf, pageSize, shaped, type ListPage, type P
 import type { RequestStatus } from '../queue-view/queue-row.js';
 import { Viewers, type Viewer } from '../queue-view/visibility.js';
 import type { ListQuery } from './list-query.js';
+import { moment } from './moment.js';
 import { SavedViews } from './saved-views.js';
 
 export { listQuery, type ListQuery } from './list-query.js';
@@ -161,7 +162,7 @@ const valueConditions = (query: ListQuery): readonly Condition[] => [
   [(place) => `${place} = ANY (current_roles)`, query.role],
   [(place) => `risk_points >= ${place}`, query.min_risk_points],
   [(place) => `risk_points <= ${place}`, query.max_risk_points],
-  [(place) => `opened_at < ${place}::timestamptz`, query.opened_before],
+  [(place) => `opened_at < ${place}::timestamptz`, query.opened_before === undefined ? undefined : moment(query.opened_before, '/opened_before')],
 ];
 
 const conditions = (viewer: Viewer, query: ListQuery): { readonly sql: string; readonly values: unknown[] } => {
@@ -184,7 +185,7 @@ const conditions = (viewer: Viewer, query: ListQuery): { readonly sql: string; r
   const position = decodeCursor(query.cursor);
   if (position !== undefined) {
     const after = shaped(cursorShape, position);
-    values.push(after.expires_at, after.approval_id);
+    values.push(moment(after.expires_at, '/cursor'), after.approval_id);
     parts.push(`(expires_at, approval_id) > ($${values.length - 1}::timestamptz, $${values.length}::uuid)`);
   }
   return { sql: parts.join(' AND '), values };

@@ -99,6 +99,7 @@ describe('the queue’s pages: groups decided together, and saved views', () => 
     const keep = (body: object) => here.call('POST', '/v1/approvals/views', here.personToken('fiona'), { body });
     expect(await keep({ name: 'late', query: { sla_due: true, min_risk_points: 10 } })).toMatchObject({ status: 200 });
     for (const query of [{ cursor: 'x' }, { view: 'late' }, { kind: 1 }]) expect(await keep({ name: 'bad', query })).toMatchObject({ status: 422 });
+    expect(await list('/v1/approvals?opened_before=2026-99-99T99%3A99%3A99Z')).toMatchObject({ status: 422 });
     expect((await get('/queue?saved=late')).status).toBe(200);
     expect((await get('/queue?saved=unknown')).status).toBe(404);
     expect((await post('/queue/views', { csrf, name: 'refunds', do: 'remove' })).location).toBe('/queue');

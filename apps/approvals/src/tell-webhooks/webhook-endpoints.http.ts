@@ -4,6 +4,7 @@ import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { Allow, Caller, Database, Describe, Http, IdempotentRequests, principalName, ShapedBody, ShapedPath, ShapedQuery, type Answer } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
+import { moment } from '../list-requests/moment.js';
 import { actingTenant } from '../tell-channels/acting.js';
 import { TOLD } from '../tell-channels/channel.js';
 import { endpointId, WebhookEndpoints } from './webhook-endpoints.js';
@@ -89,7 +90,7 @@ export class WebhookEndpointsHttp {
   @Describe({ summary: `Tell it again everything since a moment, the oldest ${MOST_REPLAYED} of it, each with its old id.`, body: replayBody, answers: { 200: object({ replayed: count() }) } })
   replay(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedPath('name', name()) endpointName: string, @ShapedBody(replayBody) { tenant: named, since }: Shape<typeof replayBody>): Promise<Answer> {
     const tenant = actingTenant(caller, named);
-    return this.requests.run({ request, principal: caller, tenant, operation: 'replay-webhook', locks: { streams: [] }, work: async (tx) => ({ status: 200, body: { replayed: (await tx.query(REPLAY, [tenant, endpointName, since])).rows.length } }) });
+    return this.requests.run({ request, principal: caller, tenant, operation: 'replay-webhook', locks: { streams: [] }, work: async (tx) => ({ status: 200, body: { replayed: (await tx.query(REPLAY, [tenant, endpointName, moment(since, '/since')])).rows.length } }) });
   }
 }
 

@@ -93,7 +93,8 @@ export class WebhookEndpoints {
     const secret = `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`;
     const id = endpointId(tenant, endpointName);
     const sealed = sealBytes(await this.keys.createActionKey(tenant, id, tx), secretPlace(tenant, id), Buffer.from(secret, 'utf8'));
-    await tx.query(KEEP, [tenant, endpointName, url, sealed, events, by]);
+    // As the parser writes it: no character of the input that a database would refuse.
+    await tx.query(KEEP, [tenant, endpointName, new URL(url).href, sealed, events, by]);
     return secret;
   }
 

@@ -84,6 +84,8 @@ describe('webhooks', () => {
 
   test('an admin names endpoints over the API, never one inside; the secret is shown once and kept encrypted; what failed is told again with its old id', async () => {
     const keep = (body: object, token = ROOT) => here.call('POST', '/v1/approvals/webhooks', token, { body: { tenant: 'acme', name: 'own', ...body } });
+    expect((await keep({ name: 'odd', url: 'https://hooks.invalid/\u0000', events: [] })).status).toBe(201);
+    expect((await here.call('POST', '/v1/approvals/webhooks/odd/replay', ROOT, { body: { tenant: 'acme', since: '2026-99-99T99:99:99Z' } })).status).toBe(422);
     for (const url of ['https://127.0.0.1/hook', 'https://[::1]/hook', 'http://hooks.example/', 'https://user:pass@hooks.example/', 'ftp://hooks.example/', 'nonsense']) expect(await keep({ url })).toMatchObject({ status: 422, body: { errors: [{ pointer: '/url' }] } });
     expect(await keep({ url: 'https://hooks.example/' }, here.personToken('fiona'))).toMatchObject({ status: 403 });
     expect(await keep({ name: 'agents', url: 'https://hooks.example/' })).toMatchObject({ status: 409 });
