@@ -4,7 +4,7 @@ import { EligibilityChanged } from '@exequatur/contracts';
 import type { DataOf } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { Inbox, type Delivery } from '@exequatur/messaging';
-import { LOGGER, projectDirectory, type Logger } from '@exequatur/service-kit';
+import { LOGGER, projectDirectory, RepeatedWork, type Logger } from '@exequatur/service-kit';
 import { APPROVAL_LIMITS } from '../limits.js';
 import { RevokeLostGrants } from './revoke-lost-grants.js';
 
@@ -18,15 +18,15 @@ const OVERLAP_MS = 30_000;
 export class RevokeWhenRolesAreLost implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly changed = new Map<string, { readonly tenant: string; readonly person: string; looks: number }>();
   private lookedAt = Date.now() - FIRST_LOOK_MS;
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly looks: RepeatedWork;
 
   constructor(
     private readonly inbox: Inbox<PgTransaction>,
     private readonly grants: RevokeLostGrants,
-    @Inject(LOGGER) private readonly log: Logger,
-  ) {}
+    @Inject(LOGGER) log: Logger,
+  ) {
+    this.looks = new RepeatedWork(APPROVAL_LIMITS.expirySweepMs, () => this.look(), (fault) => fault === undefined || log.warn({ err: fault }, 'grants whose voters lost their role could not be taken back; trying again'));
+  }
 
   @EventPattern([EligibilityChanged.type])
   async handle(@Payload() delivery: Delivery<DataOf<typeof EligibilityChanged>>): Promise<void> {
@@ -38,22 +38,11 @@ export class RevokeWhenRolesAreLost implements OnApplicationBootstrap, BeforeApp
   }
 
   onApplicationBootstrap(): void {
-    this.next();
+    this.looks.startRested();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private next(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.look()
-        .catch((error: unknown) => this.log.warn({ err: error }, 'grants whose voters lost their role could not be taken back; trying again'))
-        .finally(() => this.next());
-    }, APPROVAL_LIMITS.expirySweepMs);
+  beforeApplicationShutdown(): Promise<void> {
+    return this.looks.stop();
   }
 
   private async look(): Promise<void> {

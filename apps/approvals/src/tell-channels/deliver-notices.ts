@@ -1,5 +1,5 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import { Database, LOGGER } from '@exequatur/service-kit';
+import { Database, LOGGER, RepeatedWork } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
 import { APPROVAL_LIMITS } from '../limits.js';
 import { CHANNELS, type Channel, type DueNotice, type Sent } from './channel.js';
@@ -29,42 +29,23 @@ export class DeliverNotices implements OnApplicationBootstrap, BeforeApplication
 
   onApplicationBootstrap(): void {
     this.loops = this.channels.map((channel) => new ChannelLoop(this.database, channel, this.log));
-    for (const loop of this.loops) loop.next();
+    for (const loop of this.loops) loop.deliveries.startRested();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.all(this.loops.map((loop) => loop.stop()));
+    await Promise.all(this.loops.map((loop) => loop.deliveries.stop()));
   }
 }
 
 class ChannelLoop {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  readonly deliveries: RepeatedWork;
 
   constructor(
     private readonly database: Database,
     private readonly channel: Channel,
     private readonly log: Logger,
-  ) {}
-
-  async stop(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  next(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.deliverDue().then(
-        () => this.next(),
-        (error: unknown) => {
-          this.log.warn({ err: error, channel: this.channel.channel }, 'notices that are due could not be read; trying again');
-          this.next();
-        },
-      );
-    }, APPROVAL_LIMITS.noticeSweepMs);
+  ) {
+    this.deliveries = new RepeatedWork(APPROVAL_LIMITS.noticeSweepMs, () => this.deliverDue(), (fault) => fault === undefined || log.warn({ err: fault, channel: channel.channel }, 'notices that are due could not be read; trying again'));
   }
 
   private async deliverDue(): Promise<void> {

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { derivedId } from '@exequatur/kernel';
-import { Database, LOGGER, ServiceMetrics } from '@exequatur/service-kit';
+import { Database, LOGGER, RepeatedWork, ServiceMetrics } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
 import { APPROVAL_LIMITS } from '../limits.js';
 import { KeepNotices } from './keep-notices.js';
@@ -36,9 +36,7 @@ interface Row extends Timeouts, Record<string, unknown> {
 /** Raises an alert when requests begin to end in silence: through every channel, at most once an hour and tenant, whichever instance sees it first. */
 @Injectable()
 export class WatchTimeouts implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly looks: RepeatedWork;
   private spiking = 0;
 
   constructor(
@@ -47,17 +45,17 @@ export class WatchTimeouts implements OnApplicationBootstrap, BeforeApplicationS
     @Inject(LOGGER) private readonly log: Logger,
     metrics: ServiceMetrics,
   ) {
+    const look = async (): Promise<void> => void (await this.look());
+    this.looks = new RepeatedWork(APPROVAL_LIMITS.timeoutWatchMs, look, (fault) => fault === undefined || log.warn({ err: fault }, 'timeouts could not be counted; trying again'));
     metrics.gauge('exequatur_approvals_timeout_spikes', 'Tenants whose requests end without an answer more often than usual.', () => this.spiking);
   }
 
   onApplicationBootstrap(): void {
-    this.next();
+    this.looks.startRested();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.looks.stop();
   }
 
   /** @returns tenants with a spike now */
@@ -71,18 +69,5 @@ export class WatchTimeouts implements OnApplicationBootstrap, BeforeApplicationS
       await this.notices.tell(this.database, { tenant, approvalId: null, happenings: [{ eventId: derivedId('timeouts', tenant, hour), happening: 'alert.timeouts', body }] });
     }
     return spikes.map(({ tenant }) => tenant);
-  }
-
-  private next(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.look().then(
-        () => this.next(),
-        (error: unknown) => {
-          this.log.warn({ err: error }, 'timeouts could not be counted; trying again');
-          this.next();
-        },
-      );
-    }, APPROVAL_LIMITS.timeoutWatchMs);
   }
 }

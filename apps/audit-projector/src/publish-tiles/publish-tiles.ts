@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
-import { Database, LOGGER, ServiceConfig } from '@exequatur/service-kit';
+import { Database, LOGGER, RepeatedWork, ServiceConfig } from '@exequatur/service-kit';
 import type { Logger } from '@exequatur/service-kit';
 import type { AuditConfig } from '../audit-config.js';
 import { AUDIT_LIMITS, UNREADABLE_LOG } from '../limits.js';
@@ -19,40 +19,26 @@ export const tileRoot = (tenant: string): string => encodeURIComponent(tenant).r
  */
 @Injectable()
 export class PublishTiles implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly store: TileStore | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly publishing: RepeatedWork | undefined;
 
   constructor(
     private readonly database: Database,
     private readonly heads: LogReader,
     config: ServiceConfig,
-    @Inject(LOGGER) private readonly log: Logger,
+    @Inject(LOGGER) log: Logger,
   ) {
     const directory = (config as AuditConfig).EXEQUATUR_TILES_DIR;
-    this.store = directory === '' ? undefined : new DirectoryTiles(directory);
+    if (directory === '') return;
+    const store = new DirectoryTiles(directory);
+    this.publishing = new RepeatedWork(AUDIT_LIMITS.tilesEveryMs, () => this.publishAll(store), (fault) => fault === undefined || log.warn({ err: fault }, 'static files of a log could not be written and are tried again'));
   }
 
   onApplicationBootstrap(): void {
-    this.arm();
+    this.publishing?.startRested();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private arm(): void {
-    const { store } = this;
-    if (this.stopped || store === undefined) return;
-    this.timer = setTimeout(() => {
-      this.running = this.publishAll(store)
-        .catch((error: unknown) => this.log.warn({ err: error }, 'static files of a log could not be written and are tried again'))
-        .finally(() => this.arm());
-    }, AUDIT_LIMITS.tilesEveryMs);
-    this.timer.unref();
+    await this.publishing?.stop();
   }
 
   private async publishAll(store: TileStore): Promise<void> {

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { PgEventStore } from '@exequatur/event-store';
-import { Database, LOGGER, Problem } from '@exequatur/service-kit';
+import { Database, LOGGER, Problem, RepeatedWork } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
 import { publicationLocks } from '../policy-versions/policy-publisher.js';
 import { AgentAutonomy, autonomyStream } from './agent-autonomy.js';
@@ -16,34 +16,23 @@ const SWEEP_MS = 1_000;
  */
 @Injectable()
 export class LowerAutonomy implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly sweeps: RepeatedWork;
 
   constructor(
     private readonly database: Database,
     private readonly store: PgEventStore,
     private readonly autonomy: AgentAutonomy,
     @Inject(LOGGER) private readonly log: Logger,
-  ) {}
+  ) {
+    this.sweeps = new RepeatedWork(SWEEP_MS, () => this.sweep(), (fault) => fault === undefined || log.warn({ err: fault }, 'the autonomy of agents could not be judged; trying again'));
+  }
 
   onApplicationBootstrap(): void {
-    this.next();
+    this.sweeps.startRested();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private next(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.sweep()
-        .catch((error: unknown) => this.log.warn({ err: error }, 'the autonomy of agents could not be judged; trying again'))
-        .then(() => this.next());
-    }, SWEEP_MS);
+  beforeApplicationShutdown(): Promise<void> {
+    return this.sweeps.stop();
   }
 
   private async sweep(): Promise<void> {
