@@ -59,7 +59,8 @@ export const prepare = async (instance: Instance): Promise<Setting> => {
     tenant,
     scopePath,
     runId: `run-${run}`,
-    agent: new ExequaturClient({ baseUrl: instance.urls, apiKey: credentials.agent }),
+    // Of its own: what the story has refused to it would open the circuit of an agent that another telling shares.
+    agent: await agentOf(tenant, `outreach-agent-${run}`, `tenant:${tenant}/workspace:sales`),
     otherAgent: await agentOf(tenant, `other-agent-${run}`, `tenant:${tenant}/workspace:sales`),
     foreignAgent: await agentOf(foreign, 'foreign-agent', `tenant:${foreign}`),
     foreignScopePath: `tenant:${foreign}`,
