@@ -14,7 +14,8 @@ export interface CardRow {
   readonly text: string;
 }
 
-const FOUND: Readonly<Record<Card['warnings'][number]['found'], string>> = {
+/** What a warning of a card says, on every channel. */
+export const WARNING_WORDS: Readonly<Record<Card['warnings'][number]['found'], string>> = {
   control_characters: 'control characters, written as \\u codes',
   direction_controls: 'characters that reverse the reading direction, written as \\u codes',
   invisible_characters: 'invisible characters, written as \\u codes',
@@ -28,7 +29,7 @@ const FOUND: Readonly<Record<Card['warnings'][number]['found'], string>> = {
 /** Everything that the card says, in the order of the page; a row without text is left out, and a section without rows. */
 export const cardSections = (card: Card): readonly CardSection[] =>
   [
-    { title: 'Look closely', rows: card.warnings.map(({ where, found }) => ({ label: where, text: FOUND[found] })) },
+    { title: 'Look closely', rows: card.warnings.map(({ where, found }) => ({ label: where, text: WARNING_WORDS[found] })) },
     { title: 'What exactly', rows: whatRows(card) },
     { title: 'Parameters', rows: parameterRows(card) },
     { title: 'Why a person must decide', rows: [{ label: 'Reason', text: card.why_approval.reason }, { label: 'Rule', text: card.why_approval.rule_id }, { label: 'Risk', text: riskText(card) }] },

@@ -18,4 +18,4 @@ export * from './suspicious-text.js';
 export * from './visible-text.js';
 export * from './voting-delegation.js';
 export * from './review-flags.js';
-export { cardSections, type CardRow, type CardSection } from './card-sections.js';
+export { cardSections, WARNING_WORDS, type CardRow, type CardSection } from './card-sections.js';

@@ -88,7 +88,7 @@ export class ServiceHost {
   }
 }
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer();
     server.listen(0, '127.0.0.1', () => {
@@ -97,7 +97,7 @@ const freePort = (): Promise<number> =>
     });
   });
 
-const untilReady = async (url: string, child: ChildProcess): Promise<void> => {
+export const untilReady = async (url: string, child: ChildProcess): Promise<void> => {
   const deadline = Date.now() + READY_WITHIN_MS;
   while (!(await fetch(`${url}/readyz`).then((response) => response.ok, () => false))) {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);

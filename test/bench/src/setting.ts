@@ -1,8 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +8,7 @@ import { seedBench } from './bench-tenant.js';
 import type { BenchTenant } from './bench-tenant.js';
 import { wireTo } from './http.js';
 import type { Wire } from './http.js';
+import { freePort, untilReady } from './service-host.js';
 
 /** A server process of its own, with fsync and synchronous_commit on, and what the runs need in it. */
 export interface Setting extends BenchTenant {
@@ -75,7 +73,6 @@ export const startSetting = async (topology: Topology, connections: number): Pro
   };
 };
 
-const READY_WITHIN_MS = 60_000;
 const REST_WITHIN_MS = 120_000;
 
 const untilAtRest = async (urls: readonly string[]): Promise<void> => {
@@ -86,24 +83,5 @@ const untilAtRest = async (urls: readonly string[]): Promise<void> => {
     quiet = behind === 0 ? quiet + 1 : 0;
     if (Date.now() > deadline) throw new Error(`the consumers are still ${behind} behind`);
     await new Promise((resolve) => setTimeout(resolve, 300));
-  }
-};
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-
-const untilReady = async (origin: string, child: ChildProcess): Promise<void> => {
-  const deadline = Date.now() + READY_WITHIN_MS;
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
-    if (await fetch(`${origin}/readyz`).then((response) => response.ok, () => false)) break;
-    if (Date.now() > deadline) throw new Error('the server was not ready in 60 s');
-    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 };

@@ -1,18 +1,7 @@
-import { shownDuration, type Card } from '@exequatur/approvals-domain';
+import { shownDuration, WARNING_WORDS, type Card } from '@exequatur/approvals-domain';
 import { html, type HtmlValue, type Markup } from './html.js';
 import { reasonWords } from './rejection-words.js';
 import { shownInstant } from './shown-time.js';
-
-const FOUND: Readonly<Record<Card['warnings'][number]['found'], string>> = {
-  control_characters: 'control characters, written as \\u codes',
-  direction_controls: 'characters that reverse the reading direction, written as \\u codes',
-  invisible_characters: 'invisible characters, written as \\u codes',
-  mixed_scripts: 'letters of different alphabets mixed in one word',
-  shortened: 'text too long to show in full; its length is given',
-  markup: 'markup, shown as plain text',
-  speaks_to_reviewer: 'words that seem to give you or another reader orders',
-  link_names_other_host: 'a link that leads elsewhere than its words say, or hides where it leads',
-};
 
 const row = (name: string, value: HtmlValue): Markup | undefined => (value === '' || value === undefined ? undefined : html`<div><dt>${name}</dt><dd>${value}</dd></div>`);
 
@@ -21,7 +10,7 @@ const section = (id: string, title: string, body: HtmlValue): Markup => html`<se
 const warningsView = ({ warnings }: Card): HtmlValue =>
   warnings.length === 0
     ? undefined
-    : html`<div class="banner warn" role="note"><p><strong>Look closely.</strong> This request contains text that may mislead:</p><ul>${warnings.map(({ where, found }) => html`<li><code>${where}</code>: ${FOUND[found]}</li>`)}</ul></div>`;
+    : html`<div class="banner warn" role="note"><p><strong>Look closely.</strong> This request contains text that may mislead:</p><ul>${warnings.map(({ where, found }) => html`<li><code>${where}</code>: ${WARNING_WORDS[found]}</li>`)}</ul></div>`;
 
 const parametersView = (card: Card): Markup => html`<div class="scroll" role="region" aria-label="Parameters" tabindex="0"><table class="parameters">
 <thead><tr><th scope="col">Parameter</th><th scope="col">Value</th></tr></thead>
