@@ -30,6 +30,8 @@ export interface Tenant {
   readonly execution: string;
   /** a policy that is not published */
   readonly draft: string;
+  /** the action of a review after the fact, which nobody has reviewed */
+  readonly review: string;
 }
 
 export interface World {
@@ -42,6 +44,9 @@ export interface World {
 const ROLES = ['admin', 'policy-admin', 'operator', 'approver', 'finance', 'auditor'];
 /** In everything of globex that is text; must never be in an answer to acme. */
 export const FOREIGN_CANARY = 'canary-of-globex';
+
+/** Draws every read-only action for review, so that there is a review to ask about. */
+const drawingAll = (policySource: string): string => policySource.replace(/(\n {2}read_only:\n)/, '$1    sample: 1\n');
 
 const tenantOf = async (ask: Ask, root: string, policySource: string, tenant: string, name: (what: string) => string): Promise<Tenant> => {
   const made = async (credential: string, path: `/${string}`, body: unknown, headers?: Record<string, string>): Promise<Record<string, unknown>> => {
@@ -61,8 +66,9 @@ const tenantOf = async (ask: Ask, root: string, policySource: string, tenant: st
   const revoked = await made(root, `/v1/agents/${name('agent')}/keys`, { tenant, key_id: name('revoked') });
   await made(root, `/v1/agents/${name('agent')}/keys/${name('revoked')}/revoke`, { tenant });
   const scopePath = `tenant:${tenant}/workspace:sales/app:outreach`;
+  const { policy_hash } = await made(root, '/v1/policies', { tenant, source: drawingAll(policySource), reason: note });
   // An action is allowed only by a policy in force, which reservations and executor learn of by events.
-  await until(() => ask(person, 'GET /v1/policies/in-force'), ({ status }) => status === 200, `the policy of ${tenant} in force`);
+  await until(() => ask(person, 'GET /v1/policies/in-force'), ({ status, body }) => status === 200 && body['policy_hash'] === policy_hash, `the policy of ${tenant} in force`);
   await made(root, '/v1/policies/shadow', { tenant, source: policySource, reason: note });
   const proposal = (kind: string, toolName: string, more: object): object => ({ scope_path: scopePath, run_id: `run-${note.replaceAll(' ', '-')}`, action_kind: kind, tool: { name: toolName, version: '1.0' }, target: 'customer@example.com', environment: 'prod', reasoning: note, execution_mode: 'self', ...more });
   const mail = { to: 'customer@example.com', subject: note, text: note };
@@ -75,8 +81,12 @@ const tenantOf = async (ask: Ask, root: string, policySource: string, tenant: st
   const free = await research('self');
   const managed = await research('managed');
   const executions = await until(() => ask<{ items: { execution_id: string }[] }>(person, `GET /v1/executions?action_id=${text(managed['action_id'])}`), ({ body }) => (body.items ?? []).length > 0, `an execution of ${tenant}`);
+  const review = text(free['action_id']);
+  await until(() => ask(person, `GET /v1/approvals/reviews/${review}`), ({ status }) => status === 200, `a review of ${tenant}`);
+  // Of what nobody here does: it is never told anything.
+  await made(person, '/v1/approvals/webhooks', { name: name('webhook'), url: 'https://hooks.invalid/', events: ['approval.emergency'] });
   return {
-    tenant, agent, person, scopePath,
+    tenant, agent, person, scopePath, review,
     otherAgent: await agentOf(name('other-agent')),
     roleless: await personOf(name('roleless'), []),
     revokedKey: text(revoked['key']),
@@ -101,7 +111,6 @@ export const worldOf = async (standalone: RunningStandalone, policySource: strin
   const root = standalone.adminToken;
   const first = await ask(root, 'POST /v1/tenants', { tenant: 'globex', display_name: FOREIGN_CANARY });
   if (first.status !== 201) throw new Error(`making globex: ${first.bytes}`);
-  await ask(root, 'POST /v1/policies', { tenant: 'globex', source: policySource, reason: FOREIGN_CANARY });
   for (const unit of ['RISK_POINTS', 'USD_MICROCENTS']) await ask(root, 'POST /v1/budgets', { tenant: 'globex', scope_path: 'tenant:globex', unit, cap: '1000000' });
   return { ask, root, acme: await tenantOf(ask, root, policySource, 'acme', (what) => `own-${what}`), globex: await tenantOf(ask, root, policySource, 'globex', (what) => `globex-${what}`) };
 };
@@ -112,7 +121,7 @@ export const signingKeyOf = (standalone: RunningStandalone, service: string): st
 /** An endpoint's path with one tenant's ids in it. */
 export const pathFor = (path: string, of: Tenant, name: (what: string) => string): string => {
   const ids: readonly (readonly [prefix: string, id: string])[] = [
-    ['/v1/actions/{action_id}/executions', of.managedAction], ['/v1/actions/', of.action], ['/v1/receipts/', of.action], ['/v1/approvals/', of.approval], ['/v1/reservations/', of.reservation], ['/cycles/v1/reservations/', of.budgetHold], ['/v1/budgets/', of.budget],
+    ['/v1/actions/{action_id}/executions', of.managedAction], ['/v1/actions/', of.action], ['/v1/receipts/', of.action], ['/v1/approvals/reviews/', of.review], ['/v1/approvals/webhooks/', name('webhook')], ['/v1/approvals/mail-addresses/', name('person')], ['/v1/approvals/', of.approval], ['/v1/reservations/', of.reservation], ['/cycles/v1/reservations/', of.budgetHold], ['/v1/budgets/', of.budget],
     ['/v1/freezes/', of.freeze], ['/v1/executions/', of.execution], ['/v1/grants/', of.grant.id], ['/v1/agents/', name('agent')], ['/v1/people/', name('person')], ['/v1/policies/drafts/', of.draft], ['/v1/policies/', '1'],
   ];
   const id = ids.find(([prefix]) => path.startsWith(prefix))?.[1] ?? '00000000-0000-7000-8000-000000000000';

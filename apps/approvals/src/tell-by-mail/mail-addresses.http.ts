@@ -41,7 +41,6 @@ export class MailAddressesHttp {
   @Describe({ summary: 'Say where a person gets mail, and of what they are told.', body: setBody, answers: { 200: shownAddress }, codes: ['INVALID', 'NOT_FOUND'] })
   set(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedPath('person', name()) person: string, @ShapedBody(setBody) { tenant: named, address, events: told = WANTS_SOMETHING }: Shape<typeof setBody>): Promise<Answer> {
     const tenant = actingTenant(caller, named);
-    if (!MAILBOX.test(address)) problem('INVALID', undefined, [{ pointer: '/address', expected: 'one plain mailbox, as in name@example.org' }]);
     const set_by = principalName(caller);
     return this.requests.run({
       request,
@@ -51,6 +50,7 @@ export class MailAddressesHttp {
       locks: { streams: [] },
       work: async (tx) => {
         if ((await this.directory.person(tenant, person)) === undefined) problem('NOT_FOUND');
+        if (!MAILBOX.test(address)) problem('INVALID', undefined, [{ pointer: '/address', expected: 'one plain mailbox, as in name@example.org' }]);
         await tx.query(SET, [tenant, person, address, told, set_by]);
         return { status: 200, body: { person, address, events: told, set_by } };
       },
@@ -59,7 +59,7 @@ export class MailAddressesHttp {
 
   @Post(':person/remove')
   @Allow('person', 'root')
-  @Describe({ summary: 'Send no more mail to a person: an admin for anybody, everybody for themselves.', body: inTenant, answers: { 200: object({ person: name() }) }, codes: ['FORBIDDEN'] })
+  @Describe({ summary: 'Send no more mail to a person: an admin for anybody, everybody for themselves.', body: inTenant, answers: { 200: object({ person: name() }) }, codes: ['FORBIDDEN', 'NOT_FOUND'] })
   remove(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedPath('person', name()) person: string, @ShapedBody(inTenant) { tenant: named }: Shape<typeof inTenant>): Promise<Answer> {
     const tenant = actingTenant(caller, named);
     if (caller.type === 'person' && caller.id !== person && !caller.roles.includes('admin')) problem('FORBIDDEN');
@@ -70,7 +70,8 @@ export class MailAddressesHttp {
       operation: 'remove-mail-address',
       locks: { streams: [] },
       work: async (tx) => {
-        await tx.query('DELETE FROM mail_address WHERE tenant = $1 AND person = $2', [tenant, person]);
+        const { rows } = await tx.query('DELETE FROM mail_address WHERE tenant = $1 AND person = $2 RETURNING person', [tenant, person]);
+        if (rows.length === 0 && (await this.directory.person(tenant, person)) === undefined) problem('NOT_FOUND');
         return { status: 200, body: { person } };
       },
     });

@@ -77,10 +77,15 @@ describe('mail', () => {
 
   test('an admin says where mail goes, for people of the tenant alone, to one plain mailbox; anybody can have it stopped', async () => {
     expect(await setAddress('stranger')).toMatchObject({ status: 404 });
+    expect(await setAddress('stranger', { address: 'no mailbox' })).toMatchObject({ status: 404 });
     expect(await setAddress('fiona', { address: 'a@b.example, c@d.example' })).toMatchObject({ status: 422 });
     expect(await here.call('POST', '/v1/approvals/mail-addresses/fiona', here.personToken('georg'), { body: { address: 'x@y.example' } })).toMatchObject({ status: 403 });
     expect(await here.call('POST', '/v1/approvals/mail-addresses/fiona/remove', here.personToken('georg'), { body: {} })).toMatchObject({ status: 403 });
     expect(await here.call('POST', '/v1/approvals/mail-addresses/nobody/remove', here.personToken('nobody'), { body: {} })).toMatchObject({ status: 200 });
+    const removed = (person: string) => here.call('POST', `/v1/approvals/mail-addresses/${person}/remove`, ROOT, { body: { tenant: 'acme' } });
+    expect(await removed('stranger')).toMatchObject({ status: 404 });
+    // Gone already is as good as gone.
+    expect(await removed('nobody')).toMatchObject({ status: 200 });
     const { items } = (await here.call('GET', '/v1/approvals/mail-addresses?tenant=acme', ROOT)).body as { items: { person: string }[] };
     expect(items.map(({ person }) => person)).not.toContain('nobody');
   });

@@ -28,11 +28,12 @@ export class SlackInteractionsHttp {
   @Post(':installation/interactions')
   @HttpCode(200)
   @Consumes('application/x-www-form-urlencoded')
-  @Describe({ summary: 'For Slack: a button or a dialog, signed (v0). Acknowledged once it is kept; what it led to stands on the card.', answers: { 200: 'empty' }, codes: ['UNAUTHENTICATED', 'FORBIDDEN', 'INVALID'], keyless: true })
+  @Describe({ summary: 'For Slack: a button or a dialog, signed (v0). Acknowledged once it is kept; what it led to stands on the card.', answers: { 200: 'empty' }, codes: ['UNAUTHENTICATED', 'FORBIDDEN', 'NOT_FOUND', 'INVALID'], keyless: true })
   async take(@Http() request: HttpRequest, @ShapedPath('installation', name()) installationName: string): Promise<Answer> {
-    const installation = this.installations.named(installationName);
+    // Its name stands in the app's settings and is no secret; without it there is no secret to check a signature with.
+    const installation = this.installations.named(installationName) ?? problem('NOT_FOUND');
     const body = request.rawBody ?? NO_BYTES;
-    if (installation === undefined || !isSignedBySlack(installation.signing_secret, { ...signatureOf(request), body }, Math.floor(this.clock.now() / 1_000))) return problem('UNAUTHENTICATED');
+    if (!isSignedBySlack(installation.signing_secret, { ...signatureOf(request), body }, Math.floor(this.clock.now() / 1_000))) return problem('UNAUTHENTICATED');
     const payload = (request.body as Readonly<Record<string, string>> | undefined)?.['payload'] ?? '';
     const interaction = interactionIn(payload);
     if (interaction === undefined) return acknowledged;

@@ -63,7 +63,7 @@ describe('Slack', () => {
     const message = await posted(asked);
     for (const gesture of [{ signingSecret: 'x' }, { ageSeconds: 301 }, { ageSeconds: -301 }]) expect((await slack.press(message, 'approve', { to, user: 'U0FIONA', ...gesture })).status).toBe(401);
     expect((await slack.press(message, 'approve', { to, user: 'U0FIONA', team: 'T0OTHER' })).status).toBe(403);
-    expect((await slack.press(message, 'approve', { to: to.replace('cards', 'unknown'), user: 'U0FIONA' })).status).toBe(401);
+    expect((await slack.press(message, 'approve', { to: to.replace('cards', 'unknown'), user: 'U0FIONA' })).status).toBe(404);
     const before = (await outcomes()).length;
     expect((await slack.press(message, 'approve', { to, user: 'U0STRANGER' })).status).toBe(200);
     await here.until('the stranger is told', async () => toldTo('U0STRANGER').length === 1);

@@ -80,17 +80,30 @@ export class WebhookEndpointsHttp {
   }
 
   @Get(':name/notices')
-  @Describe({ summary: 'What this endpoint was told last, or is still to be told, newest first, at most 100.', query: inTenant, answers: { 200: noticesAnswer } })
-  async notices(@Caller() caller: Principal, @ShapedPath('name', name()) endpointName: string, @ShapedQuery(inTenant) { tenant }: Shape<typeof inTenant>): Promise<object> {
-    const { rows } = await this.database.query<Row & Record<string, unknown>>(NOTICES, [actingTenant(caller, tenant), endpointName]);
+  @Describe({ summary: 'What this endpoint was told last, or is still to be told, newest first, at most 100.', query: inTenant, answers: { 200: noticesAnswer }, codes: ['NOT_FOUND'] })
+  async notices(@Caller() caller: Principal, @ShapedPath('name', name()) endpointName: string, @ShapedQuery(inTenant) { tenant: named }: Shape<typeof inTenant>): Promise<object> {
+    const tenant = actingTenant(caller, named);
+    await this.endpoints.mustExist(this.database, tenant, endpointName);
+    const { rows } = await this.database.query<Row & Record<string, unknown>>(NOTICES, [tenant, endpointName]);
     return { items: rows.map(noticeOf) };
   }
 
   @Post(':name/replay')
-  @Describe({ summary: `Tell it again everything since a moment, the oldest ${MOST_REPLAYED} of it, each with its old id.`, body: replayBody, answers: { 200: object({ replayed: count() }) } })
+  @Describe({ summary: `Tell it again everything since a moment, the oldest ${MOST_REPLAYED} of it, each with its old id.`, body: replayBody, answers: { 200: object({ replayed: count() }) }, codes: ['NOT_FOUND', 'INVALID'] })
   replay(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedPath('name', name()) endpointName: string, @ShapedBody(replayBody) { tenant: named, since }: Shape<typeof replayBody>): Promise<Answer> {
     const tenant = actingTenant(caller, named);
-    return this.requests.run({ request, principal: caller, tenant, operation: 'replay-webhook', locks: { streams: [] }, work: async (tx) => ({ status: 200, body: { replayed: (await tx.query(REPLAY, [tenant, endpointName, moment(since, '/since')])).rows.length } }) });
+    return this.requests.run({
+      request,
+      principal: caller,
+      tenant,
+      operation: 'replay-webhook',
+      locks: { streams: [] },
+      work: async (tx) => {
+        await this.endpoints.mustExist(tx, tenant, endpointName);
+        const { rows } = await tx.query(REPLAY, [tenant, endpointName, moment(since, '/since')]);
+        return { status: 200, body: { replayed: rows.length } };
+      },
+    });
   }
 }
 

@@ -7,7 +7,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { derivedId } from '@exequatur/kernel';
 import { openBytes, sealBytes } from '@exequatur/sealing';
 import type { KeyStore } from '@exequatur/sealing';
-import { Database, KEY_STORE, problem, shaped } from '@exequatur/service-kit';
+import { Database, KEY_STORE, problem, shaped, type Queryable } from '@exequatur/service-kit';
 import { ApprovalsConfig } from '../approvals-config.js';
 import { TOLD, type Happening } from '../tell-channels/channel.js';
 import { mayBeReached } from './send-webhook.js';
@@ -101,6 +101,13 @@ export class WebhookEndpoints {
   /** @throws Problem NOT_FOUND */
   async remove(tx: PgTransaction, tenant: string, endpointName: string): Promise<void> {
     const { rows } = await tx.query('DELETE FROM webhook_endpoint WHERE tenant = $1 AND name = $2 RETURNING name', [tenant, endpointName]);
+    if (rows.length === 0) problem('NOT_FOUND');
+  }
+
+  /** @throws Problem NOT_FOUND */
+  async mustExist(db: Queryable, tenant: string, endpointName: string): Promise<void> {
+    if (this.all.some((each) => each.tenant === tenant && each.name === endpointName)) return;
+    const { rows } = await db.query('SELECT FROM webhook_endpoint WHERE tenant = $1 AND name = $2', [tenant, endpointName]);
     if (rows.length === 0) problem('NOT_FOUND');
   }
 

@@ -114,5 +114,9 @@ describe('webhooks', () => {
     expect(replayed.body['replayed']).toBe(times.size);
     expect(await here.call('POST', '/v1/approvals/webhooks/own/remove', ROOT, { body: { tenant: 'acme' } })).toMatchObject({ status: 200 });
     expect(await here.call('POST', '/v1/approvals/webhooks/own/remove', ROOT, { body: { tenant: 'acme' } })).toMatchObject({ status: 404 });
+    for (const [name, tenant] of [['own', 'acme'], ['agents', 'initech']]) {
+      expect(await here.call('GET', `/v1/approvals/webhooks/${name}/notices?tenant=${tenant}`, ROOT)).toMatchObject({ status: 404 });
+      expect(await here.call('POST', `/v1/approvals/webhooks/${name}/replay`, ROOT, { body: { tenant, since: '2020-01-01T00:00:00Z' } })).toMatchObject({ status: 404 });
+    }
   });
 });
