@@ -62,10 +62,12 @@ test('whatever a well-formed proposal says, it is decided, and its events are wh
     fc.asyncProperty(fc.oneof({ weight: 15, arbitrary: proposal }, { weight: 1, arbitrary: posted }, { weight: 1, arbitrary: mailed }), async (asked) => {
       const ids = { actionId: newId(), approvalId: newId(), nowMs: Date.now() };
       const decided = decideProposal(new ProposeAction(agent, asked, newId(), 'http'), ids, active);
-      const write = await proposalWrite(decided, Buffer.alloc(32), signer);
+      const write = proposalWrite(decided, Buffer.alloc(32), signer);
       const recorded = await store.transact({ streams: [actionStream('acme', ids.actionId)] }, (tx) => store.append(tx, [write]));
-      expect(recorded).toHaveLength(2);
       const verdict = decided.events[1]?.type ?? '';
+      const isDrawn = (verdict === 'ActionAllowed' || verdict === 'ActionCapped') && (decided.events[1]?.data as { sampled: boolean }).sampled;
+      expect(decided.events.map(({ type }) => type)).toEqual(['ActionProposed', verdict, ...(isDrawn ? ['ReviewDrawn'] : [])]);
+      expect(recorded).toHaveLength(decided.events.length);
       verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
       for (const { envelope } of recorded) expect(JSON.stringify(envelope.data)).not.toContain(MARK);
     }),
