@@ -3,9 +3,9 @@
  * tests that must then fail. A patch starts with lines `# red: <spec path> -t "<test name>"`; a mutation that stays green fails
  * the run, and so does one that no longer applies, or that breaks the suite instead of the named test.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureInstalled, root } from './prepare.mjs';
 
@@ -20,6 +20,14 @@ const headerOf = (name) => {
   const red = [...text.matchAll(/^# red: (\S+) -t "(.+)"$/gm)].map(([, spec, title]) => ({ spec, title }));
   return { red, slow: /^# slow$/m.test(text) };
 };
+
+/** Exit status of a program, its output unseen. */
+const ended = (args, options) =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { stdio: 'ignore', ...options });
+    child.once('error', () => resolve(undefined));
+    child.once('exit', resolve);
+  });
 
 const copyTree = (target) => {
   const { stdout } = spawnSync('git', ['ls-files', '-z', '-co', '--exclude-standard'], { cwd: root, maxBuffer: 64 << 20 });
@@ -45,11 +53,10 @@ const linkPackages = (target) => {
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 /** Whether exactly what was named failed: the tests ran, and at least one with that title did not pass. */
-const turnsRed = (tree, { spec, title }) => {
+const turnsRed = async (tree, { spec, title }) => {
   const output = join(tree, `.mutation-${Math.random().toString(36).slice(2)}.json`);
-  spawnSync(process.execPath, ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', spec, '-t', escaped(title), '-w', '1', '--json', `--outputFile=${output}`, '--forceExit'], {
+  await ended(['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', spec, '-t', escaped(title), '-w', '1', '--json', `--outputFile=${output}`, '--forceExit'], {
     cwd: tree,
-    stdio: 'ignore',
     timeout: 300_000,
     env: { ...process.env, EXEQUATUR_VECTORS: process.env.EXEQUATUR_VECTORS ?? join(root, '..', 'shared', 'vectors') },
   });
@@ -64,25 +71,36 @@ const turnsRed = (tree, { spec, title }) => {
   return ran.some((test) => test.status === 'failed') ? undefined : 'stayed green';
 };
 
-const totals = { passed: 0, failed: 0 };
-for (const name of named.length > 0 ? named : all) {
-  const { red, slow } = headerOf(name);
-  if (short && slow) continue;
+/** What is wrong with this mutation; undefined when every test it names turned red. */
+const tryMutation = async (name, red) => {
+  if (red.length === 0) return 'names no test';
   const tree = mkdtempSync(join(tmpdir(), 'exequatur-mutation-'));
-  const started = Date.now();
-  let wrong;
   try {
     copyTree(tree);
     const applied = spawnSync('git', ['apply', '--whitespace=nowarn', join(patches, `${name}.patch`)], { cwd: tree, encoding: 'utf8' });
-    if (red.length === 0) wrong = 'names no test';
-    else if (applied.status !== 0) wrong = `does not apply: ${applied.stderr.trim()}`;
-    else if (spawnSync(process.execPath, ['tools/build.mjs'], { cwd: tree, stdio: 'ignore' }).status !== 0) wrong = 'does not build';
-    else wrong = red.map((test) => [test, turnsRed(tree, test)]).filter(([, why]) => why).map(([test, why]) => `${test.title}: ${why}`).join('; ') || undefined;
+    if (applied.status !== 0) return `does not apply: ${applied.stderr.trim()}`;
+    if ((await ended(['tools/build.mjs'], { cwd: tree })) !== 0) return 'does not build';
+    const wrong = [];
+    for (const test of red) {
+      const why = await turnsRed(tree, test);
+      if (why) wrong.push(`${test.title}: ${why}`);
+    }
+    return wrong.join('; ') || undefined;
   } finally {
     rmSync(tree, { recursive: true, force: true });
   }
-  totals[wrong ? 'failed' : 'passed'] += 1;
-  console.log(`${wrong ? 'NOT RED' : 'red'}  ${name}${wrong ? `: ${wrong}` : ''} (${((Date.now() - started) / 1000).toFixed(0)} s)`);
-}
+};
+
+const waiting = (named.length > 0 ? named : all).map((name) => ({ name, ...headerOf(name) })).filter(({ slow }) => !(short && slow));
+const totals = { passed: 0, failed: 0 };
+const work = async () => {
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const started = Date.now();
+    const wrong = await tryMutation(next.name, next.red);
+    totals[wrong ? 'failed' : 'passed'] += 1;
+    console.log(`${wrong ? 'NOT RED' : 'red'}  ${next.name}${wrong ? `: ${wrong}` : ''} (${((Date.now() - started) / 1000).toFixed(0)} s)`);
+  }
+};
+await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work));
 console.log(`${totals.passed} mutations red, ${totals.failed} not`);
 process.exit(totals.failed === 0 ? 0 : 1);
