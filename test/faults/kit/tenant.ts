@@ -184,7 +184,7 @@ export class Tenant {
   }
 
   reject(approvalId: string): Promise<void> {
-    return this.vote(approvalId, 'reject', { reason_code: 'OTHER', reason: 'not this one' });
+    return this.vote(approvalId, 'reject', { reason_code: 'other', reason: 'not this one' });
   }
 
   private async vote(approvalId: string, vote: 'approve' | 'reject', said: object): Promise<void> {
