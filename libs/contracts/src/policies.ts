@@ -6,6 +6,9 @@ const policies = { context: 'policies', owner: 'policy', version: 1, authority: 
 /** JOSE type of a policy bundle: a compact JWS (EdDSA, policy's key) over `{ tenant, policy_version, policy_hash }`. */
 export const POLICY_BUNDLE_TYPE = 'exequatur-policy+jws';
 
+/** The longest policy file, in characters. */
+export const MAX_POLICY_SOURCE = 262_144;
+
 /** The longest canonical text of a composed policy, in characters. */
 export const MAX_CANONICAL_POLICY = 524_288;
 
@@ -33,7 +36,7 @@ export const PolicyPublished = defineEvent({
     policy_hash: hash(),
     policy_version: count(),
     /** the YAML text as its author wrote it */
-    source: text(262_144),
+    source: text(MAX_POLICY_SOURCE),
     /** canonical JSON (RFC 8785) of the parsed policy: what policy_hash is the hash of, and what reservations evaluates */
     canonical: text(MAX_CANONICAL_POLICY),
     /** every kind globs may match in this version, from the policy and from ActionKindClassified */
@@ -48,7 +51,7 @@ export const PolicyRolledBack = defineEvent({
   name: 'PolicyRolledBack',
   aggregate: 'policy',
   summary: 'An earlier source is published again, as a new and higher version.',
-  data: object({ policy_hash: hash(), policy_version: count(), to_version: count(), source: text(262_144), canonical: text(MAX_CANONICAL_POLICY), registered_kinds: list(name(), 10_000), reason: text(1_000), ...provenance }),
+  data: object({ policy_hash: hash(), policy_version: count(), to_version: count(), source: text(MAX_POLICY_SOURCE), canonical: text(MAX_CANONICAL_POLICY), registered_kinds: list(name(), 10_000), reason: text(1_000), ...provenance }),
 });
 
 export const ActionKindClassified = defineEvent({
@@ -67,7 +70,7 @@ export const PolicyDrafted = defineEvent({
   summary: 'Somebody stored a policy that may be published; nothing is judged by it.',
   data: object({
     draft_id: uuid(),
-    source: text(262_144),
+    source: text(MAX_POLICY_SOURCE),
     /** of the composed policy as it would have been published then */
     policy_hash: hash(),
     /** the newest version when it was written: publishing it past another is refused */

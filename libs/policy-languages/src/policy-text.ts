@@ -1,3 +1,4 @@
+import { MAX_POLICY_SOURCE } from '@exequatur/contracts';
 import { pointerSteps } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
 import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
@@ -16,9 +17,10 @@ export type PolicyText =
 
 /**
  * YAML 1.2. Every syntax fault is told with its place. Anchors and aliases are refused: a policy says what it says where it
- * stands.
+ * stands. What is longer than any policy could be published is not read at all.
  */
 export const readPolicyText = (source: string): PolicyText => {
+  if (source.length > MAX_POLICY_SOURCE) return { ok: false, faults: [{ message: `a policy file has at most ${MAX_POLICY_SOURCE} characters, this one has ${source.length}`, line: 1, column: 1 }] };
   const lines = new LineCounter();
   // logLevel silent would take the first document of several and drop the rest without a word.
   const document = parseDocument(source, { lineCounter: lines, version: '1.2', schema: 'core', strict: true, uniqueKeys: true, prettyErrors: false, logLevel: 'error' });

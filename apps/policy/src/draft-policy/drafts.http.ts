@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { anything, count, hash, instant, list, name, object, oneOf, optional, scopePath, text, uuid } from '@exequatur/contracts';
+import { anything, count, hash, instant, list, MAX_POLICY_SOURCE, name, object, oneOf, optional, scopePath, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { EMPTY_POLICY, policyDiff, readPolicy } from '@exequatur/policy-domain';
 import { Allow, Caller, Database, decodeCursor, Describe, Http, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
@@ -13,11 +13,11 @@ import type { DraftRow } from './draft-rows.js';
 import { PolicyDrafts, policyOf } from './policy-drafts.js';
 
 const overlay = object({ name: name(), scope: scopePath() });
-const draftBody = object({ tenant: optional(name()), source: plainText(262_144), reason: plainText(1_000), /** it is an overlay for this scope, not the tenant's own policy; an empty source takes the overlay away */ overlay: optional(overlay) });
+const draftBody = object({ tenant: optional(name()), source: plainText(MAX_POLICY_SOURCE), reason: plainText(1_000), /** it is an overlay for this scope, not the tenant's own policy; an empty source takes the overlay away */ overlay: optional(overlay) });
 const publishBody = object({ tenant: optional(name()), /** that of the draft when absent */ reason: optional(plainText(1_000)) });
 const drafted = object({ draft_id: uuid(), policy_hash: hash(), base_version: count() });
 const listed = { draft_id: uuid(), status: oneOf('draft', 'published'), reason: text(), drafted_by: text(), drafted_at: instant(), policy_hash: hash(), base_version: count(), published_version: optional(count()), overlay: optional(overlay) };
-const draftShown = object({ ...listed, source: text(262_144), differences: list(anything(), 10_000) });
+const draftShown = object({ ...listed, source: text(MAX_POLICY_SOURCE), differences: list(anything(), 10_000) });
 const draftPage = object({ items: list(object(listed), 200), next_cursor: optional(text()) });
 const listQuery = object({ ...pageFields, tenant: optional(name()) });
 const tenantQuery = object({ tenant: optional(name()) });

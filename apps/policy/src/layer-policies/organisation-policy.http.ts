@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Inject, Post } from '@nestjs/common';
-import { count, hash, instant, object, optional, text, truth } from '@exequatur/contracts';
+import { count, hash, instant, MAX_POLICY_SOURCE, object, optional, text, truth } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { toInstant } from '@exequatur/kernel';
@@ -17,10 +17,10 @@ import { insertOrganisation, organisationRow } from './layer-rows.js';
 
 /** The organisation is no tenant; no tenant can have this name. */
 const PLATFORM = '-';
-const body = object({ /** YAML */ source: plainText(262_144), reason: plainText(900), /** check only */ validate_only: optional(truth()) });
+const body = object({ /** YAML */ source: plainText(MAX_POLICY_SOURCE), reason: plainText(900), /** check only */ validate_only: optional(truth()) });
 const published = object({ organisation_version: count(), layer_hash: hash(), published_at: instant() });
 /** version 0: there is none */
-const shown = object({ organisation_version: count(), layer_hash: optional(hash()), source: optional(text(262_144)), reason: optional(text()), published_by: optional(text()), published_at: optional(instant()), /** tenants whose newest version is composed of an older layer */ tenants_behind: count() });
+const shown = object({ organisation_version: count(), layer_hash: optional(hash()), source: optional(text(MAX_POLICY_SOURCE)), reason: optional(text()), published_by: optional(text()), published_at: optional(instant()), /** tenants whose newest version is composed of an older layer */ tenants_behind: count() });
 
 /** Invariants of the organisation: above the policies of all tenants, and loosened by none. */
 @Controller('v1/policies/organisation')

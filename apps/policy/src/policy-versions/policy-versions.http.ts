@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { count, hash, instant, jws, list, MAX_CANONICAL_POLICY, name, object, oneOf, optional, text } from '@exequatur/contracts';
+import { count, hash, instant, jws, list, MAX_CANONICAL_POLICY, MAX_POLICY_SOURCE, name, object, oneOf, optional, text } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { Allow, Caller, decodeCursor, Describe, pageFields, pageOf, pageSize, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { ListPage, Principal } from '@exequatur/service-kit';
@@ -20,7 +20,7 @@ const summary = {
   organisation_version: optional(count()),
 };
 /** `canonical` is the text that policy_hash is the hash of; `bundle` signs the hash, the version and the tenant (JWS). */
-const wholeVersion = object({ ...summary, source: text(262_144), registered_kinds: list(name(), 10_000), canonical: text(MAX_CANONICAL_POLICY), bundle: optional(jws()) });
+const wholeVersion = object({ ...summary, source: text(MAX_POLICY_SOURCE), registered_kinds: list(name(), 10_000), canonical: text(MAX_CANONICAL_POLICY), bundle: optional(jws()) });
 const versionPage = object({ items: list(object(summary), 200), next_cursor: optional(text()) });
 const listQuery = object({ ...pageFields, tenant: optional(name()) });
 const tenantQuery = object({ tenant: optional(name()) });

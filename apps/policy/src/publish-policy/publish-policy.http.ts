@@ -1,6 +1,6 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { count, hash, instant, list, name, object, oneOf, optional, text, truth } from '@exequatur/contracts';
+import { count, hash, instant, list, MAX_POLICY_SOURCE, name, object, oneOf, optional, text, truth } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { policyHash, registeredKinds } from '@exequatur/policy-domain';
 import { Allow, Answer, Caller, Describe, Http, ShapedBody } from '@exequatur/service-kit';
@@ -13,7 +13,7 @@ import { PublishPolicy } from './publish-policy.command.js';
 const publishBody = object({
   tenant: optional(name()),
   /** YAML */
-  source: plainText(262_144),
+  source: plainText(MAX_POLICY_SOURCE),
   reason: optional(plainText(1_000)),
   /** check only: nothing is written, faults are a 200 */
   validate_only: optional(truth()),

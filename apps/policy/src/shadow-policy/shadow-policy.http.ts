@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { anything, name, object, optional, record } from '@exequatur/contracts';
+import { anything, MAX_POLICY_SOURCE, name, object, optional, record } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { CHANGES, policyText } from '@exequatur/policy-domain';
@@ -9,7 +9,7 @@ import { actingTenant } from '../acting.js';
 import { plainText } from '../plain-text.js';
 import { TriedPolicies } from '../try-policy/tried-policies.js';
 
-const startBody = object({ tenant: optional(name()), source: plainText(262_144), reason: optional(plainText(1_000)) });
+const startBody = object({ tenant: optional(name()), source: plainText(MAX_POLICY_SOURCE), reason: optional(plainText(1_000)) });
 const stopBody = object({ tenant: optional(name()) });
 const tenantQuery = object({ tenant: optional(name()) });
 const answer = record(anything());

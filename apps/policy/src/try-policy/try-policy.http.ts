@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { anything, count, list, name, object, oneOf, optional, proposalShape, record, truth, uuid } from '@exequatur/contracts';
+import { anything, count, list, MAX_POLICY_SOURCE, name, object, oneOf, optional, proposalShape, record, truth, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { deriveFacts, explain, judge, outcomeOf, policyDiff, replayTally } from '@exequatur/policy-domain';
 import type { ProposalWithJson, ReplayReport, Ruling } from '@exequatur/policy-domain';
@@ -12,7 +12,7 @@ import { RecordedActions } from './recorded-actions.js';
 import { TriedPolicies } from './tried-policies.js';
 import type { TriedPolicy } from './tried-policies.js';
 
-const which = { tenant: optional(name()), /** YAML of a candidate; else policy_version, else the newest */ source: optional(plainText(262_144)), policy_version: optional(count(1_000_000_000)) };
+const which = { tenant: optional(name()), /** YAML of a candidate; else policy_version, else the newest */ source: optional(plainText(MAX_POLICY_SOURCE)), policy_version: optional(count(1_000_000_000)) };
 const MAX_SIMULATED = 100;
 const MAX_REPLAYED = 2_000;
 /** Recorded actions that a draft is tried on where nothing else is said. */
