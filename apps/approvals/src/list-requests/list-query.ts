@@ -1,7 +1,8 @@
 import { count, instant, name, object, oneOf, optional, truth } from '@exequatur/contracts';
-import type { Schema, Shape } from '@exequatur/contracts';
+import type { OptionalSchema, Schema, Shape } from '@exequatur/contracts';
 import { pageFields } from '@exequatur/service-kit';
 import { REQUEST_STATUSES } from '../queue-view/queue-row.js';
+import { SORTINGS, type Sorting } from './sortings.js';
 
 /** A group that `/v1/approvals/groups` lists: as `groupKey` makes it. */
 export const groupText = (): Schema<string> => ({ json: { type: 'string', pattern: '^[0-9a-f]{32}$' } });
@@ -30,12 +31,14 @@ export const filterFields = {
   to_review: optional(truth()),
 };
 
+/** `deadline`: what expires first; `oldest`: what was asked first; `risk`: most risk points; `agent`: by name; `amount`: by unit, the largest first, none last */
+export const sortField = (): OptionalSchema<Sorting> => optional(oneOf(...SORTINGS));
+
 export const listQuery = object({
   ...pageFields,
   ...filterFields,
   /** a saved view; filters beside it count instead of its own */
   view: optional(name()),
-  /** `deadline`: what expires first stands first */
-  sort: optional(oneOf('deadline')),
+  sort: sortField(),
 });
 export type ListQuery = Shape<typeof listQuery>;

@@ -10,7 +10,7 @@ export class ListRequestsHttp {
   constructor(private readonly requests: ListRequests) {}
 
   @Get()
-  @Describe({ summary: 'The queue: open requests, what expires first stands first; with include_resolved also the ended ones.', query: listQuery, answers: { 200: queueAnswer } })
+  @Describe({ summary: 'The queue: open requests, what expires first stands first, unless `sort` says otherwise; with include_resolved also the ended ones.', query: listQuery, answers: { 200: queueAnswer } })
   list(@Caller() caller: Principal, @ShapedQuery(listQuery) query: ListQuery): Promise<ListPage<QueueEntry>> {
     return this.requests.list(caller.type === 'person' ? caller : problem('FORBIDDEN'), query);
   }

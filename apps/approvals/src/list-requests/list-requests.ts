@@ -1,15 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { instant, object, uuid } from '@exequatur/contracts';
-import { Database, decodeCursor, pageOf, pageSize, shaped, type ListPage, type PersonPrincipal } from '@exequatur/service-kit';
+import { Database, pageOf, pageSize, type ListPage, type PersonPrincipal } from '@exequatur/service-kit';
 import type { RequestStatus } from '../queue-view/queue-row.js';
 import { Viewers, type Viewer } from '../queue-view/visibility.js';
 import type { ListQuery } from './list-query.js';
 import { moment } from './moment.js';
 import { SavedViews } from './saved-views.js';
+import { behindCursor, orderOf, positionOf, sortingOf, type SortedRow } from './sortings.js';
 
 export { listQuery, type ListQuery } from './list-query.js';
-
-const cursorShape = object({ expires_at: instant(), approval_id: uuid() });
 
 export interface QueueEntry {
   readonly approval_id: string;
@@ -52,7 +50,7 @@ export interface QueueEntry {
   readonly emergency: 'to_review' | 'reviewed' | null;
 }
 
-interface Row extends Omit<QueueEntry, 'decision_summary' | 'quorum' | 'opened_at' | 'expires_at' | 'resolved_at' | 'assigned_until' | 'deferred_until' | 'sla_due_at' | 'policy_rule_id' | 'policy_version'> {
+interface Row extends SortedRow, Omit<QueueEntry, 'decision_summary' | 'quorum' | 'opened_at' | 'expires_at' | 'resolved_at' | 'assigned_until' | 'deferred_until' | 'sla_due_at' | 'policy_rule_id' | 'policy_version'> {
   readonly title: string;
   readonly why: string;
   readonly next_effect: string;
@@ -78,13 +76,13 @@ export class ListRequests {
     private readonly saved: SavedViews,
   ) {}
 
-  /** @throws Problem INVALID on a cursor that is none, NOT_FOUND for a view that this person has not saved */
+  /** @throws Problem INVALID on a cursor that is none or of another sorting, NOT_FOUND for a view that this person has not saved */
   async list(person: PersonPrincipal, asked: ListQuery): Promise<ListPage<QueueEntry>> {
     const query = await this.withView(person, asked);
     const size = pageSize(query.limit);
     const { sql, values } = listStatement(await this.viewers.viewer(person), query);
     const { rows } = await this.database.query<Row>(sql, values);
-    return pageOf(rows, size, (row) => ({ expires_at: row.expires_at.toISOString(), approval_id: row.approval_id }), entryOf);
+    return pageOf(rows, size, (row) => positionOf(sortingOf(query), row), entryOf);
   }
 
   private async withView(person: PersonPrincipal, query: ListQuery): Promise<ListQuery> {
@@ -146,7 +144,7 @@ export interface QueueCounts {
 /** One page of the list and one row more, which says that there is another. */
 export const listStatement = (viewer: Viewer, query: ListQuery): { readonly sql: string; readonly values: unknown[] } => {
   const where = conditions(viewer, query);
-  return { sql: `SELECT * FROM approval_request WHERE ${where.sql} ORDER BY expires_at, approval_id LIMIT ${pageSize(query.limit) + 1}`, values: where.values };
+  return { sql: `SELECT * FROM approval_request WHERE ${where.sql} ORDER BY ${orderOf(sortingOf(query))} LIMIT ${pageSize(query.limit) + 1}`, values: where.values };
 };
 
 type Condition = readonly [holds: (place: string) => string, value: unknown];
@@ -182,11 +180,10 @@ const conditions = (viewer: Viewer, query: ListQuery): { readonly sql: string; r
     values.push([...viewer.roles, `@${viewer.id}`]);
     parts.push(`all_roles && $${values.length}::text[]`);
   }
-  const position = decodeCursor(query.cursor);
-  if (position !== undefined) {
-    const after = shaped(cursorShape, position);
-    values.push(moment(after.expires_at, '/cursor'), after.approval_id);
-    parts.push(`(expires_at, approval_id) > ($${values.length - 1}::timestamptz, $${values.length}::uuid)`);
+  const behind = behindCursor(sortingOf(query), query.cursor, values.length + 1);
+  if (behind !== undefined) {
+    values.push(...behind.values);
+    parts.push(behind.sql);
   }
   return { sql: parts.join(' AND '), values };
 };

@@ -2,15 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Viewer } from '../queue-view/visibility.js';
 import { Installation } from '../spec/installation.js';
 import { listStatement, type ListQuery } from './list-requests.js';
+import { SORTINGS, type Sorting } from './sortings.js';
 
 const LONG = process.env['EXEQUATUR_LONG'] === '1';
 const OPEN = 100_000;
 
 /** A queue of 100,000 open requests: 1 in 1,000 of a rare kind, agent and role, 1 in 50 of each of fifty runs' groups. */
 const FILL = `INSERT INTO approval_request (tenant, approval_id, action_id, version, status, agent, run_id, action_kind, action_class, title, why, next_effect, risk_points, stages, stage, approvals, current_roles, all_roles,
-on_timeout, policy_hash, policy_version, rule_id, arguments_hash, view_hash, opened_at, expires_at, group_key)
+on_timeout, policy_hash, policy_version, rule_id, arguments_hash, view_hash, opened_at, expires_at, group_key, amount_unit, amount)
 SELECT 'acme', gen_random_uuid(), gen_random_uuid(), 1, 'open', CASE WHEN n % 1000 = 0 THEN 'rare-bot' ELSE 'support-bot' END, 'run-' || n % 50, CASE WHEN n % 1000 = 0 THEN 'rare.kind' ELSE 'payment.refund' END, 'financial', 'title', 'why', 'next', n % 100,
-'[]', 0, '[]', roles, roles, 'deny', 'h', 1, 'rule', 'h', 'h', clock_timestamp(), clock_timestamp() + interval '1 day' + n * interval '1 second', md5((n % 50)::text)
+'[]', 0, '[]', roles, roles, 'deny', 'h', 1, 'rule', 'h', 'h', date_trunc('second', clock_timestamp()) - n % 5000 * interval '1 second', date_trunc('second', clock_timestamp()) + interval '1 day' + n * interval '1 second', md5((n % 50)::text), CASE WHEN n % 3 = 0 THEN '~' ELSE 'USD_MICROCENTS' END, CASE WHEN n % 3 = 0 THEN 0 ELSE n % 7000 END
 FROM generate_series(1, ${OPEN}) AS n, LATERAL (SELECT ARRAY[CASE WHEN n % 1000 = 0 THEN 'finance-lead' ELSE 'finance' END] AS roles) AS r`;
 
 interface Plan {
@@ -23,14 +24,17 @@ interface Plan {
 describe('100,000 open requests', () => {
   let here: Installation;
   let cursor: string;
+  const later = new Map<Sorting, string>();
   beforeAll(async () => {
     here = await Installation.start();
     await here.rows(FILL);
     await here.adminRows('VACUUM ANALYZE approvals.approval_request');
-    cursor = (await here.call('GET', '/v1/approvals?limit=200', here.personToken('fiona'))).body['next_cursor'] as string;
+    cursor = await cursorAfter('?limit=200');
+    for (const sort of SORTINGS) later.set(sort, await cursorAfter(`?limit=200&sort=${sort}`));
   }, 120_000);
   afterAll(() => here.stop());
 
+  const cursorAfter = async (query: string): Promise<string> => String((await here.call('GET', `/v1/approvals${query}`, here.personToken('fiona'))).body['next_cursor']);
   const viewer = (id: string, roles: readonly string[], seesAll: boolean): Viewer => ({ type: 'person', tenant: 'acme', id, roles, seesAll });
   const all = viewer('fiona', ['approver', 'finance'], true);
   const cases: readonly [string, Viewer, () => ListQuery][] = [
@@ -43,6 +47,9 @@ describe('100,000 open requests', () => {
     ['for a common role', viewer('georg', ['finance'], false), () => ({ limit: 50 })],
     ['for a rare role', viewer('lea', ['finance-lead'], false), () => ({ limit: 50 })],
     ['for a person with nothing to decide', viewer('ina', ['intern'], false), () => ({ limit: 50 })],
+    ...SORTINGS.map((sort): [string, Viewer, () => ListQuery] => [`sorted by ${sort}`, all, () => ({ limit: 50, sort })]),
+    ...SORTINGS.map((sort): [string, Viewer, () => ListQuery] => [`a later page sorted by ${sort}`, all, () => ({ limit: 50, sort, cursor: later.get(sort) ?? '' })]),
+    ...SORTINGS.map((sort): [string, Viewer, () => ListQuery] => [`for a rare role, sorted by ${sort}`, viewer('lea', ['finance-lead'], false), () => ({ limit: 50, sort })]),
   ];
 
   test.each(cases)('%s is found by an index, in few blocks', async (_, who, query) => {

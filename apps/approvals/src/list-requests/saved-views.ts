@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { name, object } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import { Database, problem, shaped, type PersonPrincipal, type Queryable } from '@exequatur/service-kit';
-import { filterFields } from './list-query.js';
+import { filterFields, sortField } from './list-query.js';
 
-/** What a saved view remembers: filters, never a place in the list. */
-export const viewQuery = object(filterFields);
+/** What a saved view remembers: filters and the order, never a place in the list. */
+export const viewQuery = object({ ...filterFields, sort: sortField() });
 export type ViewQuery = Shape<typeof viewQuery>;
 export const saveBody = object({ name: name(), query: viewQuery });
 

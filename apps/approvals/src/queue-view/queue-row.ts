@@ -9,6 +9,9 @@ import { keepVotesCast } from '../review-quality/votes-cast.js';
 import { eventsOf, type RecordedApproval } from '../approval-stream/recorded-approval.js';
 
 export const REQUEST_STATUSES = ['open', 'granted', 'rejected', 'answered', 'expired', 'cancelled', 'revoked'] as const;
+/** In the place of a unit where there is no amount: sorts behind every unit. */
+export const NO_AMOUNT = '~';
+
 export type RequestStatus = (typeof REQUEST_STATUSES)[number];
 
 export const statusOf = ({ state }: RecordedApproval): RequestStatus => state.status.toLowerCase() as RequestStatus;
@@ -18,6 +21,7 @@ const COLUMNS = [
   'tenant', 'approval_id', 'action_id', 'version', 'status', 'agent', 'agent_owner', 'run_id', 'action_kind', 'action_class', 'title', 'why', 'next_effect', 'risk_points',
   'stages', 'stage', 'approvals', 'current_roles', 'all_roles', 'on_timeout', 'policy_hash', 'policy_version', 'rule_id', 'arguments_hash', 'view_hash', 'opened_at', 'expires_at', 'resolved_at',
   'environment', 'group_key', 'has_reversal', 'assigned_to', 'assigned_until', 'deferred_until', 'asked', 'open_questions', 'sla_due_at', 'remind_at', 'edited_by', 'decided_by', 'emergency', 'revocation',
+  'amount_unit', 'amount', 'planted_by', 'planted_noticed',
 ] as const;
 
 const rowValues = (approval: RecordedApproval): Record<(typeof COLUMNS)[number], unknown> => {
@@ -71,6 +75,10 @@ const rowValues = (approval: RecordedApproval): Record<(typeof COLUMNS)[number],
     decided_by: state.decidedBy ?? null,
     emergency: state.emergency === undefined ? null : state.emergency.reviewed ? 'reviewed' : 'to_review',
     revocation: state.status !== 'Revoked' ? null : state.revocationEffective === true ? 'effective' : 'asked',
+    amount_unit: request.facts.amounts[0]?.unit ?? NO_AMOUNT,
+    amount: request.facts.amounts[0]?.amount ?? '0',
+    planted_by: state.canary?.plantedBy ?? null,
+    planted_noticed: state.canary?.answered?.noticed ?? null,
   };
 };
 
