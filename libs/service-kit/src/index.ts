@@ -15,6 +15,7 @@ export { Answer } from './http/answer.js';
 export { ShapedBody, ShapedPath, ShapedQuery, shaped } from './http/shaped.js';
 export { entityTag, requireIfMatch } from './http/preconditions.js';
 export { DEFAULT_PAGE, MAX_PAGE, decodeCursor, encodeCursor, pageFields, pageOf, pageSize, type ListPage } from './http/paging.js';
+export { actingTenant, actorOf } from './identity/acting.js';
 export { principalName, type AgentPrincipal, type PersonPrincipal, type Principal, type RootPrincipal, type ServicePrincipal } from './identity/principal.js';
 export { Allow, Caller, Page, isAllowed, principalOf, type Selector } from './identity/allow.js';
 export { clientHash, Directory, type RegisteredTool } from './identity/directory.js';

@@ -2,9 +2,8 @@ import { Controller, Get, Post } from '@nestjs/common';
 import { list, name, object, oneOf, optional, text } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Allow, Caller, Database, Describe, Directory, Http, IdempotentRequests, principalName, problem, ShapedBody, ShapedPath, ShapedQuery, type Answer } from '@exequatur/service-kit';
+import { actingTenant, Allow, Caller, Database, Describe, Directory, Http, IdempotentRequests, principalName, problem, ShapedBody, ShapedPath, ShapedQuery, type Answer } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
-import { actingTenant } from '../tell-channels/acting.js';
 import { TOLD } from '../tell-channels/channel.js';
 import { MAILBOX, MAILBOX_LENGTH } from './mail-settings.js';
 

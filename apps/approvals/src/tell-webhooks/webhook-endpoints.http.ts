@@ -2,10 +2,9 @@ import { Controller, Get, Post } from '@nestjs/common';
 import { count, instant, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Allow, Caller, Database, Describe, Http, IdempotentRequests, principalName, ShapedBody, ShapedPath, ShapedQuery, type Answer } from '@exequatur/service-kit';
+import { actingTenant, Allow, Caller, Database, Describe, Http, IdempotentRequests, principalName, ShapedBody, ShapedPath, ShapedQuery, type Answer } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { moment } from '../list-requests/moment.js';
-import { actingTenant } from '../tell-channels/acting.js';
 import { TOLD } from '../tell-channels/channel.js';
 import { endpointId, WebhookEndpoints } from './webhook-endpoints.js';
 

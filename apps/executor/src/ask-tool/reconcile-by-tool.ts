@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isRefusal } from '@exequatur/kernel';
 import { LOGGER } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
-import { EXECUTOR } from '../acting.js';
+import { EXECUTOR } from '../itself.js';
 import type { ToolSaid } from '../call-tool/ask-http-tool.js';
 import { ToolCalls } from '../call-tool/tool-calls.js';
 import { Connectors } from '../connectors/connectors.js';

@@ -1,9 +1,8 @@
 import { Controller, Get } from '@nestjs/common';
 import { count, instant, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
-import { Allow, Caller, Database, decodeCursor, Describe, pageFields, pageOf, pageSize, problem, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
+import { actingTenant, Allow, Caller, Database, decodeCursor, Describe, pageFields, pageOf, pageSize, problem, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { Principal } from '@exequatur/service-kit';
-import { actingTenant } from '../acting.js';
 import { EXECUTION_STATUSES, executionShape, oneExecution, shownExecution, VIEW_COLUMNS } from './execution-view.js';
 import type { ExecutionViewRow, Visible } from './execution-view.js';
 

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isRefusal } from '@exequatur/kernel';
 import { Database, LOGGER } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
-import { EXECUTOR } from '../acting.js';
+import { EXECUTOR } from '../itself.js';
 import { ExecutionRecords, executionStream } from '../execution-stream/execution-records.js';
 import { LIMITS } from '../limits.js';
 

@@ -3,9 +3,8 @@ import { evidenceSource, list, object, oneOf, optional, text, uuid } from '@exeq
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { DEFAULT_RUNTIME_MS } from '@exequatur/executor-domain';
-import { Allow, Answer, Caller, Describe, Http, IdempotentRequests, orProblem, problem, ShapedBody, ShapedPath } from '@exequatur/service-kit';
+import { actorOf, Allow, Answer, Caller, Describe, Http, IdempotentRequests, orProblem, problem, ShapedBody, ShapedPath } from '@exequatur/service-kit';
 import type { HttpRequest, PersonPrincipal } from '@exequatur/service-kit';
-import { actorOf } from '../acting.js';
 import { ExecutionRecords, executionStream } from '../execution-stream/execution-records.js';
 import { executionShape, oneExecution } from '../execution-view/execution-view.js';
 

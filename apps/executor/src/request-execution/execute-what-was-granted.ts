@@ -5,7 +5,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { Inbox, OnEvents } from '@exequatur/messaging';
 import type { Delivery } from '@exequatur/messaging';
 import { Signer } from '@exequatur/service-kit';
-import { EXECUTOR } from '../acting.js';
+import { EXECUTOR } from '../itself.js';
 import { ExecutionRecords, executionStream } from '../execution-stream/execution-records.js';
 import { ExecutionWorker } from '../run-execution/execution-worker.js';
 import { managedGrantOf } from './managed-grant.js';

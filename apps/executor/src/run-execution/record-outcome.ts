@@ -7,7 +7,7 @@ import type { Outcome } from '@exequatur/executor-domain';
 import { isRefusal, saltedHash } from '@exequatur/kernel';
 import { faultKind, LOGGER } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
-import { EXECUTOR } from '../acting.js';
+import { EXECUTOR } from '../itself.js';
 import type { CallResult } from '../call-tool/tool-call.js';
 import { ExecutionRecords, executionStream } from '../execution-stream/execution-records.js';
 import type { UntimedCommand } from '../execution-stream/execution-records.js';

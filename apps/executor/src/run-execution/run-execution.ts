@@ -4,7 +4,7 @@ import type { Clock } from '@exequatur/kernel';
 import { isRefusal } from '@exequatur/kernel';
 import { CLOCK, LOGGER } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
-import { EXECUTOR } from '../acting.js';
+import { EXECUTOR } from '../itself.js';
 import { ToolCalls } from '../call-tool/tool-calls.js';
 import type { CallResult } from '../call-tool/tool-call.js';
 import { Connectors } from '../connectors/connectors.js';

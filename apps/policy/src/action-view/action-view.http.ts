@@ -1,9 +1,8 @@
 import { Controller, Get } from '@nestjs/common';
 import { anything, name, object, oneOf, optional, record, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
-import { Admission, Allow, Caller, Database, decodeCursor, Describe, Http, pageFields, pageOf, pageSize, problem, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
+import { actingTenant, Admission, Allow, Caller, Database, decodeCursor, Describe, Http, pageFields, pageOf, pageSize, problem, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { HttpRequest, ListPage, Principal } from '@exequatur/service-kit';
-import { actingTenant } from '../acting.js';
 import { plainText } from '../plain-text.js';
 import { ActionChanges } from './action-changes.js';
 import { ActionDocuments } from './action-document.js';

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Database, problem } from '@exequatur/service-kit';
+import { actingTenant, Database, problem } from '@exequatur/service-kit';
 import type { Principal } from '@exequatur/service-kit';
-import { actingTenant } from '../acting.js';
 import { viewRow } from './action-view-rows.js';
 import type { ActionView } from './action-view.js';
 

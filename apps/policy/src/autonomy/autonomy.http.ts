@@ -3,9 +3,8 @@ import { AUTONOMY_LEVELS, autonomyEvidence, count, instant, list, name, object, 
 import type { Schema, Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { ANY_KIND, isRaise } from '@exequatur/policy-domain';
-import { Allow, Caller, Database, Describe, Http, IdempotentRequests, problem, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
+import { actingTenant, actorOf, Allow, Caller, Database, Describe, Http, IdempotentRequests, problem, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, Principal, Queryable } from '@exequatur/service-kit';
-import { actingTenant, actorOf } from '../acting.js';
 import { plainText } from '../plain-text.js';
 import { publicationLocks } from '../policy-versions/policy-publisher.js';
 import { AgentAutonomy, autonomyStream } from './agent-autonomy.js';

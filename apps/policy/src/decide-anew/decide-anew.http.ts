@@ -2,9 +2,8 @@ import { Controller, HttpCode, Post } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { name, object, oneOf, optional, text, uuid, VERDICTS } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
-import { Allow, Caller, Database, Describe, Directory, Http, problem, ShapedBody, ShapedPath } from '@exequatur/service-kit';
+import { actingTenant, actorOf, Allow, Caller, Database, Describe, Directory, Http, problem, ShapedBody, ShapedPath } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
-import { actingTenant, actorOf } from '../acting.js';
 import { followerOf } from '../action-view/action-view-rows.js';
 import { Actions } from '../action-view/actions.query.js';
 import { ProposeAction } from '../propose-action/propose-action.command.js';
@@ -39,7 +38,7 @@ export class DecideAnewHttp {
     if (recorded?.proposal === undefined) return problem('CONFLICT', 'the content of the action is erased');
     const agent = (await this.directory.agent(tenant, view.agent)) ?? problem('CONFLICT', 'the agent is no longer known');
     const anew = { follows: id, actor: actorOf(principal) };
-    const answer = await this.commands.execute(new ProposeAction({ type: 'agent', ...agent, keyId: 'decided-anew' }, recorded.proposal, id, view.door, request.traceparent, anew));
+    const answer = await this.commands.execute(new ProposeAction({ type: 'agent', ...agent, keyId: 'decided-anew', ...(recorded.chain === undefined ? {} : { chain: recorded.chain }) }, recorded.proposal, id, view.door, request.traceparent, anew));
     // Salt and grant are for the agent, who finds the new action through the old one.
     return shown(JSON.parse(answer.body.toString('utf8')) as Shape<typeof decidedAnew>, id);
   }

@@ -3,9 +3,8 @@ import { streamKey } from '@exequatur/contracts';
 import type { EventDefinition, StreamId } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Directory, IdempotentRequests, problem, projectDirectory } from '@exequatur/service-kit';
+import { actorOf, Directory, IdempotentRequests, problem, projectDirectory } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, IdempotentResult, Principal } from '@exequatur/service-kit';
-import { actorOf } from '../acting.js';
 
 export interface DirectoryFact<D = unknown> {
   readonly definition: EventDefinition<string, D>;

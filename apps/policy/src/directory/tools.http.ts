@@ -1,9 +1,8 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { list, name, object, optional, text, ToolRegistered } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
-import { Allow, Caller, Database, Describe, Http, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
+import { actingTenant, Allow, Caller, Database, Describe, Http, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, ListPage, Principal } from '@exequatur/service-kit';
-import { actingTenant } from '../acting.js';
 import { assertTenant } from './agents.http.js';
 import { DirectoryFacts } from './directory-facts.js';
 

@@ -1,9 +1,8 @@
 import { Controller, Get } from '@nestjs/common';
 import { count, hash, instant, jws, list, MAX_CANONICAL_POLICY, MAX_POLICY_SOURCE, name, object, oneOf, optional, text } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
-import { Allow, Caller, decodeCursor, Describe, pageFields, pageOf, pageSize, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
+import { actingTenant, Allow, Caller, decodeCursor, Describe, pageFields, pageOf, pageSize, shaped, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { ListPage, Principal } from '@exequatur/service-kit';
-import { actingTenant } from '../acting.js';
 import { PolicyVersions } from './policy-versions.query.js';
 import type { PolicyVersionSummary } from './policy-versions.query.js';
 

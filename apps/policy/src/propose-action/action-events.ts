@@ -5,8 +5,8 @@ import { newId } from '@exequatur/kernel';
 import { grantClaims } from '@exequatur/policy-domain';
 import type { OwnActionEvent } from '@exequatur/policy-domain';
 import { seal } from '@exequatur/sealing';
+import { actorOf } from '@exequatur/service-kit';
 import type { Signer } from '@exequatur/service-kit';
-import { actorOf } from '../acting.js';
 import type { DecidedProposal } from './decide-proposal.js';
 
 export const actionStream = (tenant: string, actionId: string): StreamId => ({ tenant, aggregate: 'action', id: actionId });

@@ -3,9 +3,8 @@ import { anything, MAX_POLICY_SOURCE, name, object, optional, record } from '@ex
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
 import { CHANGES, policyText } from '@exequatur/policy-domain';
-import { Allow, Caller, Database, Describe, Directory, Http, IdempotentRequests, principalName, problem, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
+import { actingTenant, Allow, Caller, Database, Describe, Directory, Http, IdempotentRequests, principalName, problem, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, Principal } from '@exequatur/service-kit';
-import { actingTenant } from '../acting.js';
 import { plainText } from '../plain-text.js';
 import { TriedPolicies } from '../try-policy/tried-policies.js';
 

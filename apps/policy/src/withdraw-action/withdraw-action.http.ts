@@ -2,9 +2,8 @@ import { Controller, HttpCode, Post } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { anything, name, object, optional, record, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
-import { Allow, Caller, Describe, Http, ShapedBody, ShapedPath } from '@exequatur/service-kit';
+import { actingTenant, Allow, Caller, Describe, Http, ShapedBody, ShapedPath } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, Principal } from '@exequatur/service-kit';
-import { actingTenant } from '../acting.js';
 import { WithdrawAction } from './withdraw-action.command.js';
 
 const withdrawBody = object({ reason: text(1_000), tenant: optional(name()) });

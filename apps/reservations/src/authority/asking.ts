@@ -1,19 +1,6 @@
 import type { Actor } from '@exequatur/event-store';
-import { idempotentScope } from '@exequatur/service-kit';
+import { actorOf, idempotentScope } from '@exequatur/service-kit';
 import type { HttpRequest, IdempotentScope, Principal } from '@exequatur/service-kit';
-
-export const actorOf = (principal: Principal): Actor => {
-  switch (principal.type) {
-    case 'agent':
-      return { type: 'agent', id: principal.id, ...(principal.chain === undefined ? {} : { chain: principal.chain }) };
-    case 'person':
-      return { type: 'person', id: principal.id };
-    case 'service':
-      return { type: 'service', id: principal.service };
-    case 'root':
-      return { type: 'system', id: 'root' };
-  }
-};
 
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 

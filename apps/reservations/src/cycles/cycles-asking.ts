@@ -1,6 +1,5 @@
-import { inputHash, principalName, Problem } from '@exequatur/service-kit';
+import { actorOf, inputHash, principalName, Problem } from '@exequatur/service-kit';
 import type { AgentPrincipal, HttpRequest, IdempotentScope, Principal } from '@exequatur/service-kit';
-import { actorOf } from '../authority/asking.js';
 
 /** The caller of a route that only agents may call. @throws Problem FORBIDDEN */
 export const agentOf = (principal: Principal): AgentPrincipal => {

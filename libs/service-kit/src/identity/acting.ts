@@ -1,6 +1,6 @@
 import type { Actor } from '@exequatur/event-store';
-import { problem } from '@exequatur/service-kit';
-import type { Principal } from '@exequatur/service-kit';
+import { problem } from '../problem/problem.js';
+import type { Principal } from './principal.js';
 
 /** Who stands in an event as its cause. The platform's root is no person and no agent. */
 export const actorOf = (principal: Principal): Actor => {
@@ -16,7 +16,7 @@ export const actorOf = (principal: Principal): Actor => {
   }
 };
 
-/** The tenant an administrative call acts in: one's own, or for root the one it names. @throws Problem INVALID, FORBIDDEN */
+/** The tenant a call acts in: one's own, or for root the one it names. @throws Problem INVALID, FORBIDDEN */
 export const actingTenant = (principal: Principal, named: string | undefined): string => {
   if ('tenant' in principal) return named === undefined || named === principal.tenant ? principal.tenant : problem('FORBIDDEN', 'another tenant');
   return named ?? problem('INVALID', undefined, [{ pointer: '/tenant', expected: 'to be present: root names the tenant it acts in' }]);
