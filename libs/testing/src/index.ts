@@ -6,3 +6,4 @@ export { describeWithBrowser, launchBrowser } from './browser-suite.js';
 export { specFor, type Decider, type Expectation, type Spec } from './given-when-then.js';
 export { sourceLoader } from './source-loader.js';
 export { KeyServer } from './key-server.js';
+export { Racers, type RaceMessage, type RaceReport } from './racers.js';

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { AccountLinked } from '@exequatur/contracts';
 import { newId } from '@exequatur/kernel';
+import { KeyServer } from '@exequatur/testing';
 import { Installation, lockKeyOf, type Asked } from '../spec/installation.js';
-import { Racers } from '../spec/racers.js';
+import { startRacers, type ApprovalRacers } from '../spec/racers.js';
 import type { RaceAnswer, RaceRequest } from '../spec/race-child.js';
 
 const PROCESSES = 3;
@@ -15,14 +17,17 @@ const ROUNDS = SEEDS.flatMap((seed) => STARTS.map((start) => [seed, start] as co
 
 describe(`${PROCESSES} processes of approvals on one database, at one barrier`, () => {
   let here: Installation;
-  let racers: Racers;
+  let racers: ApprovalRacers;
+  let provider: KeyServer;
   beforeAll(async () => {
-    here = await Installation.start();
-    racers = await Racers.start(PROCESSES, here.environment);
+    provider = await KeyServer.start();
+    here = await Installation.start({ EXEQUATUR_IDENTITY_PROVIDERS: JSON.stringify([{ issuer: provider.issuer, name: 'Acme', tenant: 'acme', audience: 'https://api.example' }]) });
+    racers = await startRacers(PROCESSES, here.environment);
   }, SLOW);
   afterAll(async () => {
     await racers.stop();
     await here.stop();
+    await provider.stop();
   }, 30_000);
 
   const two = { stages: [{ roles: ['finance'], quorum: 2 }], distinct: true, ttl_ms: 3_600_000, on_timeout: 'deny' as const };
@@ -113,6 +118,29 @@ describe(`${PROCESSES} processes of approvals on one database, at one barrier`, 
     expect((await here.show(asked)).body).toMatchObject({ status: 'open', quorum: { approvals: [{ person: 'fiona' }] } });
     expect((await here.names(asked)).filter((name) => name === 'ApprovalVoted')).toHaveLength(1);
     expect((await here.decide(asked, 'approve', 'georg')).body).toMatchObject({ status: 'granted' });
+  }, SLOW);
+
+  /** Two accounts of one person at an identity provider, as an administrator linked them. @returns a token of each */
+  const linkedAccounts = async (person: string): Promise<readonly string[]> => {
+    const subs = [`${person}-at-work`, `${person}-at-home`];
+    for (const sub of subs) await here.policy.publish({ tenant: 'acme', aggregate: 'person', id: person }, { definition: AccountLinked, data: { person, subject: `${provider.issuer}#${sub}` }, actor: { type: 'system', id: 'root' } });
+    await here.until('both accounts are known', async () => (await here.rows('SELECT FROM directory_account WHERE person = $1 AND subject = ANY ($2)', [person, subs.map((sub) => `${provider.issuer}#${sub}`)])).length === subs.length);
+    return Promise.all(subs.map((sub) => provider.token({ sub })));
+  };
+
+  test.each(ROUNDS)('invariant 11: one person through two linked accounts at two processes counts once (seed %i, %s)', async (seed, start) => {
+    const asked = await here.ask({ more: { demand: two } });
+    const tokens = await linkedAccounts('georg');
+    const votes = (): Promise<readonly RaceRequest[]> => Promise.all(tokens.map(async (token) => {
+      const { headers, ...rest } = await decision(asked, 'approve', 'georg');
+      return { ...rest, headers: { ...headers, authorization: `Bearer ${token}` } };
+    }));
+    // Whoever comes second reads the request again, and is told that they have voted.
+    expect(summary(await race(asked, start, seed, await votes()))).toEqual(['200', '409 ALREADY_VOTED']);
+    expect(summary(await race(asked, start, seed + 1, await votes()))).toEqual(['409 ALREADY_VOTED', '409 ALREADY_VOTED']);
+    expect((await here.show(asked)).body).toMatchObject({ status: 'open', quorum: { approvals: [{ person: 'georg' }] } });
+    expect((await here.names(asked)).filter((name) => name === 'ApprovalVoted')).toHaveLength(1);
+    expect((await here.decide(asked, 'approve', 'fiona')).body).toMatchObject({ status: 'granted' });
   }, SLOW);
 
   test.each(ROUNDS)('invariant 27: an approval at the instant of expiry is in time or too late by the database’s clock alone (seed %i, %s)', async (seed, start) => {

@@ -1,10 +1,11 @@
 /**
- * One of several processes of approvals on one database. Told its environment it starts the whole service, and reports where it
- * listens; told requests it says `ready`, waits for `go` (the start barrier), and sends them to itself, all at once.
+ * One of several processes of approvals on one database. Told its environment it starts the whole service; told requests it
+ * says `ready`, waits for `go` (the start barrier), and sends them to itself, all at once.
  */
 import 'reflect-metadata';
 import { createService, loadConfig } from '@exequatur/service-kit';
 import type { RunningService } from '@exequatur/service-kit';
+import type { RaceMessage, RaceReport } from '@exequatur/testing';
 import { approvalsService } from '../index.js';
 
 export interface RaceRequest {
@@ -21,13 +22,13 @@ export interface RaceAnswer {
   /** status of the request after it, where the answer says so */
   readonly became: string;
 }
-export type RaceMessage = { readonly environment: Readonly<Record<string, string>> } | { readonly requests: readonly RaceRequest[] } | 'go' | 'end';
-export type RaceReport = 'ready' | { readonly origin: string } | { readonly answers: readonly RaceAnswer[] };
+/** The environment of the service. */
+export type RaceSetup = Readonly<Record<string, string>>;
 
 /** More would mean that nobody ever gets to decide. */
 const MOST_TRIES = 10;
 
-const say = (report: RaceReport): void => void process.send?.(report);
+const say = (report: RaceReport<RaceAnswer>): void => void process.send?.(report);
 let service: RunningService | undefined;
 let origin = '';
 let requests: readonly RaceRequest[] = [];
@@ -54,18 +55,18 @@ const send = async (request: RaceRequest, tries = 1): Promise<RaceAnswer> => {
   return { status: answer.status, code: field(text, 'code'), detail: field(text, 'detail'), became: answer.status === 200 ? field(text, 'status') : '' };
 };
 
-const start = async (environment: Readonly<Record<string, string>>): Promise<void> => {
+const start = async (environment: RaceSetup): Promise<void> => {
   service = await createService(approvalsService.definition, loadConfig(approvalsService.Config, environment));
   origin = await service.listen();
-  say({ origin });
+  say('ready');
 };
 
-process.on('message', (message: RaceMessage) => {
-  if (message === 'go') void Promise.all(requests.map((request) => send(request))).then((answers) => say({ answers }));
+process.on('message', (message: RaceMessage<RaceSetup, RaceRequest>) => {
+  if (message === 'go') void Promise.all(requests.map((request) => send(request))).then((outcomes) => say({ outcomes }));
   else if (message === 'end') void service?.close().finally(() => process.disconnect());
-  else if ('environment' in message) void start(message.environment);
+  else if ('setup' in message) void start(message.setup);
   else {
-    ({ requests } = message);
+    requests = message.tasks;
     say('ready');
   }
 });

@@ -5,17 +5,18 @@ import { newId } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
 import { BASE_POLICY, Installation } from '../spec/installation.js';
 import { FOLDED_BUDGETS, foldLog } from '../spec/fold-log.js';
-import { Racers } from '../spec/racers.js';
+import { startRacers } from '../spec/racers.js';
+import type { AuthorityRacers } from '../spec/racers.js';
 import type { AuthorityCommand, ReserveAsked } from './authority-command.js';
 
 const PROCESSES = 16;
 
 describe(`${PROCESSES} processes at one barrier`, () => {
   let here: Installation;
-  let racers: Racers;
+  let racers: AuthorityRacers;
   beforeAll(async () => {
     here = await Installation.start();
-    racers = await Racers.start(PROCESSES, { url: here.url, key: JSON.parse(here.secrets.signingKeys.reservations) as PrivateJwk });
+    racers = await startRacers(PROCESSES, { url: here.url, key: JSON.parse(here.secrets.signingKeys.reservations) as PrivateJwk });
   }, 180_000);
   afterAll(async () => {
     await racers.stop();

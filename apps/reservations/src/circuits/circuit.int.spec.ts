@@ -5,7 +5,7 @@ import type { Grant } from '@exequatur/contracts';
 import { newId, toInstant } from '@exequatur/kernel';
 import type { AuthorityCommand } from '../authority/authority-command.js';
 import { BASE_POLICY, Installation } from '../spec/installation.js';
-import { Racers } from '../spec/racers.js';
+import { startRacers } from '../spec/racers.js';
 
 const SEALED = { alg: 'A256GCM' as const, nonce: 'AAAAAAAAAAAAAAAA', ciphertext: 'AAAA' };
 const sha = `sha256:${'a'.repeat(64)}`;
@@ -173,7 +173,7 @@ describe('circuits', () => {
   }, 30_000);
 
   test('8 processes at one barrier get no more probes than a person let through', async () => {
-    const racers = await Racers.start(8, { url: here.url, key: JSON.parse(here.secrets.signingKeys.reservations) as PrivateJwk });
+    const racers = await startRacers(8, { url: here.url, key: JSON.parse(here.secrets.signingKeys.reservations) as PrivateJwk });
     try {
       const { agent, kind } = await opened();
       await close(kind.circuit_id);

@@ -6,7 +6,7 @@ import { newId, sha256Text, toInstant } from '@exequatur/kernel';
 import type { AuthorityCommand } from '../authority/authority-command.js';
 import { Installation } from '../spec/installation.js';
 import type { Answered } from '../spec/installation.js';
-import { Racers } from '../spec/racers.js';
+import { startRacers } from '../spec/racers.js';
 import { QuiesceFreezes } from '../sweeps/quiesce-freezes.js';
 
 /** mailer → other → third → fourth → fifth */
@@ -177,7 +177,7 @@ describe('delegations', () => {
   });
 
   test('invariant 4: children in 8 processes at one barrier together take no more uses than their parent was handed', async () => {
-    const racers = await Racers.start(8, { url: here.url, key: JSON.parse(here.secrets.signingKeys.reservations) as PrivateJwk });
+    const racers = await startRacers(8, { url: here.url, key: JSON.parse(here.secrets.signingKeys.reservations) as PrivateJwk });
     try {
       const grant = here.grant({ max_uses: 100, scope_path: 'tenant:acme/app:raced' });
       const parent = (await handOn(grant, 'other', { max_uses: 7 })).body['delegation_id'];

@@ -6,6 +6,7 @@ import 'reflect-metadata';
 import { importSigningKey } from '@exequatur/audit-chain';
 import type { PrivateJwk } from '@exequatur/audit-chain';
 import { LockTimeout, PgEventStore } from '@exequatur/event-store';
+import type { RaceMessage, RaceReport } from '@exequatur/testing';
 import pg from 'pg';
 import type { AuthorityCommand, AuthorityOutcome } from '../authority/authority-command.js';
 import { RuntimeAuthority } from '../authority/runtime-authority.js';
@@ -15,11 +16,9 @@ export interface RaceSetup {
   readonly url: string;
   readonly key: PrivateJwk;
 }
-export type RaceMessage = { readonly setup: RaceSetup } | { readonly commands: readonly AuthorityCommand[] } | 'go' | 'end';
-/** What became of each command: `held`, a status, a code, or `error <message>`. */
-export type RaceReport = 'ready' | { readonly results: readonly string[] };
 
-const say = (report: RaceReport): void => void process.send?.(report);
+/** An outcome is `held`, a status, a code, or `error <message>`. */
+const say = (report: RaceReport<string>): void => void process.send?.(report);
 
 const shown = (outcome: AuthorityOutcome | undefined): string => {
   if (outcome === undefined) return 'nothing';
@@ -42,12 +41,12 @@ const run = async (command: AuthorityCommand): Promise<string> => {
 };
 
 const race = async (): Promise<void> => {
-  const results: string[] = [];
-  for (const command of commands) results.push(await run(command));
-  say({ results });
+  const outcomes: string[] = [];
+  for (const command of commands) outcomes.push(await run(command));
+  say({ outcomes });
 };
 
-process.on('message', (message: RaceMessage) => {
+process.on('message', (message: RaceMessage<RaceSetup, AuthorityCommand>) => {
   if (message === 'go') void race();
   else if (message === 'end') void pool?.end().finally(() => process.disconnect());
   else if ('setup' in message) {
@@ -56,7 +55,7 @@ process.on('message', (message: RaceMessage) => {
     authority = new RuntimeAuthority(new PgEventStore({ pool, service: 'reservations', signingKey: importSigningKey(message.setup.key) }), new TenantBoards());
     void pool.query('SELECT 1').then(() => say('ready'));
   } else {
-    ({ commands } = message);
+    commands = message.tasks;
     say('ready');
   }
 });
