@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ApprovalGranted, ApprovalRejected, AutonomyChanged, PolicyPublished, ReservationRefused } from '@exequatur/contracts';
+import type { EventEnvelope } from '@exequatur/contracts';
 import { newId } from '@exequatur/kernel';
 import { seal } from '@exequatur/sealing';
 import type { KeyStore } from '@exequatur/sealing';
 import { KEY_STORE, ServiceMetrics } from '@exequatur/service-kit';
 import { startTestPostgres, type TestPostgres } from '@exequatur/testing';
+import type { ActionView } from '../action-view/action-view.js';
 import { eventually, examplePolicy, mailTo, proposalOf, startPolicyBed } from '../spec/policy-bed.js';
 import type { PolicyBed, Reply } from '../spec/policy-bed.js';
+import { countsOf, recordOutcomes } from './outcome-rows.js';
 
 const settings = 'autonomy: { minimum_volume: 4, rejections: 0.3, denials: 0.5, edits: 0.5, suggest_after: 2 }';
 const hash = `sha256:${'0'.repeat(64)}`;
@@ -111,5 +114,21 @@ describe('P8: autonomy of agents', () => {
     await eventually(() => standing('message.email.send'), ({ level }) => level === 'gate_all');
     expect((await events(AutonomyChanged.type)).at(-1)).toMatchObject({ data: { level_before: 'log', level: 'gate_all', reason: 'edits 75 % of 4 decided, threshold 50 %' } });
     expect(await version()).toBe(before + 2);
+  });
+
+  test('outcomes that come in one batch are counted each; several of one action are one', async () => {
+    const outcome = (name: 'ApprovalGranted' | 'ApprovalRejected' | 'ReservationRefused', action_id: string): EventEnvelope => {
+      const granted = { narrowed: [], arguments_hash: hash, granted_arguments_hash: hash };
+      const refused = { code: 'BUDGET_EXCEEDED', after_approval: true };
+      const definition = { ApprovalGranted, ApprovalRejected, ReservationRefused }[name];
+      return { type: definition.type, time: new Date().toISOString(), data: { action_id, ...(name === 'ReservationRefused' ? refused : granted) } } as unknown as EventEnvelope;
+    };
+    const [first, second, third] = [newId(), newId(), newId()];
+    const of = { tenant: 'acme', agent: 'batched', action_kind: 'message.email.send' };
+    const viewOf = ({ data }: EventEnvelope): ActionView => ({ tenant: of.tenant, agent: of.agent, action_id: (data as { action_id: string }).action_id, facts: { action_kind: of.action_kind } }) as ActionView;
+    await recordOutcomes(bed.database, [outcome('ApprovalGranted', first), outcome('ApprovalRejected', second), outcome('ReservationRefused', first)], viewOf);
+    expect(await countsOf(bed.database, of, new Date(0))).toEqual({ decided: 2, approved: 0, rejected: 1, edited: 0, denied_after_approval: 1 });
+    await recordOutcomes(bed.database, [outcome('ApprovalRejected', third), outcome('ApprovalGranted', third), outcome('ApprovalGranted', second)], viewOf);
+    expect(await countsOf(bed.database, of, new Date(0))).toEqual({ decided: 3, approved: 2, rejected: 0, edited: 0, denied_after_approval: 1 });
   });
 });

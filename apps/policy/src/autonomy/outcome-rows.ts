@@ -38,18 +38,23 @@ const saidBy = ({ type, data }: EventEnvelope): Pick<Outcome, 'decision' | 'deni
   }
 };
 
-/** In the transaction that takes the events. `viewOf` knows the actions they tell of. */
+/** One row an action: of several outcomes of it, the last decision stands, and a denial stays. */
+const RECORD = `INSERT INTO autonomy_outcome AS o (tenant, action_id, agent, action_kind, decision, denied, at)
+SELECT tenant, action_id, agent, action_kind, (array_agg(decision ORDER BY nth DESC) FILTER (WHERE decision IS NOT NULL))[1], bool_or(denied), max(at)
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::timestamptz[]) WITH ORDINALITY AS n (tenant, action_id, agent, action_kind, decision, denied, at, nth)
+GROUP BY tenant, action_id, agent, action_kind ORDER BY min(nth)
+ON CONFLICT (tenant, action_id) DO UPDATE SET decision = coalesce(excluded.decision, o.decision), denied = o.denied OR excluded.denied, at = greatest(o.at, excluded.at), judged = false, change = excluded.change`;
+
+/** In the transaction that takes the events, in one statement. `viewOf` knows the actions they tell of. */
 export const recordOutcomes = async (tx: Queryable, events: readonly EventEnvelope[], viewOf: (event: EventEnvelope) => ActionView | undefined): Promise<void> => {
-  for (const event of events) {
+  const outcomes = events.flatMap((event): Outcome[] => {
     const said = saidBy(event);
     const view = said === undefined ? undefined : viewOf(event);
-    if (said === undefined || view === undefined) continue;
-    await tx.query(
-      `INSERT INTO autonomy_outcome AS o (tenant, action_id, agent, action_kind, decision, denied, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-       ON CONFLICT (tenant, action_id) DO UPDATE SET decision = coalesce(excluded.decision, o.decision), denied = o.denied OR excluded.denied, at = greatest(o.at, excluded.at), judged = false, change = excluded.change`,
-      [view.tenant, view.action_id, view.agent, view.facts.action_kind, said.decision, said.denied, event.time],
-    );
-  }
+    return said === undefined || view === undefined ? [] : [{ tenant: view.tenant, actionId: view.action_id, agent: view.agent, kind: view.facts.action_kind, ...said, at: event.time }];
+  });
+  if (outcomes.length === 0) return;
+  const column = <F extends keyof Outcome>(field: F): Outcome[F][] => outcomes.map((outcome) => outcome[field]);
+  await tx.query(RECORD, [column('tenant'), column('actionId'), column('agent'), column('kind'), column('decision'), column('denied'), column('at')]);
 };
 
 export interface AgentKind {
