@@ -56,6 +56,17 @@ const onTopology = (start: () => Promise<Installation>, further: (installation: 
     await people.reads(asked, agentReads);
   }, SLOW);
 
+  test('A6, R5: a grant of nine uses with a total that policy set and a person lowered is used as far as the total goes, whoever comes first', async () => {
+    const asked = await people.ask('pay.several');
+    expect(await people.tries(asked, 'approve', 'fiona', { caps: { max_total: { USD_MICROCENTS: '70000000001' } } })).toBe('WIDENS_AUTHORITY');
+    await people.decide(asked, 'approve', 'fiona', { caps: { max_total: { USD_MICROCENTS: '35000000000' } } });
+    const grant = await people.reads(asked, granted);
+    const uses = await Promise.all(Array.from({ length: 9 }, (_, index) => people.claims('pay.several', grant, index + 1)));
+    // Of 100.00 dollars each, 350.00 hold three.
+    expect([...uses].sort()).toEqual([...Array.from({ length: 6 }, () => 'GRANT_EXHAUSTED'), 'held', 'held', 'held']);
+    expect(await people.claims('pay.several', grant, uses.indexOf('GRANT_EXHAUSTED') + 1)).toBe('GRANT_EXHAUSTED');
+  }, SLOW);
+
   test('A3: an edit beyond the request is decided by policy as an action that follows it; its editor cannot approve it, somebody else can', async () => {
     const asked = await people.ask('pay.refund');
     const wider = { account: 'acct_7', amount: '500.00' };
@@ -72,6 +83,14 @@ const onTopology = (start: () => Promise<Installation>, further: (installation: 
     await people.decide(other, 'edit', 'fiona', { arguments: { account: 'acct_8', amount: '5.00' }, as_new_action: true });
     const allowed = await people.reads(other, { followed_by: expect.any(String) as unknown });
     await people.reads({ action_id: String(allowed['followed_by']), approval_id: '' }, { status: 'allowed', verdict: 'ALLOW', follows: other.action_id });
+  }, SLOW);
+
+  test('A9: what policy allowed and drew is judged by people afterwards, once, and never by the owner of the agent', async () => {
+    const actionId = await people.allowed('pay.logged');
+    expect(await people.reviewed(actionId, 'pia')).toMatchObject({ action_id: actionId, tier: 'LOG', rule_id: expect.any(String) as unknown, arguments: expect.stringContaining('acct_7') as unknown });
+    expect(await people.judge(actionId, 'owen', { judgement: 'right', words: 'mine' })).toBe('SELF_APPROVAL');
+    expect(await people.judge(actionId, 'pia', { judgement: 'right', words: 'small enough' })).toBe('right');
+    expect(await people.judge(actionId, 'pia', { judgement: 'wrong', words: 'on second thought' })).toBe('ALREADY_DECIDED');
   }, SLOW);
 
   test('A2: a grant that was revoked is said to be effective once reservations refuses it, and only then', async () => {

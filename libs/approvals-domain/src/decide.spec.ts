@@ -86,6 +86,11 @@ describe('approving', () => {
       rationale_hash: saltedHash(SALT, Buffer.from('as agreed')),
     });
   });
+  test('A6: a total across uses, of policy or of a voter, is signed into the grant', () => {
+    const request = requestFor(undefined, { caps: { max_uses: 4, max_total: { RISK_POINTS: '70' } } });
+    const { claims } = grantOf(decided(approveBy(FIONA, { caps: { max_total: { USD_MICROCENTS: '25000000000' } }, viewHash: opened(request).data.view_hash }), opened(request)));
+    expect(claims).toMatchObject({ max_uses: 4, total_points: 70, total_amounts: [{ unit: 'USD_MICROCENTS', amount: '25000000000' }], caps: { max_total: { RISK_POINTS: '70', USD_MICROCENTS: '25000000000' } } });
+  });
   test.each([
     ['more money', { max_amount: { USD_MICROCENTS: '10000000001' } }],
     ['another unit', { max_amount: { TOKENS: '1' } }],

@@ -1,4 +1,4 @@
-import { intersectCaps } from '@exequatur/caps';
+import { intersectCaps, totalsOf } from '@exequatur/caps';
 import type { Caps, Grant } from '@exequatur/contracts';
 import { fromInstant, saltedHash, toInstant } from '@exequatur/kernel';
 import type { Vote } from './approval.js';
@@ -48,6 +48,7 @@ export const grantClaims = ({ request, viewHash, votes, caps, grantedArgumentsHa
     max_uses: caps.max_uses ?? GRANT_USES,
     risk_points: request.facts.risk_points,
     amounts,
+    ...totalsOf(caps),
     caps: intersectCaps(caps, {}),
     approvers: votes.map(({ person, role, stage, voteEventId }) => ({ person, role, stage, vote_event_id: voteEventId })),
     ...(rationale === undefined ? {} : { rationale_hash: saltedHash(salt, Buffer.from(rationale, 'utf8')) }),

@@ -41,6 +41,21 @@ describe('amounts keep the type and format of the argument', () => {
   test('what no cap names stays as it is', () => expect(granted({ amount: 'all of it' }, {})).toEqual({ amount: 'all of it' }));
 });
 
+describe('a total across uses', () => {
+  const policy = { max_uses: 5, max_total: { USD_MICROCENTS: '30000000000', RISK_POINTS: '60' } };
+  const asked = (caps: VoteCaps): unknown => checkVoteCaps(requestFor(undefined, { caps: policy }), { amount: '100.00' }, caps)?.pointer;
+  test.each<[string, VoteCaps]>([
+    ['less than policy', { max_total: { USD_MICROCENTS: '20000000000' } }],
+    ['as much as policy', { max_total: { USD_MICROCENTS: '30000000000', RISK_POINTS: '60' } }],
+    ['a unit nobody limited', { max_total: { TOKENS: '5' } }],
+    ['less than one proposed use, and less a use', { max_amount: { USD_MICROCENTS: '1000000000' }, max_total: { USD_MICROCENTS: '5000000000' } }],
+  ])('%s', (_, caps) => expect(asked(caps)).toBeUndefined());
+  test.each<[string, VoteCaps, string]>([
+    ['more than policy', { max_total: { USD_MICROCENTS: '30000000001' } }, '/caps/max_total/USD_MICROCENTS'],
+    ['less than one use holds', { max_total: { RISK_POINTS: '19' } }, '/caps/max_total/RISK_POINTS'],
+  ])('refused: %s', (_, caps, pointer) => expect(asked(caps)).toBe(pointer));
+});
+
 describe('recipients', () => {
   const to = { recipients: '/to' };
   const narrowTo = (args: JsonValue, allowed: string[]): unknown => {

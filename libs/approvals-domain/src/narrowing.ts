@@ -82,18 +82,23 @@ export const proposedCeiling = (request: RequestFacts, proposed: JsonValue): Cap
 };
 
 /** What an approver may set; every other cap is policy's. */
-export type VoteCaps = Pick<Caps, 'max_amount' | 'allowed_recipients' | 'expires_in_ms' | 'max_uses'>;
+export type VoteCaps = Pick<Caps, 'max_amount' | 'allowed_recipients' | 'expires_in_ms' | 'max_uses' | 'max_total'>;
 
 /**
  * WIDENS_AUTHORITY unless a person's caps lie inside what was proposed on every dimension they name: no larger amount, no
  * unit the proposal does not name, no recipient beyond the proposed, no longer or more often. An amount below the proposed
- * one is refused too when no argument is declared to carry it, since the tool would still be sent the larger one.
+ * one is refused too when no argument is declared to carry it, since the tool would still be sent the larger one. A total
+ * across uses may name any unit, since naming one only takes away; below what one use holds it would grant nothing.
  */
 export const checkVoteCaps = (request: RequestFacts, proposed: JsonValue, caps: VoteCaps): Widens | undefined => {
   const ceiling = proposedCeiling(request, proposed);
   if (caps.allowed_recipients !== undefined && ceiling.allowed_recipients === undefined) return widens('this tool declares no recipients that could be narrowed', '/caps/allowed_recipients');
   for (const [unit, amount] of Object.entries(caps.max_amount ?? {})) {
     const refusal = checkAmount(request.narrowable, ceiling, unit, amount);
+    if (refusal !== undefined) return refusal;
+  }
+  for (const [unit, total] of Object.entries(caps.max_total ?? {})) {
+    const refusal = checkTotal(ceiling, caps, unit, total);
     if (refusal !== undefined) return refusal;
   }
   for (const dimension of ['allowed_recipients', 'expires_in_ms', 'max_uses'] as const) {
@@ -112,6 +117,14 @@ const checkAmount = (narrowable: Narrowable, ceiling: Caps, unit: string, amount
   if (!capsContain({ max_amount: { [unit]: asked } }, { max_amount: { [unit]: amount } })) return widens('this allows more than was proposed', pointer);
   const declared = Object.keys(narrowable.amounts ?? {}).some((currency) => unitOfExtractor(currency) === unit);
   return declared || asked === amount ? undefined : widens(`no argument is declared to carry ${unit}, so it cannot be made smaller`, pointer);
+};
+
+const checkTotal = (ceiling: Caps, caps: VoteCaps, unit: string, total: string): Widens | undefined => {
+  const pointer = `/caps/max_total/${unit}`;
+  const most = ceiling.max_total?.[unit];
+  if (most !== undefined && !capsContain({ max_total: { [unit]: most } }, { max_total: { [unit]: total } })) return widens('this allows more than was proposed', pointer);
+  const oneUse = intersectCaps({ max_amount: ceiling.max_amount ?? {} }, { max_amount: caps.max_amount ?? {} }).max_amount?.[unit];
+  return oneUse !== undefined && parseAmount(total) < parseAmount(oneUse) ? widens('a grant of nothing is a rejection: one use holds more', pointer) : undefined;
 };
 
 /** Pointers, of those declared, at which two versions of the arguments differ. */

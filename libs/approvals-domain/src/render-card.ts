@@ -165,6 +165,7 @@ const narrowedByPolicy = (request: RequestFacts, proposed: JsonValue, show: Show
 const limitRows = (caps: Caps): Card['limits'] => {
   const rows: { limit: string; value: string }[] = [];
   for (const [unit, amount] of Object.entries(caps.max_amount ?? {})) rows.push({ limit: 'At most', value: shownAmount(unit, BigInt(amount)) });
+  for (const [unit, amount] of Object.entries(caps.max_total ?? {})) rows.push({ limit: 'At most in all uses together', value: shownAmount(unit, BigInt(amount)) });
   for (const [name, most] of Object.entries(caps.own ?? {})) rows.push({ limit: `At most, ${visibleText(name, LIMITS.list).text}`, value: most });
   const lists = { network_allowlist: 'hosts', allowed_recipients: 'recipients', environments: 'environments', tools: 'tools', models: 'models' } as const;
   for (const [field, name] of Object.entries(lists) as [keyof typeof lists, string][]) {

@@ -23,14 +23,15 @@ export interface ActionFacts {
 }
 
 /** Known before an action may start: judged when authority is reserved. */
-export const AUTHORITY_DIMENSIONS = ['max_amount', 'allowed_recipients', 'environments', 'tools', 'models', 'row_limit', 'own'] as const satisfies readonly CapDimension[];
+export const AUTHORITY_DIMENSIONS = ['max_amount', 'max_total', 'allowed_recipients', 'environments', 'tools', 'models', 'row_limit', 'own'] as const satisfies readonly CapDimension[];
 /** Known to whoever executes: judged right before the effect, and while it runs. */
 export const EXECUTION_DIMENSIONS = ['network_allowlist', 'max_runtime_sec'] as const satisfies readonly CapDimension[];
 const ALL_DIMENSIONS: readonly CapDimension[] = [...AUTHORITY_DIMENSIONS, ...EXECUTION_DIMENSIONS];
 
 /**
  * CAP_EXCEEDED for the first bounded dimension that the facts exceed or do not state, else undefined. `pointer` names the
- * field of caps. `expires_in_ms` and `max_uses` are limits of a grant, not of an action, and are not judged here.
+ * field of caps. `expires_in_ms` and `max_uses` are limits of a grant, not of an action, and are not judged here; of
+ * `max_total` only that no single action is above it.
  * @param dimensions which fields to judge, for callers that know only some of the facts; all by default
  */
 export const capsAdmit = (caps: Caps, facts: ActionFacts, dimensions: readonly CapDimension[] = ALL_DIMENSIONS): Refusal<'CAP_EXCEEDED'> | undefined => {
@@ -45,6 +46,8 @@ const judge = (dimension: CapDimension, caps: Caps, facts: ActionFacts): Refusal
   switch (dimension) {
     case 'max_amount':
       return judgeAmounts(dimension, caps.max_amount, facts.amounts);
+    case 'max_total':
+      return caps.max_total && judgeAmounts(dimension, caps.max_total, { ...noneOf(caps.max_total), ...facts.amounts });
     case 'own':
       return judgeAmounts(dimension, caps.own, facts.own);
     case 'allowed_recipients':
@@ -94,6 +97,9 @@ const judgeAmounts = (dimension: AmountDimension, limits: Caps['max_amount'], am
   }
   return undefined;
 };
+
+/** A unit that an action does not name adds nothing to a total. */
+const noneOf = (limits: NonNullable<Caps['max_total']>): Amounts => Object.fromEntries(Object.keys(limits).map((unit) => [unit, 0n]));
 
 /** A limit that cannot be read allows nothing, not even 0. */
 const limitOf = (text: string): bigint => {

@@ -27,6 +27,7 @@ const caps: fc.Arbitrary<Caps> = fc.record(
     row_limit: small,
     expires_in_ms: small,
     max_uses: small,
+    max_total: fc.dictionary(unit, amount),
     own: fc.dictionary(fc.constantFrom('attachments', 'pages'), amount),
   },
   { requiredKeys: [], noNullPrototype: true },
@@ -48,7 +49,7 @@ const facts: fc.Arbitrary<ActionFacts> = fc.record(
   { requiredKeys: ['environment', 'tool', 'model', 'rows', 'runtime_sec'], noNullPrototype: true },
 );
 /** Caps with one or two dimensions only: for these, containment and admission often hold. */
-const looseCaps: fc.Arbitrary<Caps> = fc.tuple(caps, fc.subarray(['max_amount', 'network_allowlist', 'allowed_recipients', 'environments', 'row_limit', 'max_uses', 'own'], { maxLength: 2 })).map(
+const looseCaps: fc.Arbitrary<Caps> = fc.tuple(caps, fc.subarray(['max_amount', 'network_allowlist', 'allowed_recipients', 'environments', 'row_limit', 'max_uses', 'max_total', 'own'], { maxLength: 2 })).map(
   ([all, kept]) => Object.fromEntries(Object.entries(all).filter(([dimension]) => kept.includes(dimension))) as Caps,
 );
 

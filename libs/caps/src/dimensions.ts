@@ -16,8 +16,8 @@ export const LISTS = {
 export type ListDimension = keyof typeof LISTS;
 export const LIST_NAMES = Object.keys(LISTS) as ListDimension[];
 
-/** Amounts by a name: of a unit, or of a fact that the tenant named itself. */
-export const AMOUNTS = ['max_amount', 'own'] as const;
+/** Amounts by a name: of a unit (of one use, of all uses of a grant), or of a fact that the tenant named itself. */
+export const AMOUNTS = ['max_amount', 'max_total', 'own'] as const;
 export type AmountDimension = (typeof AMOUNTS)[number];
 
 export type CapDimension = NumberDimension | ListDimension | AmountDimension;

@@ -2,5 +2,6 @@ export { AUTHORITY_PARTS, authorityContains, scopeCovers, toolCovers, widerPart 
 export type { AuthorityPart } from './authority.js';
 export { AUTHORITY_DIMENSIONS, capsAdmit, EXECUTION_DIMENSIONS } from './admit.js';
 export type { ActionFacts } from './admit.js';
+export { totalsOf } from './totals.js';
 export { capsContain, intersectCaps, normalCaps } from './contain.js';
 export type { CapDimension } from './dimensions.js';

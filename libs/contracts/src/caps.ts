@@ -18,6 +18,8 @@ export const capsShape = object({
   row_limit: optional(count()),
   expires_in_ms: optional(count()),
   max_uses: optional(count(10_000)),
+  /** across all uses of a grant, by unit, RISK_POINTS among them; what was given back counts */
+  max_total: optional(record(amount(), 20)),
   /** limits of the tenant's own, by the name of the fact that each bounds: whole numbers as text */
   own: optional(record(amount(), 20)),
 });

@@ -85,3 +85,8 @@ test('an allowance binds everything reservations checks', () => {
     policy_hash: hash('d'), policy_version: 3, rule_id: 'class:x', facts: proposed.facts,
   });
 });
+
+test('A6: totals of an allowance are those of its caps, points apart from amounts', () => {
+  const claims = grantClaims(propose({ caps: { max_uses: 3, max_total: { RISK_POINTS: '50', USD_MICROCENTS: '900' } } }), allowance.expires_at);
+  expect(claims).toMatchObject({ max_uses: 3, total_points: 50, total_amounts: [{ unit: 'USD_MICROCENTS', amount: '900' }] });
+});

@@ -103,6 +103,13 @@ describe('rules', () => {
     });
   });
 
+  test('what one action alone has beyond a total across uses is not allowed by the rule; a unit it does not have counts nothing', () => {
+    const several = rule('several', 'allow_with_caps', email, { caps: { max_uses: 5, max_total: { USD: '5.00', RISK_POINTS: 40, TOKENS: 9 } } });
+    const ofUsd = (amount: string) => rulingOn(policyWith(several), { amounts: [{ unit: 'USD_MICROCENTS', amount }] });
+    expect(ofUsd('500000000')).toMatchObject({ verdict: 'ALLOW_WITH_CAPS', caps: { max_uses: 5, max_total: { RISK_POINTS: '40', TOKENS: '9', USD_MICROCENTS: '500000000' } } });
+    expect(ofUsd('500000001')).toMatchObject({ verdict: 'REQUIRE_APPROVAL' });
+  });
+
   test('beyond the caps of a rule nothing is allowed by the class either', () => {
     const small = rule('small', 'allow_with_caps', { kind: ['message.email.send', 'draft.email'] }, { caps: { max_amount: { USD: '42.00' } } });
     const above = { amounts: [{ unit: 'USD_MICROCENTS', amount: '4200000001' }] };

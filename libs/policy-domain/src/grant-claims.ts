@@ -1,3 +1,4 @@
+import { totalsOf } from '@exequatur/caps';
 import type { Grant } from '@exequatur/contracts';
 import { toInstant } from '@exequatur/kernel';
 import type { ProposeAction } from './decide-action.js';
@@ -29,6 +30,7 @@ export const grantClaims = ({ data, metadata }: ProposeAction, expiresAt: string
     max_uses: ruling.caps.max_uses ?? 1,
     risk_points: facts.risk_points,
     amounts: facts.amounts,
+    ...totalsOf(ruling.caps),
     caps: ruling.caps,
     approvers: [],
     policy_hash: data.policyHash,

@@ -1,5 +1,6 @@
 import type { PolicyFacts } from '@exequatur/contracts';
 import { capsAdmit } from '@exequatur/caps';
+import type { CapDimension } from '@exequatur/caps';
 import type { Amounts } from '@exequatur/kernel';
 import type { Condition } from './condition.js';
 import { isGlob, matchesGlob } from './glob.js';
@@ -56,8 +57,10 @@ export const admits = ({ caps }: Pick<PolicyRule, 'caps'>, { facts, amounts }: S
   const { environment, tool, model, rows } = facts;
   const known = { amounts, tool: tool.name, ...(environment === undefined ? {} : { environment }), ...(model === undefined ? {} : { model }), ...(rows === undefined ? {} : { rows }) };
   const bounded = caps?.own === undefined ? known : { ...known, own: wholeNumbers(facts.named ?? {}) };
-  const judged = caps?.row_limit !== undefined && rows !== undefined ? (['max_amount', 'environments', 'tools', 'own', 'row_limit'] as const) : (['max_amount', 'environments', 'tools', 'own'] as const);
-  return capsAdmit(caps ?? {}, bounded, caps?.models !== undefined && model !== undefined ? [...judged, 'models'] : judged) === undefined;
+  const judged: CapDimension[] = ['max_amount', 'max_total', 'environments', 'tools', 'own'];
+  if (caps?.row_limit !== undefined && rows !== undefined) judged.push('row_limit');
+  if (caps?.models !== undefined && model !== undefined) judged.push('models');
+  return capsAdmit(caps ?? {}, bounded, judged) === undefined;
 };
 
 /** Facts that count something; another one, or none, is not known to be inside a limit. */

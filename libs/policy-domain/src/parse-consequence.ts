@@ -62,7 +62,7 @@ export const readRequirements = (place: Place, decision: PolicyDecision | undefi
   });
 };
 
-const CAP_KEYS = ['max_runtime_sec', 'network_allowlist', 'max_amount', 'allowed_recipients', 'environments', 'tools', 'models', 'row_limit', 'expires_in', 'max_uses', 'own'] as const;
+const CAP_KEYS = ['max_runtime_sec', 'network_allowlist', 'max_amount', 'allowed_recipients', 'environments', 'tools', 'models', 'row_limit', 'expires_in', 'max_uses', 'max_total', 'own'] as const;
 
 const readCaps = (place: Place): Caps | undefined => {
   if (!closedMapping(place, CAP_KEYS)) return undefined;
@@ -79,9 +79,16 @@ const readCaps = (place: Place): Caps | undefined => {
       row_limit: maybe(place, 'row_limit', (inner) => readWhole(inner, Number.MAX_SAFE_INTEGER)),
       expires_in_ms: maybe(place, 'expires_in', readDuration),
       max_uses: maybe(place, 'max_uses', (inner) => readWhole(inner, 10_000, 1)),
+      max_total: maybe(place, 'max_total', readTotals),
       own: maybe(place, 'own', readOwnLimits),
     }),
   );
+};
+
+/** `{ USD: "500.00", RISK_POINTS: 20 }`: across all uses of a grant. */
+const readTotals = (place: Place): Readonly<Record<string, string>> | undefined => {
+  if (isMapping(place) && Object.keys(place.value).length === 0) return fault(place, 'must name a unit, such as USD or RISK_POINTS');
+  return readAmounts(place);
 };
 
 /** `{ attachments: 5 }`: at most so much of the fact that a tool's `extract.fact.attachments` finds. */

@@ -62,6 +62,8 @@ describe('a policy file', () => {
     ['an unknown decision', { ...whole, rules: [{ id: 'a', match: {}, decision: 'permit' }] }, '/rules/0/decision: must be one of allow, allow_with_caps, require_approval, quarantine, deny'],
     ['caps that do nothing', { ...whole, rules: [{ id: 'a', match: {}, decision: 'deny', caps: {} }] }, '/rules/0/caps: "caps" does nothing with deny; it goes with allow_with_caps or require_approval'],
     ['money as a fraction', { ...whole, rules: [{ id: 'a', match: {}, decision: 'allow_with_caps', caps: { max_amount: { USD: 42.5 } } }] }, '/rules/0/caps/max_amount/USD: must be an amount as text, such as "42.00"'],
+    ['a total of no unit', { ...whole, rules: [{ id: 'a', match: {}, decision: 'allow_with_caps', caps: { max_total: {} } }] }, '/rules/0/caps/max_total: must name a unit, such as USD or RISK_POINTS'],
+    ['points as a fraction', { ...whole, rules: [{ id: 'a', match: {}, decision: 'allow_with_caps', caps: { max_total: { RISK_POINTS: '1.5' } } }] }, '/rules/0/caps/max_total/RISK_POINTS: must be an amount such as "42.00" (too_precise)'],
     ['a duration without unit', { ...whole, rules: [{ id: 'a', match: {}, decision: 'allow_with_caps', caps: { expires_in: 10 } }] }, '/rules/0/caps/expires_in: must be a duration such as 90s, 10m, 4h, 180d or 7y'],
     ['a rule id twice', { ...whole, rules: [whole.rules[0] ?? {}, whole.rules[0] ?? {}] as JsonValue }, '/rules/1/id: there is another rule small'],
     ['unless a rule that is not there', { ...whole, rules: [{ id: 'a', match: {}, unless: { rule: 'b' }, decision: 'deny' }] }, '/rules/0/unless: there is no other rule b'],

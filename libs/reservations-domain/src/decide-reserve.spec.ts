@@ -14,6 +14,11 @@ const withGrant = (changes: Partial<Grant>, request: Partial<ReserveRequest> = {
 const withRequest = (changes: Partial<ReserveRequest>): ReserveQuestion => aQuestion({ request: aRequest(changes) });
 const withOpinion = (opinion: PolicyOpinion, grant: Partial<Grant> = {}): ReserveQuestion =>
   aQuestion({ grant: { claims: aGrant(grant), usesTaken: new Set() }, policy: { version: 4, hash: `sha256:${'e'.repeat(64)}`, opinionOn: () => opinion } });
+/** A newer policy that allows so much altogether, for a grant of three uses. */
+const withTotal = (limit: string, grant: Partial<Grant>, claimed?: Record<string, bigint>, useNo = 1, amounts?: ReserveRequest['amounts']): ReserveQuestion => {
+  const question = withOpinion({ verdict: 'ALLOW_WITH_CAPS', caps: { max_total: { USD_MICROCENTS: limit } } }, { max_uses: 3, ...grant });
+  return { ...question, request: aRequest({ use_no: useNo, ...(amounts === undefined ? {} : { amounts }) }), grant: { claims: aGrant({ max_uses: 3, ...grant }), usesTaken: new Set(), ...(claimed === undefined ? {} : { claimed }) } };
+};
 const codeOf = (decision: ReserveDecision): Code | 'held' => (decision.held ? 'held' : decision.code);
 const heldBy = (question: ReserveQuestion) => {
   const decision = decideReserve(question);
@@ -87,6 +92,9 @@ describe('decideReserve', () => {
     ['another environment', 'CAP_EXCEEDED', withRequest({ environment: 'staging' })],
     ['an environment outside the caps', 'CAP_EXCEEDED', withGrant({ caps: { environments: ['staging'] } })],
     ['a tool outside the caps', 'CAP_EXCEEDED', withGrant({ caps: { tools: ['mailer.draft'] } })],
+    ['a total the policy lowered', 'CAP_EXCEEDED', withTotal('600', { total_amounts: [{ unit: 'USD_MICROCENTS', amount: '9000' }] }, { USD_MICROCENTS: 500n })],
+    ['a total the policy adds, at a later use', 'CAP_EXCEEDED', withTotal('999', {}, undefined, 2)],
+    ['a total the policy adds, of a unit the grant does not fix', 'CAP_EXCEEDED', withTotal('999', { amounts: [] }, undefined, 1, [{ unit: 'USD_MICROCENTS', amount: '1' }])],
     ['a lifetime the policy shortened', 'CAP_EXCEEDED', withOpinion({ verdict: 'ALLOW_WITH_CAPS', caps: { expires_in_ms: 60_000 } })],
     ['a unit without a budget', 'BUDGET_UNKNOWN', withRequest({ amounts: [{ unit: 'TOKENS', amount: '1' }] })],
     ['a zero budget', 'BUDGET_EXCEEDED', aQuestion({ budgets: [aBudget({ cap: 0n }), aBudget({ budgetId: id(12), unit: 'USD_MICROCENTS' })] })],
@@ -125,6 +133,11 @@ describe('decideReserve', () => {
   test('invariant 13: an approval whose people meet the new rule still stands, within its caps', () => {
     const opinion: PolicyOpinion = { verdict: 'REQUIRE_APPROVAL', stages: [{ roles: ['approver'], quorum: 1 }], distinct: true, caps: { max_amount: { USD_MICROCENTS: '700' }, max_runtime_sec: 5 } };
     expect(heldBy(withOpinion(opinion, { caps: { max_runtime_sec: 9 } }))).toMatchObject({ policy_result: 're_evaluated', policy_version: 4, caps: { max_amount: { USD_MICROCENTS: '700' }, max_runtime_sec: 5 } });
+  });
+
+  test('invariant 13: inside a total that only the newer policy sets, uses are claimed', () => {
+    expect(codeOf(decideReserve(withTotal('1000', {}, undefined, 2)))).toBe('held');
+    expect(codeOf(decideReserve(withTotal('1000', { total_amounts: [{ unit: 'USD_MICROCENTS', amount: '9000' }] }, { USD_MICROCENTS: 500n })))).toBe('held');
   });
 
   test('the policy in force is asked on the facts of the grant', () => {

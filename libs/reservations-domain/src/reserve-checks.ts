@@ -11,6 +11,7 @@ import { agentsBehind, chainCaps, chargeChain, isChainRefusal, velocitySubjects 
 import type { DelegationChain } from './judge-delegation.js';
 import { agreeWithPolicyNow } from './policy-now.js';
 import { useNoOf } from './reserve-question.js';
+import type { ReserveFindings } from './reserve-findings.js';
 import { chargeRun } from './run-limits.js';
 import { countVelocity, isVelocityExceeded, velocityKeysOf } from './velocity.js';
 
@@ -102,13 +103,28 @@ const totalsWithin = withGrant(({ grant: known }, grant, findings) => {
 /** Of the caps, what is known when authority is reserved; whoever executes judges the rest (recipients, network, runtime). */
 const RESERVED_DIMENSIONS = ['max_amount', 'environments', 'tools'] as const;
 
-const capsHold = withGrant(({ request, nowMs }, grant, { caps, agreement, amounts }) => {
+/**
+ * A total that a newer policy, or a delegation, sets. A grant with totals of its own knows what its uses have claimed; of
+ * another one use n counts as n times what a use holds, and of a unit that the grant does not fix nothing is known.
+ */
+const isPastTotal = (limits: NonNullable<Caps['max_total']>, grant: Grant, { amounts, claimed }: ReserveFindings, useNo: number): boolean => {
+  const perUse = claimed === undefined ? granted(grant, undefined) : undefined;
+  return Object.entries(limits).some(([unit, limit]) => {
+    if (amounts[unit] === undefined) return false;
+    const total = perUse === undefined ? claimed?.[unit] : perUse[unit] === undefined ? undefined : perUse[unit] * BigInt(useNo);
+    return total === undefined || total > parseAmount(limit);
+  });
+};
+
+const capsHold = withGrant(({ request, nowMs }, grant, findings) => {
+  const { caps, agreement, amounts } = findings;
   const environment = grant.facts.environment;
   if (request.environment !== undefined && request.environment !== environment) return refuse('CAP_EXCEEDED', 'not the environment that was granted', '/environment');
   if (isUnlimited(caps)) return undefined;
   const admitted = capsAdmit(caps, { amounts, tool: grant.tool.name, ...(environment === undefined ? {} : { environment }) }, RESERVED_DIMENSIONS);
   if (admitted !== undefined) return admitted;
   if (caps.max_uses !== undefined && useNoOf(request) > caps.max_uses) return refuse('CAP_EXCEEDED', 'fewer uses are allowed now', '/use_no');
+  if (caps.max_total !== undefined && isPastTotal(caps.max_total, grant, findings, useNoOf(request))) return refuse('CAP_EXCEEDED', 'less altogether is allowed now', '/amounts');
   const lifetimeMs = agreement?.caps.expires_in_ms;
   return unless(lifetimeMs === undefined || nowMs < fromInstant(grant.not_before) + lifetimeMs, 'CAP_EXCEEDED');
 });

@@ -8,19 +8,23 @@ const POLICY = `version: 1
 classes:
   pay: { kinds: [pay.refund], default: require_approval, on_silence: unknown, approval: { roles: [finance], on_timeout: { escalate: cfo } } }
   many: { kinds: [pay.many], default: require_approval, on_silence: expire, approval: { roles: [finance] }, caps: { max_uses: 400 } }
+  several: { kinds: [pay.several], default: require_approval, on_silence: expire, approval: { roles: [finance] }, caps: { max_uses: 9, max_total: { USD: "700.00" } } }
   guarded: { kinds: [pay.guarded], default: require_approval, on_silence: unknown, approval: { roles: [finance] } }
   dual: { kinds: [pay.dual], default: require_approval, on_silence: unknown, approval: { roles: [finance], quorum: 2 } }
   deny: { kinds: [pay.deny], default: require_approval, on_silence: unknown, approval: { roles: [finance], ttl: 2s, on_timeout: deny } }
   expire: { kinds: [pay.expire], default: require_approval, on_silence: unknown, approval: { roles: [finance], ttl: 2s, on_timeout: expire } }
   escalate: { kinds: [pay.escalate], default: require_approval, on_silence: unknown, approval: { roles: [finance], ttl: 4s, on_timeout: { escalate: cfo } } }
+  logged: { kinds: [pay.logged], default: allow, tier: log, sample: 1, on_silence: expire }
 tools:
   billing.refund: { kind: pay.refund, risk_points: 1, target: /account, extract: { amount.USD: /amount }, bounded: [/amount] }
   billing.many: { kind: pay.many, risk_points: 1 }
+  billing.several: { kind: pay.several, risk_points: 1, extract: { amount.USD: /amount } }
   billing.guarded: { kind: pay.guarded, risk_points: 1 }
   billing.dual: { kind: pay.dual, risk_points: 1 }
   billing.deny: { kind: pay.deny, risk_points: 1 }
   billing.expire: { kind: pay.expire, risk_points: 1 }
   billing.escalate: { kind: pay.escalate, risk_points: 1 }
+  billing.logged: { kind: pay.logged, risk_points: 1 }
 rules:
   - id: small
     match: { kind: pay.refund }
@@ -29,7 +33,7 @@ rules:
     reason: Small refunds pass
 `;
 
-const PEOPLE: Readonly<Record<string, readonly string[]>> = { fiona: ['finance'], georg: ['finance'], carla: ['cfo'], erin: ['break-glass'], owen: ['finance'] };
+const PEOPLE: Readonly<Record<string, readonly string[]>> = { fiona: ['finance'], georg: ['finance'], carla: ['cfo'], erin: ['break-glass'], owen: ['finance', 'auditor'], pia: ['auditor'] };
 
 export interface Asked {
   readonly action_id: string;
@@ -79,6 +83,24 @@ export class Deciders {
 
   token(person: string): string {
     return this.tokens.get(person) ?? '';
+  }
+
+  /** What needs nobody: allowed at once. @returns its id */
+  async allowed(kind: string): Promise<string> {
+    const { status, body } = await persistently(this.here.urls.policy, { token: this.agent, path: '/v1/actions', body: { ...this.action(kind), run_id: `run-${(this.runs += 1)}` }, key: randomUUID() });
+    expect([status, body['verdict']]).toEqual([201, 'ALLOW']);
+    return String(body['action_id']);
+  }
+
+  /** The review of an action that was drawn, once it stands. */
+  reviewed(actionId: string, person: string): Promise<Body> {
+    return until(() => this.tenant.get('approvals', `/v1/approvals/reviews/${actionId}`, this.token(person)), ({ status }) => status === 200, 'the review').then(({ body }) => body);
+  }
+
+  /** @returns the judgement, or the code it is refused with */
+  async judge(actionId: string, person: string, body: object): Promise<string> {
+    const answer = (await persistently(this.here.urls.approvals, { token: this.token(person), path: `/v1/approvals/reviews/${actionId}`, body, key: randomUUID() })).body;
+    return String(answer['code'] ?? answer['judgement']);
   }
 
   /** A refund of 100.00 dollars that waits for people, on their card. */

@@ -7,6 +7,8 @@ const voteCaps = object({
   allowed_recipients: optional(list(text(320))),
   expires_in_ms: optional(count()),
   max_uses: optional(count(10_000)),
+  /** across all uses, by unit; RISK_POINTS among them */
+  max_total: optional(record(amount(), 20)),
 });
 
 export const approveBody = object({ view_hash: hash(), rationale: optional(text(4_000)), caps: optional(voteCaps) });

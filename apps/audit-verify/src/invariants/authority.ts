@@ -125,16 +125,26 @@ const executedWhatWasClaimed = (log: EventLog): readonly Finding[] => {
   ];
 };
 
-/** 4. Uses are distinct, within 1..max, and no more than max. */
+/** What all uses of a grant may hold together, by unit; a unit that is not named is not bounded. */
+export const totalsOf = ({ total_points: points, total_amounts: amounts }: Grant): Readonly<Record<string, string>> =>
+  Object.fromEntries([...(points === undefined ? [] : [['RISK_POINTS', String(points)]]), ...(amounts ?? []).map(({ unit, amount }) => [unit, amount])]);
+
+/** 4. Uses are distinct, within 1..max, no more than max, and hold no more together than the grant's totals. */
 export const uses = (log: EventLog): readonly Finding[] => {
   const taken = new Map<string, Set<number>>();
+  const heldBy = new Map<string, Map<string, bigint>>();
   return granted(log, (claim, { grant }) => {
     const { grant_id: grantId, use_no: useNo } = claim.data;
     const used = taken.get(grantId) ?? new Set<number>();
     taken.set(grantId, used.add(useNo));
+    const held = heldBy.get(grantId) ?? new Map<string, bigint>();
+    heldBy.set(grantId, held);
+    // A use holds the same on each budget of its path, and counts once.
+    for (const [unit, amount] of new Map(claim.data.holds.map((hold) => [hold.unit, hold.amount]))) held.set(unit, (held.get(unit) ?? 0n) + BigInt(amount));
     return [
       ...must(useNo >= 1 && useNo <= grant.max_uses, claim, `use ${useNo} of a grant for ${grant.max_uses}`),
       ...must(used.size <= grant.max_uses, claim, `${used.size} uses of a grant for ${grant.max_uses}`),
+      ...Object.entries(totalsOf(grant)).flatMap(([unit, total]) => must((held.get(unit) ?? 0n) <= BigInt(total), claim, `${held.get(unit)} ${unit} are claimed of a grant for ${total} altogether`)),
     ];
   });
 };

@@ -2,6 +2,7 @@ import { ApprovalGranted, ApprovalOpened, ApprovalRequired, ActionAllowed, Actio
 import { capsContain } from '@exequatur/caps';
 import { isEvent } from '../log/event-log.js';
 import type { EventLog, Granting } from '../log/event-log.js';
+import { totalsOf } from './authority.js';
 import { absent, must, wrong } from './finding.js';
 import type { Finding } from './finding.js';
 
@@ -70,6 +71,7 @@ export const narrowed = (log: EventLog): readonly Finding[] => {
   const grants = [...log.grants.values()].flat().flatMap((event) => [
     ...must(outerOf(event).every((outer) => capsContain(outer, event.grant.caps)), event, 'the grant is wider than the caps it was given under'),
     ...must(event.grant.caps.max_uses === undefined || event.grant.max_uses <= event.grant.caps.max_uses, event, 'more uses are granted than the caps allow'),
+    ...must(capsContain({ ...(event.grant.caps.max_total === undefined ? {} : { max_total: event.grant.caps.max_total }) }, { max_total: totalsOf(event.grant) }), event, 'more is granted across uses than the caps allow'),
   ]);
   const claims = log.claims.flatMap((claim) => {
     const granting = log.grantOf(claim);
