@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { PATIENCE_MS } from '@exequatur/testing';
 
 export interface Answer<T = Record<string, unknown>> {
   readonly status: number;
@@ -26,7 +27,7 @@ export const askingAt =
   };
 
 /** Asks again until it holds; events take a moment to reach the next service. @throws Error with the last answer */
-export const until = async <T>(ask: () => Promise<T>, holds: (answer: T) => boolean, what: string, withinMs = 20_000): Promise<T> => {
+export const until = async <T>(ask: () => Promise<T>, holds: (answer: T) => boolean, what: string, withinMs = PATIENCE_MS): Promise<T> => {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const answer = await ask();

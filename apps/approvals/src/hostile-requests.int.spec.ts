@@ -12,7 +12,7 @@ describe('malformed and hostile requests', () => {
   beforeAll(async () => {
     here = await Installation.start();
     asked = await here.ask();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   test(`${REQUESTS} of them: each a 4xx problem with a code, no event, the service stays ready`, async () => {
@@ -43,5 +43,5 @@ describe('malformed and hostile requests', () => {
     expect(await written()).toEqual(before);
     expect(await here.service.ready()).toMatchObject({ ready: true });
     expect(await here.decide(asked, 'approve', 'fiona')).toMatchObject({ status: 200 });
-  }, 120_000);
+  });
 });

@@ -14,7 +14,7 @@ describe('kill -9 of the projector', () => {
   let world: Installation;
   beforeAll(async () => {
     world = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => world.stop());
 
   test('invariants 20, 24: however often, every event is a leaf once, without a gap, and no size has two roots', async () => {
@@ -48,7 +48,7 @@ describe('kill -9 of the projector', () => {
     await world.until('everything is logged', async () => {
       const rows = await world.rows<{ event_id: string }>('SELECT event_id FROM leaf WHERE type = $1', [ActionWithdrawn.type]);
       return rows.length >= published.length;
-    }, 60_000);
+    });
     await world.until('everything is under a head', async () => (await world.rows('SELECT FROM log WHERE head_size < size')).length === 0);
     last.kill('SIGKILL');
     await assertWholeLogs(published);

@@ -42,7 +42,7 @@ describe('evidence', () => {
     await world.startService({ EXEQUATUR_WITNESSES: JSON.stringify([{ url: witness.origin, key: written }]), EXEQUATUR_TILES_DIR: join(directory, 'tiles') });
     await world.populate('acme');
     await world.until('the auditor is known', async () => (await world.rows("SELECT FROM directory_person WHERE person = 'auditor'")).length === 1);
-  }, 60_000);
+  });
   afterAll(async () => {
     await world.stop();
     await witness.stop();

@@ -16,7 +16,7 @@ beforeAll(async () => {
   await world.startService();
   await world.populate('acme');
   await world.until('the auditor is known', async () => (await world.rows("SELECT FROM directory_person WHERE person = 'auditor'")).length === 1);
-}, 60_000);
+});
 afterAll(() => world.stop());
 
 const exported = async (): Promise<string> => (await world.call('POST', '/v1/exports', world.personToken('auditor'), { body: {}, key: newId() })).text;
@@ -50,4 +50,4 @@ test('a service that starts with another key records it in each log; the verifie
   const report = await verifyExport(linesOf(text), { trustedKeys: world.trustedKeys });
   expect(report.violations).toEqual([]);
   expect(report).toMatchObject({ result: 'valid', keys: 'pinned' });
-}, 60_000);
+});

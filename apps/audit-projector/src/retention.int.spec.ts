@@ -29,7 +29,7 @@ beforeAll(async () => {
   await world.startService();
   await world.populate('acme');
   await world.until('the auditor is known', async () => (await world.rows("SELECT FROM directory_person WHERE person = 'auditor'")).length === 1);
-}, 60_000);
+});
 afterAll(() => world.stop());
 
 const facts: PolicyFacts = { tenant: 'acme', scope_path: 'tenant:acme', agent: 'outreach-agent', run_id: 'run-1', action_kind: 'message.email.send', tool: { name: 'mailer.send', version: '1' }, risk_tags: [], risk_points: 1, amounts: [], has_evidence: false, has_reversal: false, execution_mode: 'managed' };
@@ -97,7 +97,7 @@ test('what is older than its class is kept goes, a legal hold keeps it, and the 
   expect((await world.call('POST', `/v1/log/legal-holds/${held}/lift`, 'root-token', { body: { tenant: 'acme', reason: 'closed' } })).status).toBe(200);
   await world.until('the lift is logged', async () => (await world.rows("SELECT FROM timeline WHERE name = 'LegalHoldLifted'")).length === 1);
   expect(await retention.run(Date.now() + 181 * DAY_MS)).toBe(2);
-}, 60_000);
+});
 
 test('nothing else of a leaf is ever changed, and nothing pruned twice', async () => {
   for (const change of ["bytes = 'x'", "bytes = '', pruned = true", "path = NULL, signature = NULL, bytes = '', pruned = true, topic = 'other'"]) await expect(world.rows(`UPDATE leaf SET ${change} WHERE tenant = 'acme' AND sequence = 0`)).rejects.toThrow('append-only');

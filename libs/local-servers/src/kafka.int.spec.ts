@@ -50,7 +50,7 @@ if (missing !== undefined && !required) {
       directory = mkdtempSync(join(tmpdir(), 'exequatur-kafka-'));
       kafka = await startLocalKafka({ directory });
       port = Number(kafka.brokers.split(':')[1]);
-    }, 120_000);
+    });
     afterAll(async () => {
       await kafka.stop();
       rmSync(directory, { recursive: true, force: true });
@@ -74,7 +74,7 @@ if (missing !== undefined && !required) {
       expect(kafka.pid).not.toBe(before);
       expect(kafka.brokers).toBe(`127.0.0.1:${port}`);
       expect(await topicError(port, 'orders')).toBe(0);
-    }, 60_000);
+    });
 
     test('a later start on the directory finds topics and port again', async () => {
       await kafka.stop();
@@ -82,7 +82,7 @@ if (missing !== undefined && !required) {
       kafka = await startLocalKafka({ directory });
       expect(kafka.brokers).toBe(`127.0.0.1:${port}`);
       expect(await topicError(port, 'orders')).toBe(0);
-    }, 60_000);
+    });
 
     test('a broker that outlived a killed parent is ended by the next start', async () => {
       const compiled = compileSources();
@@ -113,6 +113,6 @@ if (missing !== undefined && !required) {
         rmSync(compiled, { recursive: true, force: true });
         rmSync(programs, { recursive: true, force: true });
       }
-    }, 60_000);
+    });
   });
 }

@@ -41,7 +41,7 @@ beforeAll(async () => {
   await admin.query(ddl);
   await admin.query(ddl);
   service = poolAs(url, ROLES[0]);
-}, 60_000);
+});
 
 afterAll(async () => {
   await service.end();

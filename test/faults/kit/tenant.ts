@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '@exequatur/contracts';
 import type { Proposed } from '@exequatur/sdk';
+import { PATIENCE_MS } from '@exequatur/testing';
 import { settledLog } from './exported-log.js';
 import type { ExportedLog, LoggedEvent, LogSource } from './exported-log.js';
 
@@ -211,7 +212,7 @@ export class Tenant {
 }
 
 /** Asks again until it holds. @throws Error with the last answer */
-export const until = async <T>(ask: () => Promise<T>, holds: (answer: T) => boolean, what: string, withinMs = 60_000): Promise<T> => {
+export const until = async <T>(ask: () => Promise<T>, holds: (answer: T) => boolean, what: string, withinMs = PATIENCE_MS): Promise<T> => {
   const deadline = performance.now() + withinMs;
   for (;;) {
     // Not by instanceof: what fetch throws is an Error of another realm.

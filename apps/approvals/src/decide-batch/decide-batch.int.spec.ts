@@ -6,7 +6,7 @@ describe('deciding many at once', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const askMany = async (count: number, undo: boolean, run: string): Promise<readonly Asked[]> => {

@@ -28,7 +28,7 @@ describe(`${PROCESSES} processes of approvals on one database, at one barrier`, 
     await racers.stop();
     await here.stop();
     await provider.stop();
-  }, 30_000);
+  });
 
   const two = { stages: [{ roles: ['finance'], quorum: 2 }], distinct: true, ttl_ms: 3_600_000, on_timeout: 'deny' as const };
   const at = ({ request }: Asked): string => `/v1/approvals/${request.approval_id}`;

@@ -8,7 +8,7 @@ describe('how requests end without a vote, and grants by revocation', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const statusOf = async (asked: Asked): Promise<unknown> => (await here.show(asked)).body['status'];

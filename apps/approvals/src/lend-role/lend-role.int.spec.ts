@@ -5,7 +5,7 @@ describe('lending a role', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();

@@ -21,7 +21,7 @@ describe('the queue in other orders', () => {
     const usd = (amount: string): typeof facts.amounts => [{ unit: 'USD_MICROCENTS', amount }];
     // Opened in this order; each two neighbours of one sorting are none of another.
     asked.push(await as('b-bot', 10, usd('900'), 3), await as('a-bot', 90, [], 5), await as('b-bot', 90, usd('1000'), 2), await as('a-bot', 10, [{ unit: 'CREDITS', amount: '7' }], 1), await as('c-bot', 50, usd('1000'), 4));
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const list = async (query: string, tenant = 'acme') => {

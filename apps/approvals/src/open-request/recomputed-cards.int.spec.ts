@@ -23,7 +23,7 @@ describe('cards recomputed from the log', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   test(`invariant 26: of ${ACTIONS} random actions, the card and view_hash of the recorded events' own bytes are those that were recorded`, async () => {

@@ -14,7 +14,7 @@ describe('the queue’s pages: groups decided together, and saved views', () => 
   beforeAll(async () => {
     here = await Installation.start();
     cookie = await signIn('fiona');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const read = async (answer: Response): Promise<Page> => ({ status: answer.status, text: await answer.text(), cookie: answer.headers.get('set-cookie')?.split(';')[0] ?? '', location: answer.headers.get('location') });

@@ -5,7 +5,7 @@ describe('the forms of every other decision', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const get = async (path: string, cookie = ''): Promise<{ status: number; text: string; cookie: string; location: string | null }> => {

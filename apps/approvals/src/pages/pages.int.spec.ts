@@ -13,7 +13,7 @@ describe('pages over HTTP', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const get = (path: string, headers: Record<string, string> = {}): Promise<Response> => fetch(`${here.origin}${path}`, { headers, redirect: 'manual' });
@@ -119,7 +119,7 @@ describeWithBrowser('a person walks the pages in a browser, without JavaScript',
   beforeAll(async () => {
     here = await Installation.start();
     browser = await launchBrowser();
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser.close();
     await here.stop();
@@ -252,5 +252,5 @@ describeWithBrowser('a person walks the pages in a browser, without JavaScript',
       await context.close();
     }
     await open();
-  }, 60_000);
+  });
 });

@@ -8,7 +8,7 @@ describe('a parked run and the stream of changes', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const put = (asked: Asked, bytes: Buffer, token = here.agentToken()) =>

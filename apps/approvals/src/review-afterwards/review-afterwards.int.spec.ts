@@ -8,7 +8,7 @@ describe('reviews after the fact', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   test('A9: an allowed action that was drawn is listed, shown and judged once, never by the owner of its agent', async () => {

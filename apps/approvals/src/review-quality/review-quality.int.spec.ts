@@ -7,7 +7,7 @@ describe('how people review', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   type Row = { of: string; decisions: number; flags: string[]; rejection_reasons: object };

@@ -13,7 +13,7 @@ describe('eligibility', () => {
     provider = await KeyServer.start();
     const trusted = [{ issuer: provider.issuer, name: 'Acme', tenant: 'acme', audience: 'https://api.example' }];
     here = await Installation.start({ EXEQUATUR_IDENTITY_PROVIDERS: JSON.stringify(trusted), EXEQUATUR_STEP_UP: JSON.stringify({ payroll: STEP_UP_SECONDS }) });
-  }, 60_000);
+  });
   afterAll(async () => {
     await here.stop();
     await provider.stop();

@@ -6,7 +6,7 @@ describe('exequatur approvals, against the service', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const approvals = async (person: string, args: readonly string[], answer?: string): Promise<{ exit: number; out: string; err: string; asked: readonly string[] }> => {

@@ -10,7 +10,7 @@ import { postgresTransport } from '@exequatur/messaging';
 import { open, PgKeyStore, seal } from '@exequatur/sealing';
 import { bootstrapDatabase, createService, loadConfig, newInstallationSecrets, Signer } from '@exequatur/service-kit';
 import type { InstallationSecrets, RunningService } from '@exequatur/service-kit';
-import { startTestPostgres } from '@exequatur/testing';
+import { PATIENCE_MS, startTestPostgres } from '@exequatur/testing';
 import type { TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { approvalsService } from '../index.js';
@@ -258,7 +258,7 @@ export class Installation {
     try {
       await holder.query('SELECT pg_advisory_lock($1)', [key]);
       const answers = Promise.all(send.map((each) => each()));
-      await this.until('all of them wait', async () => (await holder.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")).rowCount === send.length);
+      await this.until('all of them wait', async () => ((await holder.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")).rowCount ?? 0) >= send.length);
       await holder.query('SELECT pg_advisory_unlock($1)', [key]);
       return await answers;
     } finally {
@@ -286,7 +286,7 @@ export class Installation {
     return open(key, event.sealed, event.id) as T;
   }
 
-  async until(what: string, holds: () => Promise<boolean>, withinMs = 15_000): Promise<void> {
+  async until(what: string, holds: () => Promise<boolean>, withinMs = PATIENCE_MS): Promise<void> {
     const until = performance.now() + withinMs;
     while (!(await holds())) {
       if (performance.now() > until) throw new Error(`not within ${withinMs} ms: ${what}`);

@@ -24,7 +24,7 @@ describe('Slack', () => {
       await here.policy.publish({ tenant: 'acme', aggregate: 'person', id: person }, { definition: AccountLinked, data: { person, subject: `https://slack.com/${slack.teamId}#${user}` }, actor: { type: 'system', id: 'root' } });
     }
     await here.until('the accounts are known', async () => (await here.rows("SELECT FROM directory_account WHERE subject LIKE 'https://slack.com/%'")).length === 4);
-  }, 60_000);
+  });
   afterAll(async () => {
     await here.stop();
     await slack.stop();

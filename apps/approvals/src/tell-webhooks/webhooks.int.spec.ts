@@ -47,7 +47,7 @@ describe('webhooks', () => {
         { name: 'public-only', tenant: 'globex', url: `https://127.0.0.1:${port}/hook`, secret: SECRET },
       ]),
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     await here.stop();
     await new Promise((resolve) => server.close(resolve));

@@ -13,7 +13,7 @@ import { postgresTransport } from '@exequatur/messaging';
 import type { Transport } from '@exequatur/messaging';
 import { bootstrapDatabase, createService, loadConfig, newInstallationSecrets } from '@exequatur/service-kit';
 import type { InstallationSecrets, RunningService } from '@exequatur/service-kit';
-import { sourceLoader, startTestPostgres } from '@exequatur/testing';
+import { PATIENCE_MS, sourceLoader, startTestPostgres } from '@exequatur/testing';
 import type { TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { auditService } from '../index.js';
@@ -196,7 +196,7 @@ export class Installation {
     return Number((await this.rows<{ size: string }>('SELECT size::text FROM log WHERE tenant = $1', [tenant]))[0]?.size ?? 0);
   }
 
-  async until(what: string, holds: () => Promise<boolean>, ms = 20_000): Promise<void> {
+  async until(what: string, holds: () => Promise<boolean>, ms = PATIENCE_MS): Promise<void> {
     const deadline = performance.now() + ms;
     while (!(await holds().catch(() => false))) {
       if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);

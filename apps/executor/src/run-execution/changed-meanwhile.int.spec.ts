@@ -22,7 +22,7 @@ describe('between the grant and the effect', () => {
     const extract = { recipients: ['/people'], amounts: { USD: '/amount' }, rows: '/limit', model: '/model' };
     await bed.connect(origin, TOOL, { type: 'http', settings: { url: tool.url, extract } });
     await bed.connect(origin, PROD_TOOL, { type: 'http', settings: { url: tool.url, environment: 'prod' } });
-  }, 60_000);
+  });
   afterAll(async () => {
     await bed.stop();
     await tool.stop();

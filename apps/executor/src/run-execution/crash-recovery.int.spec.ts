@@ -27,7 +27,7 @@ describe('executors that die or stall', () => {
     tool = await startHttpTool();
     const first = await start();
     await bed.connect(await first.listening(), TOOL, { type: 'http', settings: { url: tool.url } });
-  }, 60_000);
+  });
   afterEach(async () => {
     await unlock();
     // Orderly where that is still possible, so that the next one need not wait for its place on the bus.
@@ -116,7 +116,7 @@ describe('executors that die or stall', () => {
       if (claimsAtTheTime === 1 && last?.data['code'] === 'EXECUTE_BY_PASSED') return expectNoEffect(executionId);
       expect(last?.name).toBe('ExecutionSucceeded');
       await expectOneChain(executionId);
-    }, 120_000);
+    });
   });
 
   describe('killed when the tool may have been called: named UNKNOWN, never again', () => {
@@ -165,7 +165,7 @@ describe('executors that die or stall', () => {
       await expectOneChain(executionId);
       const [claim] = await bed.claims(executionId);
       await bed.until('the hold is marked unknown', async () => (await bed.events('reservations', String(claim?.['reservation_id']))).some(({ name }) => name === 'ReservationMarkedUnknown'));
-    }, 120_000);
+    });
   });
 
   test('invariant 5: a twin that was paused with the claim in hand finds it taken', async () => {
@@ -185,7 +185,7 @@ describe('executors that die or stall', () => {
     expect(await bed.names(executionId)).toEqual(['ExecutionRequested', 'ExecutionStarted', 'ExecutionSucceeded']);
     expect(effectsOf(executionId)).toHaveLength(1);
     expect(await bed.claims(executionId)).toHaveLength(1);
-  }, 60_000);
+  });
 
   test('a paused executor whose call had gone out: UNKNOWN by another, settled by the answer it got', async () => {
     tool.behave(() => ({ answerAfterMs: 300 }));
@@ -199,7 +199,7 @@ describe('executors that die or stall', () => {
     const events = await bed.ended(executionId, /Reconciled/);
     expect(events.at(-1)).toMatchObject({ data: { result: 'executed', by: 'tool_query' } });
     expect(effectsOf(executionId)).toHaveLength(1);
-  }, 60_000);
+  });
 
   test('invariant 5: two executors share the work, and neither names the other’s running call unknown', async () => {
     await Promise.all([start(), start()]);
@@ -212,5 +212,5 @@ describe('executors that die or stall', () => {
     for (const [executionId, end] of ends) expect([executionId, end, effectsOf(executionId).length]).toEqual([executionId, end, end === 'ExecutionSucceeded' ? 1 : 0]);
     expect([...ends.values()]).not.toContain('ExecutionUnknown');
     expect([...ends.values()].filter((end) => end === 'ExecutionSucceeded').length).toBeGreaterThan(15);
-  }, 120_000);
+  });
 });

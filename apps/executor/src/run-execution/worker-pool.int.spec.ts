@@ -27,7 +27,7 @@ describe('a bounded pool of workers', () => {
       tools.push(server);
       await bed.connect(origin, tool, { type: 'http', settings: { url: server.url, ...(tool === NARROW ? { max_concurrency: 2 } : {}) } });
     }
-  }, 60_000);
+  });
   afterAll(async () => {
     await bed.stop();
     for (const tool of tools) await tool.stop();
@@ -43,7 +43,7 @@ describe('a bounded pool of workers', () => {
     for (const { executionId } of allowed) expect((await bed.ended(executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
     expect(mostAtOnce(narrow, 290)).toBe(2);
     expect(new Set(narrow.effects.map(({ key }) => key)).size).toBe(8);
-  }, 40_000);
+  });
 
   test('a slow tool leaves workers to the others', async () => {
     const [, slow] = tools as [HttpTool, HttpTool];
@@ -58,7 +58,7 @@ describe('a bounded pool of workers', () => {
     slow.behave(() => ({}));
     release();
     for (const { executionId } of stuck) expect((await bed.ended(executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
-  }, 40_000);
+  });
 
   test('when too many of a tenant wait, a further use is answered BUSY', async () => {
     const { actionId, executionId } = await bed.allow({}, { tool: FAST, max_uses: 2 });
@@ -69,7 +69,7 @@ describe('a bounded pool of workers', () => {
     expect(await bed.post(origin, `/v1/actions/${actionId}/executions`, undefined, AGENT_TOKEN)).toMatchObject({ status: 429, body: { code: 'BUSY' } });
     await bed.admin.query("DELETE FROM execution WHERE tool_name = 'idle.tool'");
     expect((await bed.post(origin, `/v1/actions/${actionId}/executions`, undefined, AGENT_TOKEN)).status).toBe(201);
-  }, 40_000);
+  });
 });
 
 test('tenants take turns, however much one of them has waiting', async () => {
@@ -96,4 +96,4 @@ test('tenants take turns, however much one of them has waiting', async () => {
   } finally {
     await bed.stop();
   }
-}, 60_000);
+});

@@ -12,7 +12,7 @@ import { reservationsService } from '@exequatur/reservations';
 import { open, PgKeyStore, seal } from '@exequatur/sealing';
 import { bootstrapDatabase, createService, loadConfig, newInstallationSecrets, Signer } from '@exequatur/service-kit';
 import type { InstallationSecrets, RunningService } from '@exequatur/service-kit';
-import { startTestPostgres } from '@exequatur/testing';
+import { PATIENCE_MS, startTestPostgres } from '@exequatur/testing';
 import type { TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { executorService } from '../index.js';
@@ -258,7 +258,7 @@ export class ExecutorBed {
   }
 
   /** Waits until the execution has one of these as its last event; gives all. */
-  async ended(executionId: string, last: RegExp = /Succeeded|Failed|Unknown|Skipped|Reconciled/, withinMs = 20_000): Promise<readonly LoggedEvent[]> {
+  async ended(executionId: string, last: RegExp = /Succeeded|Failed|Unknown|Skipped|Reconciled/, withinMs = PATIENCE_MS): Promise<readonly LoggedEvent[]> {
     await this.until(`${executionId} ends in ${last.source}`, async () => last.test((await this.names(executionId)).at(-1) ?? ''), withinMs);
     return this.events('executor', executionId);
   }
@@ -271,7 +271,7 @@ export class ExecutorBed {
     return key === undefined ? undefined : open(key, sealed, id);
   }
 
-  async until(what: string, holds: () => Promise<boolean>, withinMs = 20_000): Promise<void> {
+  async until(what: string, holds: () => Promise<boolean>, withinMs = PATIENCE_MS): Promise<void> {
     const until = performance.now() + withinMs;
     while (!(await holds())) {
       if (performance.now() > until) throw new Error(`not within ${withinMs} ms: ${what}`);

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { PATIENCE_MS } from '@exequatur/testing';
 
 /** The built executor as a process of its own, which specs may kill and pause. */
 export class ExecutorProcess {
@@ -12,7 +13,7 @@ export class ExecutorProcess {
   }
 
   async listening(): Promise<string> {
-    for (let waited = 0; waited < 20_000; waited += 25) {
+    for (const until = performance.now() + PATIENCE_MS; performance.now() < until; ) {
       const origin = /executor listens on (\S+)/.exec(this.output)?.[1];
       if (origin !== undefined) return origin;
       if (this.child.exitCode !== null) break;

@@ -8,6 +8,7 @@ import { newId } from '@exequatur/kernel';
 import { postgresTransport } from '@exequatur/messaging';
 import { bootstrapDatabase, createService, Database, loadConfig, newInstallationSecrets, ServiceConfig } from '@exequatur/service-kit';
 import type { RunningService } from '@exequatur/service-kit';
+import { PATIENCE_MS } from '@exequatur/testing';
 import pg from 'pg';
 import { policyService } from '../policy-service.js';
 
@@ -133,7 +134,7 @@ export const mailTo = (tenant: string, to: string, change: Partial<Proposal> = {
   proposalOf(tenant, { action_kind: 'message.email.send', tool: { name: 'mailer.send', version: '1.0' }, arguments: { to, subject: 'Hello', text: 'We met in Vienna' }, execution_mode: 'managed', ...change });
 
 /** Looks until it holds: what another service said arrives by the bus. */
-export const eventually = async <T>(look: () => Promise<T>, holds: (value: T) => boolean, withinMs = 10_000): Promise<T> => {
+export const eventually = async <T>(look: () => Promise<T>, holds: (value: T) => boolean, withinMs = PATIENCE_MS): Promise<T> => {
   const until = Date.now() + withinMs;
   for (;;) {
     const value = await look();

@@ -7,7 +7,7 @@ describe('group commit', () => {
   beforeAll(async () => {
     here = await Installation.start();
     await here.budget('1000000');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   test('invariant 7: 200 clients on one hot budget get exactly what it covers, many to a transaction', async () => {

@@ -14,7 +14,7 @@ describe('limits of the policy in force', () => {
     here = await Installation.start();
     await here.budget('1000000000');
     await here.budget('1000000000', 'tenant:acme', 'USD_MICROCENTS');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const limited = async (limits: Limits): Promise<void> => {

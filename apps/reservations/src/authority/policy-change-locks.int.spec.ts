@@ -22,7 +22,7 @@ describe('a policy changes while instances guess its limits', () => {
     here = await Installation.start();
     await here.budget('1000', ONE);
     await here.budget('1000', OTHER);
-  }, 60_000);
+  });
   afterAll(async () => {
     await Promise.all(pools.map((pool) => pool.end()));
     await here.stop();
@@ -80,5 +80,5 @@ describe('a policy changes while instances guess its limits', () => {
     await blocker.end();
     // Two that wait for one another would end with one of them undone (deadlock detected).
     expect((await Promise.all([first, second])).map(held)).toEqual([true, true]);
-  }, 60_000);
+  });
 });

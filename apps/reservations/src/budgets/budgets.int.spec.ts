@@ -11,7 +11,7 @@ describe('budgets', () => {
   beforeAll(async () => {
     here = await Installation.start();
     await here.budget('1000000000', 'tenant:acme');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const operate = (path: string, body: object) => here.post(path, body, here.personToken('acme'));

@@ -34,7 +34,7 @@ if (CYCLES_IS_HERE) {
       here = await Installation.start();
       await here.budget('1000000', 'tenant:acme', 'USD_MICROCENTS');
       await here.budget('50000', 'tenant:acme/agent:support-bot', 'USD_MICROCENTS');
-    }, 60_000);
+    });
     afterAll(() => here.stop());
 
     test('each is run, or listed with the reason why not', () => {

@@ -15,7 +15,7 @@ describe('the Cycles surface', () => {
     here = await Installation.start();
     await here.budget('1000000', 'tenant:acme', UNIT);
     await here.budget('1000', 'tenant:acme/agent:bot', UNIT);
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   /** Every answer of this suite is held against the published OpenAPI. `operation` is its path there. */

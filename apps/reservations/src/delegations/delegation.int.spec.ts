@@ -26,7 +26,7 @@ describe('delegations', () => {
       );
     }
     await here.until('the agents', async () => (await here.count('SELECT FROM directory_agent_key WHERE agent = ANY($1)', [NEW_AGENTS])) === NEW_AGENTS.length);
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const as = (agent: string): string => here.agentToken('acme', agent);
@@ -198,5 +198,5 @@ describe('delegations', () => {
     } finally {
       await racers.stop();
     }
-  }, 120_000);
+  });
 });

@@ -11,7 +11,7 @@ describe('POST /v1/reservations', () => {
     budgetId = await here.budget('1000000');
     await here.budget('1000', 'tenant:acme', 'USD_MICROCENTS');
     await here.budget('1000000', 'tenant:globex');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const balance = async (): Promise<Record<string, unknown>> => {

@@ -13,7 +13,7 @@ describe('grants of several uses', () => {
     await here.budget('1000000000');
     await here.budget('100000000000', 'tenant:acme', 'USD_MICROCENTS');
     await here.budget('1000000', 'tenant:acme', 'TOKENS');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const use = (grant: Grant, useNo: number) => here.reserve(grant, { use_no: useNo });

@@ -16,7 +16,7 @@ describe('grants and outcomes over the bus', () => {
   beforeAll(async () => {
     here = await Installation.start();
     await here.budget('1000');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const allow = async (grant: Grant): Promise<void> => {

@@ -9,7 +9,7 @@ import type { Policy } from '@exequatur/policy-domain';
 import type { JsonValue } from '@exequatur/kernel';
 import { bootstrapDatabase, createService, loadConfig, newInstallationSecrets, serviceToken, Signer } from '@exequatur/service-kit';
 import type { InstallationSecrets, RunningService } from '@exequatur/service-kit';
-import { startTestPostgres } from '@exequatur/testing';
+import { PATIENCE_MS, startTestPostgres } from '@exequatur/testing';
 import type { TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { reservationsService } from '../index.js';
@@ -260,7 +260,7 @@ export class Installation {
     return rows.map(({ subject, version, bytes }) => ({ subject, version, data: (JSON.parse(bytes.toString('utf8')) as { data: Record<string, unknown> }).data }));
   }
 
-  async until(what: string, holds: () => Promise<boolean>, withinMs = 15_000): Promise<void> {
+  async until(what: string, holds: () => Promise<boolean>, withinMs = PATIENCE_MS): Promise<void> {
     const until = performance.now() + withinMs;
     while (!(await holds())) {
       if (performance.now() > until) throw new Error(`not within ${withinMs} ms: ${what}`);

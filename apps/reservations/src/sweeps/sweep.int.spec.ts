@@ -6,7 +6,7 @@ describe('silence', () => {
   beforeAll(async () => {
     here = await Installation.start();
     await here.budget('1000');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const overdue = (id: string) => here.pool.query("UPDATE reservation SET expires_at = clock_timestamp() - interval '1 hour' WHERE reservation_id = $1", [id]);

@@ -14,7 +14,7 @@ describe('bundles of policies', () => {
   beforeAll(async () => {
     here = await Installation.start();
     await here.budget('1000000');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   const sign = (by: 'policy' | 'executor', claims: object, typ = POLICY_BUNDLE_TYPE): string => here.signer(by).signJws({ ...claims }, typ);

@@ -17,7 +17,7 @@ describe('a policy with conditions, in force here', () => {
   beforeAll(async () => {
     here = await Installation.start();
     await here.budget('1000000');
-  }, 60_000);
+  });
   afterAll(() => here.stop());
 
   test('invariant 13: a grant of an older version is judged by the conditions of the newer, and refused where they cannot be evaluated', async () => {

@@ -115,7 +115,7 @@ describe.each(['events', 'runs'] as const)('disorder, with a handler of %s', (ta
     expect((await pool.query('SELECT 1 FROM inbox_parked')).rowCount).toBe(0);
     expect(behaviour.calls.length).toBeGreaterThan(STREAMS * VERSIONS);
     await Promise.all(members.map(({ member }) => member.app.close()));
-  }, 60_000);
+  });
 
   test.each([11, 12, 13, 14])('invariant 19: what arrives while an operator re-drives its stream is not left behind (seed %i)', async (seed) => {
     const random = randomOf(seed);
@@ -136,7 +136,7 @@ describe.each(['events', 'runs'] as const)('disorder, with a handler of %s', (ta
     expect(await effectsByAction(ids)).toEqual(ids.map(() => inOrder));
     expect((await pool.query('SELECT 1 FROM inbox_parked')).rowCount).toBe(0);
     await member.app.close();
-  }, 60_000);
+  });
 
   test('invariant 19: an event that finds a gap just when a re-drive closes it is taken, not parked behind it', async () => {
     const [id = '', other = ''] = [newActionId(), newActionId()];

@@ -47,7 +47,7 @@ export const runStrategyContract = (name: string, startMs: number, start: () => 
     await policy.close();
     await morgue.close();
     await surroundings.close();
-  }, 60_000);
+  });
   beforeEach(async () => {
     await pool.query('TRUNCATE effect');
     approvals = surroundings.transportOf('approvals');

@@ -1,5 +1,7 @@
+import { PATIENCE_MS } from '@exequatur/testing';
+
 /** Resolves when `held` becomes true. @throws Error naming `what` after `withinMs`. */
-export const eventually = async (what: string, held: () => boolean | Promise<boolean>, withinMs = 15_000): Promise<void> => {
+export const eventually = async (what: string, held: () => boolean | Promise<boolean>, withinMs = PATIENCE_MS): Promise<void> => {
   const until = performance.now() + withinMs;
   while (!(await held())) {
     if (performance.now() > until) throw new Error(`did not happen within ${withinMs} ms: ${what}`);
