@@ -59,6 +59,8 @@ export type OpenState = Extract<ApprovalState, { status: 'Open' }>;
 export interface LentRole {
   readonly role: string;
   readonly from: string;
+  /** as of a voter */
+  readonly actedFor?: boolean;
 }
 
 /** Who asks. Only `person` can ever decide; the rest is refused as NOT_A_PERSON. */
@@ -67,6 +69,8 @@ export interface Voter {
   readonly id: string;
   readonly roles: readonly string[];
   readonly lent?: readonly LentRole[];
+  /** The agent acts for this person: an account of theirs stands in its token's chain. */
+  readonly actedFor?: boolean;
 }
 
 /** Content that is sealed at rest, opened by the caller for this decision. */

@@ -3,7 +3,7 @@ import type { ApprovalCommand, ApprovalState, BreakGlassCommand, OpenState, Vote
 import { accept } from './approve.js';
 import { viewChanged } from './eligible-vote.js';
 import { rolesOf } from './evolve.js';
-import { ids, isRequester, notAPerson, openRequest, refused } from './refusing.js';
+import { asksForIt, ids, notAPerson, openRequest, refused } from './refusing.js';
 import type { Decision, Refused } from './refusing.js';
 
 /** Whoever holds it may approve alone in an emergency. Nobody holds it unless the directory says so. */
@@ -22,7 +22,7 @@ export const breakGlass = ({ data, metadata }: BreakGlassCommand, state: Approva
   const found = openRequest(state, metadata.now);
   if (isRefusal(found)) return found as Refused;
   const open = found as OpenState;
-  if (isRequester(data.voter.id, open)) return refused('SELF_APPROVAL');
+  if (asksForIt(data.voter, open)) return refused('SELF_APPROVAL');
   if (!data.voter.roles.includes(BREAK_GLASS_ROLE)) return refused('NOT_ELIGIBLE', `needs the role ${BREAK_GLASS_ROLE}`);
   if (data.reason.trim() === '') return refused('REASON_REQUIRED', 'say what the emergency is', '/reason');
   const changed = viewChanged(data.viewHash, open);
@@ -48,7 +48,7 @@ export const review = ({ data }: Extract<ApprovalCommand, { type: 'Review' }>, s
   if (noPerson !== undefined) return noPerson;
   if (state.emergency === undefined) return refused('CONFLICT', 'nobody broke the glass here');
   if (state.emergency.reviewed) return refused('ALREADY_DECIDED', 'it is reviewed already');
-  if (data.voter.id === state.emergency.person || isRequester(data.voter.id, state)) return refused('SELF_APPROVAL', 'somebody else reviews it');
+  if (data.voter.id === state.emergency.person || asksForIt(data.voter, state)) return refused('SELF_APPROVAL', 'somebody else reviews it');
   const roles = [...REVIEWING_ROLES, ...rolesOf(state)];
   if (!data.voter.roles.some((role) => roles.includes(role))) return refused('NOT_ELIGIBLE', `needs one of: ${roles.join(', ')}`);
   if (data.words.trim() === '') return refused('REASON_REQUIRED', 'say why', '/words');

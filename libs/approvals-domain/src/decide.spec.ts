@@ -108,6 +108,13 @@ describe('who may decide', () => {
     approval.given(opened()).when(rejectBy(person('olga', 'finance'))).thenRefused('SELF_APPROVAL');
     approval.given(opened()).when(respondBy(person('olga', 'finance'))).thenRefused('SELF_APPROVAL');
   });
+  test('invariant 11: whom the agent acts for may not approve, nor lend anybody a vote on it', () => {
+    const behind: Voter = { ...FIONA, actedFor: true };
+    for (const command of [approveBy(behind), rejectBy(behind), respondBy(behind)]) approval.given(opened()).when(command).thenRefused('SELF_APPROVAL');
+    const lent = { role: 'finance', from: 'fiona' };
+    approval.given(opened()).when(approveBy({ ...person('hugo'), lent: [{ ...lent, actedFor: true }] })).thenRefused('SELF_APPROVAL');
+    expect(decided(approveBy({ ...person('hugo'), lent: [{ ...lent, actedFor: false }] }), opened())).toHaveLength(2);
+  });
   test('invariant 12: an agent never votes, whatever roles it claims', () => approval.given(opened()).when(approveBy({ type: 'agent', id: 'support-bot', roles: ['finance'] })).thenRefused('NOT_A_PERSON'));
   test('invariant 12: nor does a service or the platform admin', () => {
     approval.given(opened()).when(approveBy({ type: 'service', id: 'executor', roles: ['finance'] })).thenRefused('NOT_A_PERSON');

@@ -2,7 +2,7 @@ import { isRefusal } from '@exequatur/kernel';
 import type { ApprovalEvent, ApprovalState, OpenState, Vote, Voter } from './approval.js';
 import { currentRoles } from './evolve.js';
 import { isPast } from './grant-claims.js';
-import { ids, isRequester, notAPerson, openRequest, refused } from './refusing.js';
+import { asksForIt, ids, notAPerson, openRequest, refused } from './refusing.js';
 import type { Refused } from './refusing.js';
 
 /** An open request and the vote that this person may cast on it now. */
@@ -27,7 +27,7 @@ export const viewChanged = (viewHash: string, open: OpenState): Refused | undefi
 
 /** The vote this person may cast now, with the role it counts for: their own, else one that was lent to them. */
 export const eligibleVote = (voter: Voter, state: OpenState, voteEventId: string): Vote | Refused => {
-  if (isRequester(voter.id, state)) return refused('SELF_APPROVAL');
+  if (asksForIt(voter, state)) return refused('SELF_APPROVAL');
   const roles = currentRoles(state);
   const role = voter.roles.find((each) => roles.includes(each));
   if (role !== undefined) return hasCounted(voter.id, state) ? alreadyVoted() : { person: voter.id, role, stage: state.stage, voteEventId };
@@ -38,7 +38,7 @@ export const eligibleVote = (voter: Voter, state: OpenState, voteEventId: string
 const lentVote = (voter: Voter, state: OpenState, roles: readonly string[], voteEventId: string): Vote | Refused => {
   const lent = (voter.lent ?? []).filter(({ role }) => roles.includes(role));
   if (lent.length === 0) return refused('NOT_ELIGIBLE', `stage ${state.stage + 1} needs one of: ${roles.join(', ')}`);
-  const others = lent.filter(({ from }) => !isRequester(from, state));
+  const others = lent.filter(({ from: id, ...rest }) => !asksForIt({ id, ...rest }, state));
   if (others.length === 0) return refused('SELF_APPROVAL', 'the role was lent by the requester');
   const free = others.find(({ from }) => !hasCounted(from, state));
   if (free === undefined || hasCounted(voter.id, state)) return alreadyVoted();

@@ -25,4 +25,7 @@ export const openRequest = (state: ApprovalState, now: number): OpenState | Refu
 /** Who asked for it: the agent, the person of record behind it, and whoever wrote the arguments in the agent's place or planted the request. */
 export const isRequester = (id: string, { request, canary }: Known): boolean => id === request.agent_owner || id === request.facts.agent || id === request.edited_by || id === canary?.plantedBy;
 
+/** The same of somebody whose accounts the directory knows: whom the agent acts for asks through it. */
+export const asksForIt = ({ id, actedFor }: Pick<Voter, 'id' | 'actedFor'>, state: Known): boolean => actedFor === true || isRequester(id, state);
+
 export const notAPerson = (voter: Voter): Refused | undefined => (voter.type === 'person' ? undefined : refused('NOT_A_PERSON', 'an agent or a service can never decide'));

@@ -2,7 +2,7 @@ import { assertNever, fromInstant, isRefusal, toInstant } from '@exequatur/kerne
 import type { ApprovalState, OpenState, SteeringCommand, Voter } from './approval.js';
 import { rolesOf } from './evolve.js';
 import { newView } from './new-view.js';
-import { ids, isRequester, notAPerson, openRequest, refused } from './refusing.js';
+import { asksForIt, ids, isRequester, notAPerson, openRequest, refused } from './refusing.js';
 import type { Decision, Refused } from './refusing.js';
 
 /** Bounds of what people and agents may add to one request. */
@@ -42,7 +42,7 @@ export const steer = (command: SteeringCommand, state: ApprovalState): Decision 
 };
 
 const mayNotSteer = (voter: Voter, open: OpenState): Refused | undefined => {
-  if (isRequester(voter.id, open)) return refused('SELF_APPROVAL');
+  if (asksForIt(voter, open)) return refused('SELF_APPROVAL');
   const roles = rolesOf(open);
   const held = [...voter.roles, ...(voter.lent ?? []).map(({ role }) => role)];
   return held.some((role) => roles.includes(role)) ? undefined : refused('NOT_ELIGIBLE', `needs one of: ${roles.join(', ')}`);
@@ -87,7 +87,7 @@ const requestInformation = ({ data }: CommandOf<'RequestInformation'>, open: Ope
 
 const giveInformation = ({ data }: CommandOf<'GiveInformation'>, open: OpenState): Decision => {
   const { voter, questionId, answer, content } = data;
-  if (!isRequester(voter.id, open) || (voter.type !== 'agent' && voter.type !== 'person')) return refused('NOT_ELIGIBLE', 'the agent of the action or its owner answers');
+  if (!asksForIt(voter, open) || (voter.type !== 'agent' && voter.type !== 'person')) return refused('NOT_ELIGIBLE', 'the agent of the action or its owner answers');
   const question = open.questions.find(({ id }) => id === questionId);
   if (question === undefined) return refused('NOT_FOUND', 'no such question', '/question_id');
   if (question.answered) return refused('CONFLICT', 'it is answered already', '/question_id');

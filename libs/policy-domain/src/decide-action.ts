@@ -93,8 +93,8 @@ const verdictOf = ({ data, metadata }: ProposeAction): OwnActionEvent => {
 const reviewOf = ({ data: { proposed } }: ProposeAction, verdict: OwnActionEvent): readonly OwnActionEvent[] => {
   if ((verdict.type !== 'ActionAllowed' && verdict.type !== 'ActionCapped') || !verdict.data.sampled) return [];
   const { action_id, policy_hash, policy_version, rule_id, reason, action_class, tier } = verdict.data;
-  const { facts, arguments_hash, agent_owner } = proposed;
-  return [{ type: 'ReviewDrawn', data: { action_id, policy_hash, policy_version, rule_id, reason, ...(action_class === undefined ? {} : { action_class }), tier, facts, arguments_hash, ...(agent_owner === undefined ? {} : { agent_owner }) } }];
+  const { facts, arguments_hash, agent_owner, act_chain } = proposed;
+  return [{ type: 'ReviewDrawn', data: { action_id, policy_hash, policy_version, rule_id, reason, ...(action_class === undefined ? {} : { action_class }), tier, facts, arguments_hash, ...(agent_owner === undefined ? {} : { agent_owner }), ...(act_chain === undefined ? {} : { act_chain }) } }];
 };
 
 const allowance = (ruling: Ruling, actionId: string, { nowMs, sampleDraw }: ProposeAction['metadata']) => {
@@ -115,6 +115,7 @@ const approvalAsked = ({ proposed, narrowable, ruling }: ProposeAction['data'], 
     facts: proposed.facts,
     ...(proposed.thread_id === undefined ? {} : { thread_id: proposed.thread_id }),
     ...(proposed.agent_owner === undefined ? {} : { agent_owner: proposed.agent_owner }),
+    ...(proposed.act_chain === undefined ? {} : { act_chain: proposed.act_chain }),
     arguments_hash: proposed.arguments_hash,
     ...(proposed.target_hash === undefined ? {} : { target_hash: proposed.target_hash }),
     narrowable,

@@ -101,7 +101,7 @@ export class DecideRequests {
     const approval = (await this.streams.load(tx, caller.tenant, approvalId)) ?? problem('NOT_FOUND');
     if (caller.type === 'person') attempt.checkVersion(approval);
     const now = await this.streams.databaseNow(tx);
-    const known = await this.voters.now(tx, caller.tenant, [caller.id, ...approval.state.votes.map(({ person }) => person)], now);
+    const known = await this.voters.now(tx, caller.tenant, [caller.id, ...approval.state.votes.map(({ person }) => person)], now, approval.state.request.act_chain);
     const dwellMs = caller.type === 'person' ? await this.looks.dwellMs(tx, caller.tenant, approvalId, caller.id, now) : undefined;
     const command = await commandOf({ approval, voter: voterOf(caller, known), now, ...(dwellMs === undefined ? {} : { dwellMs }), content: () => this.contentOf(tx, approval), reasonCodes: async () => (await this.reasons.of(caller.tenant, tx)).codes });
     const before = this.before(approval.state, command, known, now);

@@ -62,8 +62,8 @@ export class ReviewAfterwards {
   /** Once, by somebody else than whoever asked. The caller holds the stream's lock. @throws Problem */
   async judge(tx: PgTransaction, person: PersonPrincipal, actionId: string, judgement: 'right' | 'wrong', words: string): Promise<void> {
     const { past, opened } = await this.load(tx, person.tenant, actionId);
-    const { agent_owner } = opened.envelope.data as DataOf<typeof ReviewOpened>;
-    if (agent_owner === person.id) problem('SELF_APPROVAL', 'somebody else than the owner of the agent reviews it');
+    const { agent_owner, act_chain = [] } = opened.envelope.data as DataOf<typeof ReviewOpened>;
+    if (agent_owner === person.id || (act_chain.length > 0 && (await holdsOneOf(tx, person, act_chain)))) problem('SELF_APPROVAL', 'somebody else than the owner of the agent, and than whom it acted for, reviews it');
     if (past.length > 1) problem('ALREADY_DECIDED', 'it is reviewed already');
     if (words.trim() === '') problem('REASON_REQUIRED', 'say why', [{ pointer: '/words', expected: 'words' }]);
     const id = newId();
@@ -79,3 +79,7 @@ export class ReviewAfterwards {
     return { past, opened: past[0] ?? problem('NOT_FOUND') };
   }
 }
+
+/** Whether one of these accounts is this person's now. */
+const holdsOneOf = async (tx: PgQueries, { tenant, id }: PersonPrincipal, accounts: readonly string[]): Promise<boolean> =>
+  (await tx.query('SELECT FROM directory_account WHERE tenant = $1 AND person = $2 AND subject = ANY ($3)', [tenant, id, accounts])).rows.length > 0;

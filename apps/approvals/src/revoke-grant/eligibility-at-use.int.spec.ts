@@ -72,6 +72,23 @@ describe('eligibility', () => {
     expect((await here.events(asked)).filter(({ name }) => name === 'VoteRefused')).toMatchObject([{ actorid: 'olga', data: { code: 'SELF_APPROVAL' } }, { actorid: 'georg', data: { code: 'ALREADY_VOTED' } }]);
   });
 
+  test('invariant 11: whom the agent acts for by its token does not approve, by whichever account, nor does anybody in their name', async () => {
+    await link('fiona', 'fiona-private');
+    const known = async (sub: string): Promise<boolean> => (await here.call('GET', '/v1/approvals', await provider.token({ sub }))).status === 200;
+    await here.until('the account is known', () => known('fiona-private'));
+    const chain = [`${provider.issuer}#planner-client`, `${provider.issuer}#fiona-private`];
+    const asked = await here.ask({ more: { act_chain: chain } });
+    expect((await here.events(asked))[0]?.data).toMatchObject({ terms: { act_chain: chain } });
+    for (const token of [here.personToken('fiona'), await provider.token({ sub: 'fiona-private' })]) expect(await approveAs(asked, token)).toMatchObject({ status: 403, body: { code: 'SELF_APPROVAL' } });
+    const loan = await here.call('POST', '/v1/approvals/delegations', here.personToken('fiona'), { body: { to: 'pia', role: 'finance', ends_at: tomorrow() } });
+    expect(await here.decide(asked, 'approve', 'pia')).toMatchObject({ status: 403, body: { code: 'SELF_APPROVAL' } });
+    await here.call('POST', `/v1/approvals/delegations/${String(loan.body['delegation_id'])}/end`, here.personToken('fiona'), { body: {} });
+    expect((await here.events(asked)).filter(({ name }) => name === 'VoteRefused').map(({ actorid, data }) => [actorid, data['code']])).toEqual([['fiona', 'SELF_APPROVAL'], ['fiona', 'SELF_APPROVAL'], ['pia', 'SELF_APPROVAL']]);
+    expect((await here.decide(asked, 'approve', 'georg')).body).toMatchObject({ status: 'granted' });
+    // The same person, where the agent acts for nobody.
+    expect((await here.decide(await here.ask(), 'approve', 'fiona')).body).toMatchObject({ status: 'granted' });
+  });
+
   test('a class that needs a recent sign-in: an old one, one nobody knows the time of, and one in the future do not approve, each an event; saying no needs none', async () => {
     const now = Math.floor(Date.now() / 1_000);
     const asked = await here.ask({ more: { action_class: 'payroll' } });

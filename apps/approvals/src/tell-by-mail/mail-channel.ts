@@ -13,14 +13,15 @@ const EVERYBODY = '*';
 
 /**
  * People with an address whose role may answer now, or who are asked by name, or to whom such a role is lent; neither the
- * agent's owner, who may not decide, nor who voted. An alert goes to operators and admins. At most this many a notice.
+ * agent's owner, who may not decide, nor who voted. An alert goes to operators and admins; that the glass was broken is one, to
+ * auditors too, besides those who would have decided. At most this many a notice.
  */
 const MOST_RECIPIENTS = 200;
 const FAN_OUT = `INSERT INTO notice (tenant, event_id, channel, address, approval_id, happening, body)
 SELECT $1, $2, 'mail', m.person, $3, $4, $5 FROM mail_address m JOIN directory_person p ON p.tenant = m.tenant AND p.person = m.person
 LEFT JOIN approval_request r ON r.tenant = m.tenant AND r.approval_id = $3::uuid
 WHERE m.tenant = $1 AND $4 = ANY (m.events) AND CASE WHEN r.approval_id IS NULL THEN p.roles && ARRAY['operator', 'admin'] ELSE
-  r.agent_owner IS DISTINCT FROM p.person AND NOT r.approvals @> jsonb_build_array(jsonb_build_object('person', p.person)) AND (p.roles && (CASE WHEN r.status = 'open' THEN r.current_roles ELSE r.all_roles END) OR p.person = ANY (r.asked) OR EXISTS (
+  ($4 = 'approval.emergency' AND p.roles && ARRAY['operator', 'admin', 'auditor'] OR r.agent_owner IS DISTINCT FROM p.person) AND NOT r.approvals @> jsonb_build_array(jsonb_build_object('person', p.person)) AND ($4 = 'approval.emergency' AND p.roles && ARRAY['operator', 'admin', 'auditor'] OR p.roles && (CASE WHEN r.status = 'open' THEN r.current_roles ELSE r.all_roles END) OR p.person = ANY (r.asked) OR EXISTS (
     SELECT FROM voting_delegation d JOIN directory_person f ON f.tenant = d.tenant AND f.person = d.from_person AND d.role = ANY (f.roles)
     WHERE d.tenant = p.tenant AND d.to_person = p.person AND d.role = ANY (r.current_roles) AND d.ended_at IS NULL AND d.starts_at <= clock_timestamp() AND d.ends_at > clock_timestamp())) END
 ORDER BY m.person LIMIT ${MOST_RECIPIENTS} ON CONFLICT DO NOTHING`;

@@ -90,6 +90,23 @@ describe('mail', () => {
     expect(items.map(({ person }) => person)).not.toContain('nobody');
   });
 
+  test('A12: a broken glass is an alert to operators, admins and auditors, and to who would have decided; whoever broke it knows', async () => {
+    const asked = await here.ask();
+    await settled(asked);
+    const before = mailsOf(asked).length;
+    expect((await here.decide(asked, 'break-glass', 'erin', { reason: 'canary-outage' })).body).toMatchObject({ status: 'granted', emergency: true });
+    const alerts = () => mailsOf(asked).slice(before).filter(({ subject }) => subject.startsWith('Approved in an emergency, to be reviewed'));
+    await here.until('the alert', async () => alerts().length >= 4);
+    await settled(asked);
+    // olga is an operator, pia an auditor; fiona and georg would have been asked.
+    expect(alerts().map(({ to }) => to[0]).sort()).toEqual(['fiona@corp.example', 'georg@corp.example', 'olga@corp.example', 'pia@corp.example']);
+    for (const { text } of alerts()) {
+      expect(text).toContain('By: erin');
+      expect(text).toContain(`https://gate.example/approvals/${asked.request.approval_id}`);
+      expect(text).not.toContain('canary');
+    }
+  });
+
   test('requests that end in silence more often than before are an alert, once an hour, to operators', async () => {
     const asked = await here.ask();
     await here.rows("INSERT INTO approval_request SELECT (jsonb_populate_record(r, jsonb_build_object('approval_id', gen_random_uuid(), 'status', 'expired', 'resolved_at', clock_timestamp()))).* FROM approval_request r, generate_series(1, 40) WHERE r.approval_id = $1", [asked.request.approval_id]);

@@ -74,6 +74,17 @@ describe('webhooks', () => {
     expect(JSON.parse(resolved?.body ?? '{}')).toMatchObject({ type: 'approval.resolved', data: { tenant: 'acme', approval_id: asked.request.approval_id, action_id: asked.request.action_id, status: 'rejected', run_id: 'run-1', decided_by: 'fiona' } });
   });
 
+  test('A12: that the glass was broken is told at once, with who did it and nothing of why', async () => {
+    const asked = await here.ask();
+    await here.decide(asked, 'break-glass', 'erin', { reason: 'canary-outage' });
+    const alert = () => told(asked.request.approval_id).find(({ body }) => body.includes('approval.emergency'));
+    await here.until('the alert', async () => alert() !== undefined);
+    const broken = (await here.events(asked)).find(({ name }) => name === 'GlassBroken');
+    expect(alert()?.id).toBe(broken?.id);
+    expect(JSON.parse(alert()?.body ?? '{}')).toMatchObject({ type: 'approval.emergency', data: { tenant: 'acme', approval_id: asked.request.approval_id, status: 'granted', decided_by: 'erin' } });
+    expect(alert()?.body).not.toContain('canary');
+  });
+
   test('an address inside is refused unless the operator opened it, and kept with its fault', async () => {
     const asked = await here.ask({ tenant: 'globex' });
     const fault = async () => (await here.rows<{ last_fault: string | null; delivered_at: Date | null }>("SELECT last_fault, delivered_at FROM notice WHERE tenant = 'globex' AND body LIKE $1", [`%${asked.request.approval_id}%`]))[0];
@@ -104,6 +115,8 @@ describe('webhooks', () => {
     const notices = async () => (await here.call('GET', '/v1/approvals/webhooks/own/notices?tenant=acme', ROOT)).body['items'] as { approval_id: string; event_id: string; happening: string; fault?: string; attempts: number }[];
     await here.until('it was tried', async () => (await notices())[0]?.fault !== undefined);
     expect(await notices()).toMatchObject([{ approval_id: asked.request.approval_id, happening: 'approval.opened', fault: 'the name has no address', attempts: 1 }]);
+    // What was never told would be told once more, and not again.
+    await here.until('everything was told', async () => (await here.rows("SELECT FROM notice WHERE channel = 'webhook' AND address = 'agents' AND delivered_at IS NULL")).length === 0, 60_000);
     const replayed = await here.call('POST', '/v1/approvals/webhooks/agents/replay', ROOT, { body: { tenant: 'acme', since: '2020-01-01T00:00:00Z' } });
     const times = new Map<string, number>();
     await here.until('all were told again', async () => {

@@ -66,6 +66,7 @@ const proposedData = ({ agent, proposal, door, anew }: ProposeAction, actionId: 
     door,
     ...(anew === undefined ? {} : { follows: anew.follows, ...(anew.editedBy === undefined ? {} : { edited_by: anew.editedBy }) }),
     ...(agent.owner === undefined ? {} : { agent_owner: agent.owner }),
+    ...(agent.chain === undefined ? {} : { act_chain: [...agent.chain] }),
   };
 };
 

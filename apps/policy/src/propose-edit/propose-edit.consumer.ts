@@ -41,6 +41,6 @@ export class ProposeWhatAPersonEdited {
     const { arguments: text } = open(key, event.sealed, event.id) as SealedOf<typeof EditProposed>;
     const proposal = { ...before.proposal, arguments: parseStrict(text, { maxBytes: MAX_ARGUMENT_BYTES }) as JsonValue };
     const anew = { follows: data.action_id, actor: { type: 'person', id: data.person } as const, editedBy: data.person };
-    await this.commands.execute(new ProposeAction({ type: 'agent', ...agent, keyId: 'edited' }, proposal, event.id, 'http', event.traceparent, anew));
+    await this.commands.execute(new ProposeAction({ type: 'agent', ...agent, keyId: 'edited', ...(before.chain === undefined ? {} : { chain: before.chain }) }, proposal, event.id, 'http', event.traceparent, anew));
   }
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { KeyServer, startTestPostgres, type TestPostgres } from '@exequatur/testing';
-import { proposalOf, startPolicyBed } from '../spec/policy-bed.js';
+import { examplePolicy, mailTo, proposalOf, startPolicyBed } from '../spec/policy-bed.js';
 import type { PolicyBed, Reply } from '../spec/policy-bed.js';
 
 describe('people of an identity provider', () => {
@@ -10,7 +10,7 @@ describe('people of an identity provider', () => {
   beforeAll(async () => {
     postgres = await startTestPostgres();
     provider = await KeyServer.start();
-    const people = { name_claim: 'preferred_username', roles_claim: 'groups', roles: { finance: ['approver', 'finance'], admins: ['admin'] } };
+    const people = { name_claim: 'preferred_username', roles_claim: 'groups', roles: { finance: ['approver', 'finance'], admins: ['admin'], policy: ['policy-admin'] } };
     const byClaim = { tenant_claim: 'org', tenants: { 'org-acme': 'acme', 'org-nowhere': 'nowhere' } };
     bed = await startPolicyBed((await postgres.createDatabase()).url, {
       EXEQUATUR_IDENTITY_PROVIDERS: JSON.stringify([{ issuer: provider.issuer, name: 'Acme', ...byClaim, audience: 'https://api.example', sign_in: { client_id: 'pages' }, people }]),
@@ -98,8 +98,25 @@ describe('people of an identity provider', () => {
       JSON.parse(((await bed.database.query<{ bytes: Buffer }>('SELECT bytes FROM event')).rows.find(({ bytes }) => bytes.includes('ActionProposed') && bytes.includes(String(body['action_id'])))?.bytes ?? Buffer.from('{}')).toString('utf8')) as Record<string, unknown>;
     expect(await envelopeOf(alone)).toMatchObject({ actortype: 'agent', actorid: 'outreach-agent' });
     expect(await envelopeOf(alone)).not.toHaveProperty('actorchain');
-    expect(await envelopeOf(forFiona)).toMatchObject({ actortype: 'agent', actorid: 'outreach-agent', actorchain: JSON.stringify([`${provider.issuer}#planner`, `${provider.issuer}#fiona`]) });
+    const chain = [`${provider.issuer}#planner`, `${provider.issuer}#fiona`];
+    expect(await envelopeOf(forFiona)).toMatchObject({ actortype: 'agent', actorid: 'outreach-agent', actorchain: JSON.stringify(chain), data: { act_chain: chain } });
+    // What people are asked about says so too: none of them may be whom the agent acts for.
+    const asking = await bed.post('/v1/actions', mailTo('acme', 'ann@customer.example'), await accessToken('fiona', [], { act: { sub: 'bot-client', act: { sub: 'planner' } } }));
+    expect(asking.body).toMatchObject({ verdict: 'REQUIRE_APPROVAL' });
+    expect((await recorded()).find(({ type, subject: of }) => type.includes('ApprovalRequired') && of === asking.body['action_id'])).toMatchObject({ data: { act_chain: chain } });
     expect((await asRoot('/v1/agents/outreach-agent/keys/sso/revoke', {})).status).toBe(200);
     expect((await bed.post('/v1/actions', proposalOf('acme'), await accessToken('bot-client', []))).status).toBe(401);
+  });
+
+  test('invariant 12: who wrote a draft does not publish it through another account either', async () => {
+    await signIn(await idToken('petra', ['policy']));
+    expect(await asRoot('/v1/people/petra/accounts', { subject: `${provider.issuer}#petra-at-home` })).toMatchObject({ status: 200 });
+    await signIn(await idToken('paul', ['policy']));
+    expect(await bed.post('/v1/policies/organisation', { source: 'version: 1\npublication: { second_person: true }\n', reason: 'two people' }, bed.root)).toMatchObject({ status: 201 });
+    const draft = await bed.post('/v1/policies/drafts', { source: examplePolicy, reason: 'the same again' }, await accessToken('petra-at-home', ['policy']));
+    expect(draft).toMatchObject({ status: 201 });
+    const publish = async (sub: string): Promise<Reply> => bed.post(`/v1/policies/drafts/${String(draft.body['draft_id'])}/publish`, {}, await accessToken(sub, ['policy']));
+    for (const sub of ['petra', 'petra-at-home']) expect(await publish(sub)).toMatchObject({ status: 403, body: { code: 'SELF_APPROVAL' } });
+    expect(await publish('paul')).toMatchObject({ status: 201 });
   });
 });

@@ -13,6 +13,8 @@ import { Database, KEY_STORE } from '@exequatur/service-kit';
 export interface RecordedAction {
   readonly actionId: string;
   readonly agent: string;
+  /** for whom it acted */
+  readonly chain?: readonly string[];
   readonly before: Outcome;
   /** absent when its content was erased: nobody can say what another policy would make of it */
   readonly proposal?: ProposalWithJson;
@@ -54,7 +56,8 @@ const isRefusedBefore = ({ data }: EventEnvelope): boolean => (data as { readonl
 const recorded = (actionId: string, proposed: EventEnvelope<DataOf<typeof ActionProposed>>, verdict: EventEnvelope, key: Buffer | undefined): RecordedAction => {
   const said = verdict.data as { readonly rule_id: string; readonly tier?: 'AUTO' | 'LOG'; readonly caps?: Caps } & Partial<Pick<DataOf<typeof ApprovalRequired>, 'demand'>>;
   const before = outcomeOf({ ...said, verdict: VERDICT_OF[definitionOf(verdict.type)?.name ?? ''] ?? 'QUARANTINE' });
-  const common = { actionId, agent: proposed.data.facts.agent, before };
+  const { facts, act_chain: chain } = proposed.data;
+  const common = { actionId, agent: facts.agent, ...(chain === undefined ? {} : { chain }), before };
   if (key === undefined || proposed.sealed === undefined) return common;
   return { ...common, proposal: proposalFrom(proposed.data, open(key, proposed.sealed, proposed.id) as SealedProposal) };
 };

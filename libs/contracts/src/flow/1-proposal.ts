@@ -80,6 +80,8 @@ export const ActionProposed = defineEvent({
     edited_by: optional(name()),
     /** owner of record of the agent: may never approve */
     agent_owner: optional(name()),
+    /** For whom the agent acts by its token, issuer#sub each, nearest first: whoever signs in with one may never approve. */
+    act_chain: optional(list(text(300), 6)),
   }),
   sealed: sealedProposal,
 });

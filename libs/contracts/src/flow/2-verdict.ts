@@ -1,7 +1,7 @@
 import { capsShape } from '../caps.js';
 import { defineEvent } from '../event.js';
 import { approvalDemand, ON_SILENCE, policyFacts } from '../facts.js';
-import { count, hash, instant, jws, name, object, oneOf, optional, record, text, truth, uuid } from '../schema.js';
+import { count, hash, instant, jws, list, name, object, oneOf, optional, record, text, truth, uuid } from '../schema.js';
 import type { Shape } from '../schema.js';
 import { sealedProposal } from './1-proposal.js';
 
@@ -68,6 +68,7 @@ export const ApprovalRequired = defineEvent({
     facts: policyFacts,
     thread_id: optional(name()),
     agent_owner: optional(name()),
+    act_chain: optional(list(text(300), 6)),
     arguments_hash: hash(),
     target_hash: optional(hash()),
     narrowable,
@@ -90,7 +91,7 @@ export const ReviewDrawn = defineEvent({
   owner: 'policy',
   aggregate: 'action',
   summary: 'An allowed action was drawn for review after the fact; people look at it without holding it up.',
-  data: object({ ...ruling, tier: oneOf('AUTO', 'LOG'), facts: policyFacts, arguments_hash: hash(), agent_owner: optional(name()) }),
+  data: object({ ...ruling, tier: oneOf('AUTO', 'LOG'), facts: policyFacts, arguments_hash: hash(), agent_owner: optional(name()), act_chain: optional(list(text(300), 6)) }),
   sealed: sealedProposal,
 });
 

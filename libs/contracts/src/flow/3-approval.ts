@@ -26,6 +26,7 @@ const terms = object({
   on_silence: oneOf(...ON_SILENCE),
   follows: optional(uuid()),
   edited_by: optional(name()),
+  act_chain: optional(list(text(300), 6)),
 });
 
 export const ApprovalOpened = defineEvent({
@@ -317,7 +318,7 @@ export const ReviewOpened = defineEvent({
   ...reviews,
   name: 'ReviewOpened',
   summary: 'An action that policy allowed stands in the queue for review after the fact.',
-  data: object({ action_id: uuid(), tier: oneOf('AUTO', 'LOG'), rule_id: text(200), reason: text(1_000), action_class: optional(name()), facts: policyFacts, arguments_hash: hash(), agent_owner: optional(name()) }),
+  data: object({ action_id: uuid(), tier: oneOf('AUTO', 'LOG'), rule_id: text(200), reason: text(1_000), action_class: optional(name()), facts: policyFacts, arguments_hash: hash(), agent_owner: optional(name()), act_chain: optional(list(text(300), 6)) }),
   sealed: sealedProposal,
 });
 
