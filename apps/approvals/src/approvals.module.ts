@@ -25,7 +25,10 @@ import { BatchPages } from './pages/batch.page.js';
 import { LoginPages } from './pages/login.page.js';
 import { OtherForms } from './pages/other-forms.js';
 import { QueuePages } from './pages/queue.page.js';
+import { PlantedPages } from './pages/planted.page.js';
 import { RequestPages } from './pages/request.page.js';
+import { ReviewPages } from './pages/reviews.page.js';
+import { ReviewersPage } from './pages/reviewers.page.js';
 import { Sessions } from './pages/sessions.js';
 import { PeopleSignedIn } from './pages/sign-in/people-signed-in.js';
 import { ProviderSignIn } from './pages/sign-in/provider-sign-in.js';
@@ -35,6 +38,7 @@ import { StylesheetPage } from './pages/stylesheet.page.js';
 import { ParkRun } from './park-run/park-run.js';
 import { ParkRunHttp } from './park-run/park-run.http.js';
 import { PlantCanary } from './plant-canary/plant-canary.js';
+import { PlantedRequests } from './plant-canary/planted-requests.js';
 import { PlantCanaryHttp } from './plant-canary/plant-canary.http.js';
 import { RebuildQueue } from './queue-view/rebuild-queue.js';
 import { Viewers } from './queue-view/visibility.js';
@@ -103,6 +107,9 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     SignInPages,
     QueuePages,
     BatchPages,
+    ReviewersPage,
+    ReviewPages,
+    PlantedPages,
     RequestPages,
   ],
   providers: [
@@ -124,6 +131,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     ConfirmRevocations,
     RejectionReasons,
     PlantCanary,
+    PlantedRequests,
     ReviewAfterwards,
     ExpirySweep,
     ListRequests,

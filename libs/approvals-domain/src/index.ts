@@ -8,6 +8,7 @@ export * from './card-context.js';
 export { decide } from './decide.js';
 export { currentRoles, evolve, initialState, rolesOf } from './evolve.js';
 export * from './narrowing.js';
+export { parameterRows } from './parameter-rows.js';
 export * from './render-card.js';
 export * from './request-facts.js';
 export * from './shown-duration.js';

@@ -39,7 +39,7 @@ export class BatchPages {
   async groups(@Http() request: HttpRequest): Promise<Answer> {
     if (request.principal === undefined) return comeBack(request, '/queue/groups');
     const groups = await this.queue.groups(personOf(request), {});
-    return pageAnswer(200, { title: 'Groups', session: await this.sessions.current(request), body: groupsView(groups, this.clock.now()) });
+    return pageAnswer(200, { title: 'Groups', session: await this.sessions.current(request), roles: personOf(request).roles, section: '/queue', body: groupsView(groups, this.clock.now()) });
   }
 
   @Get(':group')
@@ -66,7 +66,7 @@ export class BatchPages {
     const streams = batch.items.map(({ approval_id }) => approvalStream(person.tenant, approval_id));
     const decided = await this.store.transact({ streams }, (tx) => this.batches.decide(tx, person, batch, request.traceparent));
     // No redirect: each result is shown once. Sent again, every request has moved on, and is refused as stale.
-    return pageAnswer(200, { title: 'Decided', session: await this.sessions.current(request), body: decidedView(batch.decision, decided) });
+    return pageAnswer(200, { title: 'Decided', session: await this.sessions.current(request), roles: person.roles, section: '/queue', body: decidedView(batch.decision, decided) });
   }
 
   private async shown(status: number, request: HttpRequest, group: string, sent?: { readonly fault: string; readonly values: Fields }): Promise<Answer> {
@@ -74,7 +74,7 @@ export class BatchPages {
     const preview = await this.batches.preview(person, group, BATCH_LIMIT);
     const session = (await this.sessions.current(request)) ?? problem('FORBIDDEN', 'a page is read with a session');
     const targets = await this.targets.of(person.tenant, preview.items.map(({ approval_id }) => approval_id));
-    return pageAnswer(status, { title: 'Decide together', session, body: previewView({ preview, targets, session, reasonCodes: (await this.reasons.of(person.tenant)).codes, now: this.clock.now(), ...(sent === undefined ? {} : { sent }) }) });
+    return pageAnswer(status, { title: 'Decide together', session, roles: person.roles, section: '/queue', body: previewView({ preview, targets, session, reasonCodes: (await this.reasons.of(person.tenant)).codes, now: this.clock.now(), ...(sent === undefined ? {} : { sent }) }) });
   }
 }
 

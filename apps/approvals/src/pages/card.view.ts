@@ -3,21 +3,23 @@ import { html, type HtmlValue, type Markup } from './html.js';
 import { reasonWords } from './rejection-words.js';
 import { shownInstant } from './shown-time.js';
 
-const row = (name: string, value: HtmlValue): Markup | undefined => (value === '' || value === undefined ? undefined : html`<div><dt>${name}</dt><dd>${value}</dd></div>`);
+export const row = (name: string, value: HtmlValue): Markup | undefined => (value === '' || value === undefined ? undefined : html`<div><dt>${name}</dt><dd>${value}</dd></div>`);
 
-const section = (id: string, title: string, body: HtmlValue): Markup => html`<section aria-labelledby="${id}" class="part"><h2 id="${id}">${title}</h2>${body}</section>`;
+export const section = (id: string, title: string, body: HtmlValue): Markup => html`<section aria-labelledby="${id}" class="part"><h2 id="${id}">${title}</h2>${body}</section>`;
 
-const warningsView = ({ warnings }: Card): HtmlValue =>
+export const warningsView = ({ warnings }: Pick<Card, 'warnings'>): HtmlValue =>
   warnings.length === 0
     ? undefined
     : html`<div class="banner warn" role="note"><p><strong>Look closely.</strong> This request contains text that may mislead:</p><ul>${warnings.map(({ where, found }) => html`<li><code>${where}</code>: ${WARNING_WORDS[found]}</li>`)}</ul></div>`;
 
-const parametersView = (card: Card): Markup => html`<div class="scroll" role="region" aria-label="Parameters" tabindex="0"><table class="parameters">
+export const parametersTable = (parameters: Card['parameters']): Markup => html`<div class="scroll" role="region" aria-label="Parameters" tabindex="0"><table class="parameters">
 <thead><tr><th scope="col">Parameter</th><th scope="col">Value</th></tr></thead>
-<tbody>${card.parameters.map(
+<tbody>${parameters.map(
   ({ pointer, type, value }) =>
     html`<tr><th scope="row"><code>${pointer === '' ? '(the whole)' : pointer}</code></th><td>${type === 'text' ? html`<span class="text">${value === '' ? html`<span class="muted">(empty text)</span>` : value}</span>` : html`<code>${type === 'empty list' ? '[ ]' : type === 'empty object' ? '{ }' : value}</code> <span class="type">${type}</span>`}</td></tr>`,
-)}</tbody></table></div>
+)}</tbody></table></div>`;
+
+const parametersView = (card: Card): Markup => html`${parametersTable(card.parameters)}
 ${card.parameters_not_shown === 0 ? undefined : html`<p class="banner warn">${card.parameters_not_shown} more parameters are not shown here. You would be approving what you cannot see.</p>`}`;
 
 const recipientsText = ({ more, action }: Card): HtmlValue => {

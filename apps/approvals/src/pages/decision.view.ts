@@ -3,6 +3,7 @@ import type { JsonValue } from '@exequatur/kernel';
 import type { ShownRequest } from '../show-request/show-request.js';
 import { amountFields, recipientChoices, type FormName, type SentForm } from './decision-form.js';
 import { editFields, sentOr } from './edit-fields.js';
+import { described, fault, options } from './fields.js';
 import { html, type HtmlValue, type Markup } from './html.js';
 import { csrfField } from './layout.js';
 import type { PageSession } from './sessions.js';
@@ -18,12 +19,6 @@ export interface DecisionForms {
 }
 
 export const sentTo = (forms: DecisionForms, form: FormName): SentForm | undefined => (forms.sent?.form === form ? forms.sent : undefined);
-
-export const fault = (id: string, text: string | undefined): HtmlValue => (text === undefined ? undefined : html`<p class="fault" id="${id}-fault" role="alert">${text}</p>`);
-export const described = (id: string, text: string | undefined, hint = false): HtmlValue => {
-  const ids = [...(hint ? [`${id}-hint`] : []), ...(text === undefined ? [] : [`${id}-fault`])];
-  return html`${ids.length === 0 ? undefined : html` aria-describedby="${ids.join(' ')}"`}${text === undefined ? undefined : html` aria-invalid="true"`}`;
-};
 
 export interface TextField {
   readonly form: FormName;
@@ -80,8 +75,6 @@ const narrowForm = (forms: DecisionForms): HtmlValue => {
 ${textField(forms, { form: 'narrow', name: 'rationale', label: 'Why you approve', maxLength: 4_000 })}${buttons('Approve narrower', 'primary')}`,
   );
 };
-
-export const options = (choices: readonly (readonly [string, string])[], chosen: string): Markup[] => choices.map(([code, words]) => html`<option value="${code}"${code === chosen ? html` selected` : undefined}>${words}</option>`);
 
 const rejectForm = (forms: DecisionForms): Markup => {
   const values = sentTo(forms, 'reject')?.values ?? {};

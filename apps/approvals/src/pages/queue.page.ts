@@ -133,6 +133,8 @@ export class QueuePages {
     return pageAnswer(200, {
       title: 'Queue',
       session,
+      roles: person.roles,
+      section: '/queue',
       body: html`${decided ? html`<p class="banner good" role="status">Recorded. Nothing else waits for you.</p>` : undefined}
 <div class="heading"><h1>Queue</h1><p class="muted">${open >= 1_000 ? '1,000 or more' : open} open ${open === 1 ? 'request' : 'requests'}</p></div>
 ${viewLinks(filters, saved)}

@@ -104,6 +104,6 @@ export class RequestPages {
     const session = await this.sessions.current(request);
     const done = new URL(request.url, 'http://own.invalid').searchParams.get('done') ?? '';
     const recent = this.stepUp.isRecent(detail.request.action_class, person.authTime, this.clock.now());
-    return requestPage(status, { person: detail.viewer, ...(recent ? {} : { signInAgain: freshLoginPathFor(`/approvals/${id}`) }), session, detail, sent, done, now: this.clock.now() });
+    return requestPage(status, { person: detail.viewer, roles: person.roles, ...(recent ? {} : { signInAgain: freshLoginPathFor(`/approvals/${id}`) }), session, detail, sent, done, now: this.clock.now() });
   }
 }

@@ -8,7 +8,7 @@ import type { SentForm } from './decision-form.js';
 import { revokeForm, voteForms, type DecisionForms } from './decision.view.js';
 import { breakGlassForm, reviewForm, steeringForms } from './steering.view.js';
 import { html, type HtmlValue, type Markup } from './html.js';
-import { pageAnswer } from './layout.js';
+import { mayOpen, pageAnswer } from './layout.js';
 import type { PageSession } from './sessions.js';
 import { shownDistance, shownInstant } from './shown-time.js';
 import { standingOf, type Standing } from './standing.js';
@@ -16,6 +16,8 @@ import { instructionWords, reasonWords } from './rejection-words.js';
 
 export interface RequestPageContent {
   readonly person: Viewer;
+  /** their own, without lent ones */
+  readonly roles: readonly string[];
   readonly session: PageSession | undefined;
   readonly detail: RequestInDetail;
   readonly sent: SentForm | undefined;
@@ -132,12 +134,13 @@ export const requestPage = (status: number, content: RequestPageContent): Answer
   return pageAnswer(status, {
     title: sent === undefined ? title : `Not recorded yet: ${title}`,
     session,
+    roles: content.roles,
     body: html`<p class="back"><a href="/queue">← Queue</a></p>
 ${!DONE.has(done) || sent !== undefined ? undefined : html`<div class="banner good" role="status"><p>${DONE.get(done)}</p>${done === 'next' ? undefined : html`<p><a href="/queue">Back to the queue</a></p>`}</div>`}
 ${sent === undefined ? undefined : html`<p class="banner bad" role="alert">Nothing was recorded. ${sent.faults[''] ?? 'One field needs another look.'} <a href="#${sent.form}-form">Go to the form</a></p>`}
 ${signInAgain === undefined || shown.status !== 'open' || !standing.mayVote ? undefined : html`<p class="banner warn" role="note">Approving this needs a recent sign-in. <a class="button" href="${signInAgain}">Sign in again</a></p>`}
 <div class="heading"><h1>${title}</h1><p><span class="pill ${standing.tone}">${standing.label}</span> ${shown.status === 'open' ? html`<span class="muted">Expires ${shownDistance(shown.expires_at, now)}</span> <a class="jump" href="#decide">Decide ↓</a>` : undefined}</p></div>
-<div class="columns"><div class="card">${shown.card === null ? html`<p class="banner warn">The content of this action was erased.</p>` : html`${cardView(shown.card)}${finePrint(shown.card, shown.view_hash)}`}</div>
+<div class="columns"><div class="card">${shown.card === null ? html`<p class="banner warn">The content of this action was erased.</p>` : html`${cardView(shown.card)}${finePrint(shown.card, shown.view_hash)}${mayOpen('/queue/planted', content.roles) && html`<p class="hint"><a href="/queue/planted/new?like=${shown.approval_id}">Plant a request like this one</a></p>`}`}</div>
 ${decisionPanel(content, standing)}</div>`,
   });
 };

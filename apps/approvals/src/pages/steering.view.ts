@@ -1,5 +1,6 @@
 import { BREAK_GLASS_ROLE } from '@exequatur/approvals-domain';
-import { described, fault, folded, options, sentTo, textField, type DecisionForms } from './decision.view.js';
+import { folded, sentTo, textField, type DecisionForms } from './decision.view.js';
+import { described, fault, options } from './fields.js';
 import { html, type HtmlValue, type Markup } from './html.js';
 
 const one = (label: string, look = ''): Markup => html`<div class="buttons"><button type="submit" class="${look}">${label}</button></div>`;

@@ -21,7 +21,7 @@ const COLUMNS = [
   'tenant', 'approval_id', 'action_id', 'version', 'status', 'agent', 'agent_owner', 'run_id', 'action_kind', 'action_class', 'title', 'why', 'next_effect', 'risk_points',
   'stages', 'stage', 'approvals', 'current_roles', 'all_roles', 'on_timeout', 'policy_hash', 'policy_version', 'rule_id', 'arguments_hash', 'view_hash', 'opened_at', 'expires_at', 'resolved_at',
   'environment', 'group_key', 'has_reversal', 'assigned_to', 'assigned_until', 'deferred_until', 'asked', 'open_questions', 'sla_due_at', 'remind_at', 'edited_by', 'decided_by', 'emergency', 'revocation',
-  'amount_unit', 'amount', 'planted_by', 'planted_noticed',
+  'amount_unit', 'amount', 'planted_by', 'planted_noticed', 'follows',
 ] as const;
 
 const rowValues = (approval: RecordedApproval): Record<(typeof COLUMNS)[number], unknown> => {
@@ -79,6 +79,7 @@ const rowValues = (approval: RecordedApproval): Record<(typeof COLUMNS)[number],
     amount: request.facts.amounts[0]?.amount ?? '0',
     planted_by: state.canary?.plantedBy ?? null,
     planted_noticed: state.canary?.answered?.noticed ?? null,
+    follows: request.follows ?? null,
   };
 };
 

@@ -28,6 +28,29 @@ export interface ListedReview extends Omit<Row, 'opened_at'> {
   readonly opened_at: string;
 }
 
+/** What a person found. */
+export interface Finding {
+  readonly person: string;
+  readonly judgement: 'right' | 'wrong';
+  readonly at: string;
+  /** absent once erased */
+  readonly words?: string;
+}
+
+export interface ReviewInDetail {
+  readonly opened: DataOf<typeof ReviewOpened>;
+  readonly openedAt: string;
+  /** absent once erased */
+  readonly content?: SealedProposal;
+  readonly finding?: Finding;
+}
+
+const findingIn = ({ envelope }: RecordedEvent, sealed: unknown): Finding => {
+  const { person, judgement } = envelope.data as DataOf<typeof ActionReviewed>;
+  const words = (sealed as { readonly words?: string } | undefined)?.words;
+  return { person, judgement, at: envelope.time, ...(words === undefined ? {} : { words }) };
+};
+
 /** Actions that policy allowed and drew: people say afterwards whether that was right. */
 @Injectable()
 export class ReviewAfterwards {
@@ -49,13 +72,21 @@ export class ReviewAfterwards {
 
   /** What ran, or may have run: its facts, and its content unless it was erased. @throws Problem NOT_FOUND */
   async show(person: PersonPrincipal, actionId: string): Promise<object> {
+    const { opened, content } = await this.read(person, actionId);
+    const { facts, rule_id, reason, tier, arguments_hash } = opened;
+    const shown = (text: string | undefined): string | null => (text === undefined ? null : visibleText(text, MOST_TEXT).text);
+    return { action_id: actionId, tier, rule_id, reason, facts, arguments_hash, arguments: shown(content?.arguments), target: shown(content?.target), agent_words: shown(content?.reasoning) };
+  }
+
+  /** The same as it was recorded, with what people said about it. @throws Problem NOT_FOUND */
+  async read(person: PersonPrincipal, actionId: string): Promise<ReviewInDetail> {
     return this.database.snapshot(async (tx) => {
-      const { opened } = await this.load(tx, person.tenant, actionId);
-      const { facts, rule_id, reason, tier, arguments_hash } = opened.envelope.data as DataOf<typeof ReviewOpened>;
+      const { past, opened } = await this.load(tx, person.tenant, actionId);
       const key = await this.keys.actionKey(person.tenant, actionId, tx);
-      const content = key === undefined || opened.envelope.sealed === undefined ? undefined : (open(key, opened.envelope.sealed, opened.envelope.id) as SealedProposal);
-      const shown = (text: string | undefined): string | null => (text === undefined ? null : visibleText(text, MOST_TEXT).text);
-      return { action_id: actionId, tier, rule_id, reason, facts, arguments_hash, arguments: shown(content?.arguments), target: shown(content?.target), agent_words: shown(content?.reasoning) };
+      const sealedIn = ({ envelope }: RecordedEvent): unknown => (key === undefined || envelope.sealed === undefined ? undefined : open(key, envelope.sealed, envelope.id));
+      const content = sealedIn(opened) as SealedProposal | undefined;
+      const reviewed = past.find(({ envelope }) => envelope.type === ActionReviewed.type);
+      return { opened: opened.envelope.data as DataOf<typeof ReviewOpened>, openedAt: opened.envelope.time, ...(content === undefined ? {} : { content }), ...(reviewed === undefined ? {} : { finding: findingIn(reviewed, sealedIn(reviewed)) }) };
     });
   }
 

@@ -6,12 +6,12 @@ import { Allow, Caller, Database, Describe, problem, ShapedQuery } from '@exequa
 import type { PersonPrincipal, Principal } from '@exequatur/service-kit';
 
 const MOST_DAYS = 400;
-const DEFAULT_DAYS = 30;
+export const DEFAULT_DAYS = 30;
 const MOST_ROWS = 200;
 /** What a row is about: a reviewer, a kind of action, or a rule, which is the gate. */
 const COLUMNS = { reviewer: 'person', kind: 'action_kind', rule: 'rule_id' } as const;
 
-const qualityQuery = object({ by: optional(oneOf('reviewer', 'kind', 'rule')), days: optional(count(MOST_DAYS)), kind: optional(name()), reviewer: optional(name()) });
+export const qualityQuery = object({ by: optional(oneOf('reviewer', 'kind', 'rule')), days: optional(count(MOST_DAYS)), kind: optional(name()), reviewer: optional(name()) });
 const ratio = text(8);
 const qualityAnswer = object({
   by: oneOf('reviewer', 'kind', 'rule'),
@@ -67,7 +67,8 @@ export interface QualityRow extends Pick<Row, 'of' | 'decisions' | 'approvals' |
   readonly flags: readonly ReviewFlag[];
 }
 
-const SEES_ALL: readonly string[] = ['auditor', 'admin', 'operator'];
+/** Whoever has one of these roles sees how everybody reviews. */
+export const SEES_ALL_REVIEWERS: readonly string[] = ['auditor', 'admin', 'operator'];
 const rate = (part: number, whole: number): string => (whole === 0 ? '0' : (part / whole).toFixed(4));
 
 /** How people review, from the votes alone: numbers and flags, no content. */
@@ -77,7 +78,7 @@ export class ReviewQuality {
 
   /** Whoever may not see all sees what they did themselves. */
   async rows(person: PersonPrincipal, { by = 'reviewer', days = DEFAULT_DAYS, kind, reviewer }: Shape<typeof qualityQuery>): Promise<readonly QualityRow[]> {
-    const about = person.roles.some((role) => SEES_ALL.includes(role)) ? (reviewer ?? null) : person.id;
+    const about = person.roles.some((role) => SEES_ALL_REVIEWERS.includes(role)) ? (reviewer ?? null) : person.id;
     const { rows } = await this.database.query<Row>(
       `WITH counted AS (SELECT *, ${COLUMNS[by]} AS of FROM vote_cast WHERE tenant = $1 AND cast_at > clock_timestamp() - make_interval(days => $2) AND ($3::text IS NULL OR action_kind = $3) AND ($4::text IS NULL OR person = $4)),
 decided AS (SELECT * FROM counted WHERE noticed IS NULL),
