@@ -2,12 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startHttpTool } from '@exequatur/local-servers';
-import { describeWithBrowser, launchBrowser } from '@exequatur/testing';
-import type { Browser, BrowserContext, Page } from '@playwright/test';
-import { askingAt, until } from './asking.js';
-import type { Ask } from './asking.js';
-import { startStandalone, temporaryDirectory } from './programs.js';
-import type { RunningStandalone } from './programs.js';
+import { describeWithBrowser } from '@exequatur/testing';
+import type { Page } from '@playwright/test';
+import { until } from './asking.js';
+import { BrowserBed } from './browser-bed.js';
 
 const SLOW = 120_000;
 /** Where to keep pictures of the pages, when somebody wants to look at them. */
@@ -15,52 +13,25 @@ const PICTURES = process.env['EXEQUATUR_PICTURES'];
 
 /** Issue 3, "Shown by" 3: a person walks the whole path on the server-rendered pages of a running instance. */
 describeWithBrowser('browser suite', () => {
-  const directory = temporaryDirectory();
-  let standalone: RunningStandalone;
+  let bed: BrowserBed;
   let tool: Awaited<ReturnType<typeof startHttpTool>>;
-  let browser: Browser;
-  let context: BrowserContext | undefined;
   let page: Page;
-  let ask: Ask;
-  let run = 0;
 
   beforeAll(async () => {
-    standalone = await startStandalone(directory.path);
-    ask = askingAt(standalone.origin);
+    bed = await BrowserBed.start();
     tool = await startHttpTool({});
-    await ask(standalone.credentials.operator, 'POST /v1/connectors', { tool: { name: 'billing.refund', version: '1.0' }, type: 'http', settings: { url: `${tool.url}/refunds`, private_networks: ['127.0.0.1'] } });
-    browser = await launchBrowser();
+    await bed.ask(bed.standalone.credentials.operator, 'POST /v1/connectors', { tool: { name: 'billing.refund', version: '1.0' }, type: 'http', settings: { url: `${tool.url}/refunds`, private_networks: ['127.0.0.1'] } });
     if (PICTURES !== undefined) mkdirSync(PICTURES, { recursive: true });
   }, SLOW);
   afterAll(async () => {
-    await browser.close();
     await tool.stop();
-    await standalone.interrupt();
-    directory.remove();
+    await bed.stop();
   }, SLOW);
-  afterEach(async () => {
-    await context?.close();
-    context = undefined;
-  });
+  afterEach(() => bed.closePage());
 
-  const refundAsked = async (amount: string): Promise<{ action: string; path: string; title: string }> => {
-    const { body } = await ask(standalone.credentials.agent, 'POST /v1/actions', {
-      scope_path: standalone.credentials.scope_path, run_id: `browser-${(run += 1)}`, action_kind: 'payment.refund', tool: { name: 'billing.refund', version: '1.0' }, target: `customer-${run}`,
-      arguments: { account: `customer-${run}`, amount, note: 'Late delivery' }, environment: 'prod', reasoning: 'The parcel came a week late.', business_impact: 'A customer of ten years.', reversal: { handle: 'billing.recharge' }, execution_mode: 'managed',
-    });
-    const approval = String(body['approval_id']);
-    const card = await until(() => ask<{ card: { title: string } }>(standalone.credentials.approver, `GET /v1/approvals/${approval}`), ({ status }) => status === 200, 'the card');
-    return { action: String(body['action_id']), path: `/approvals/${approval}`, title: card.body.card.title };
-  };
-  const statusOf = async (action: string): Promise<unknown> => (await ask(standalone.credentials.agent, `GET /v1/actions/${action}`)).body['status'];
-  const open = async (javaScriptEnabled: boolean, width = 1280): Promise<readonly string[]> => {
-    context = await browser.newContext({ javaScriptEnabled, viewport: { width, height: 900 } });
-    page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => complaints.push(message.text()));
-    page.on('pageerror', (error) => complaints.push(error.message));
-    return complaints;
-  };
+  const refundAsked = (amount: string): ReturnType<BrowserBed['refundAsked']> => bed.refundAsked(amount, 'managed');
+  const statusOf = (action: string): Promise<unknown> => bed.statusOf(action);
+  const urlOf = (path: string): string => bed.urlOf(path);
   const picture = async (name: string): Promise<void> => {
     if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
   };
@@ -69,22 +40,21 @@ describeWithBrowser('browser suite', () => {
     await page.getByRole('button', { name: 'Sign in' }).click();
   };
   const said = async (): Promise<string> => (await page.getByRole('status').first().textContent()) ?? '';
-  const urlOf = (path: string): string => `${standalone.origin}${path}`;
 
   describe.each([['without JavaScript', false], ['with JavaScript', true]] as const)('%s', (how, javaScript) => {
     const shot = (name: string): Promise<void> => picture(`${name}-${javaScript ? 'js' : 'nojs'}`);
 
     test('wrong token, sign in, queue, card, approve narrower: the tool gets the narrowed amount, the page says so', async () => {
       const asked = await refundAsked('120.00');
-      const complaints = await open(javaScript);
+      page = await bed.open({ javaScriptEnabled: javaScript });
       await page.goto(urlOf('/'));
       expect(page.url()).toBe(urlOf('/login?next=%2Fqueue'));
       await enter('exq_person_not-a-token');
       expect(await page.getByRole('alert').textContent()).toBe('This token is not valid. It may have been replaced: ask your administrator.');
       await shot('1-wrong-token');
-      await enter(standalone.credentials.agent);
+      await enter(bed.standalone.credentials.agent);
       expect(await page.getByRole('alert').textContent()).toContain('Only people decide');
-      await enter(standalone.credentials.approver);
+      await enter(bed.standalone.credentials.approver);
       expect(page.url()).toBe(urlOf('/queue'));
       await shot('2-queue');
       await page.locator(`a[href="${asked.path}"]`).first().click();
@@ -98,20 +68,20 @@ describeWithBrowser('browser suite', () => {
       await page.getByRole('button', { name: 'Approve narrower', exact: true }).click();
       expect(await said()).toContain('narrower limits');
       await until(() => statusOf(asked.action), (status) => status === 'executed', 'the refund');
-      expect(tool.received.at(-1)?.body.toString('utf8')).toBe(`{"account":"customer-${run}","amount":"42.00","note":"Late delivery"}`);
+      expect(tool.received.at(-1)?.body.toString('utf8')).toBe(`{"account":"${asked.customer}","amount":"42.00","note":"Late delivery"}`);
       await page.reload();
       expect(await page.locator('main').textContent()).toContain('42.00');
       await shot('5-granted');
       // The two refused sign-ins, and a hint about password managers, are all a browser has to say.
-      expect(complaints.filter((line) => !/^\[DOM\] Password forms|status of 401/.test(line))).toEqual([]);
+      expect(bed.complaints.filter((line) => !/^\[DOM\] Password forms|status of 401/.test(line))).toEqual([]);
     }, SLOW);
 
     test('a deep link is kept through the sign-in; a rejection needs a reason, which reaches the agent', async () => {
       const asked = await refundAsked('80.00');
-      await open(javaScript, 390);
+      page = await bed.open({ javaScriptEnabled: javaScript, width: 390 });
       await page.goto(urlOf(asked.path));
       expect(page.url()).toBe(urlOf(`/login?next=${encodeURIComponent(asked.path)}`));
-      await enter(standalone.credentials.approver);
+      await enter(bed.standalone.credentials.approver);
       expect(page.url()).toBe(urlOf(asked.path));
       await shot('6-card-phone');
       await page.getByText('Reject', { exact: true }).first().click();
@@ -122,15 +92,15 @@ describeWithBrowser('browser suite', () => {
       await page.getByRole('button', { name: 'Reject', exact: true }).click();
       expect(await said()).toMatch(/rejected|rejection/i);
       await shot('7-rejected-phone');
-      const view = await until(() => ask(standalone.credentials.agent, `GET /v1/actions/${asked.action}`), ({ body }) => body['status'] === 'rejected', 'the rejection');
+      const view = await until(() => bed.ask(bed.standalone.credentials.agent, `GET /v1/actions/${asked.action}`), ({ body }) => body['status'] === 'rejected', 'the rejection');
       expect(view.body['rejection']).toMatchObject({ reason: 'The parcel was on time.', instruction: 'escalate' });
     }, SLOW);
 
     test('a forged form is refused; every page has the strict policy; after signing out the queue asks for a token', async () => {
       const asked = await refundAsked('60.00');
-      await open(javaScript);
+      page = await bed.open({ javaScriptEnabled: javaScript });
       await page.goto(urlOf(asked.path));
-      await enter(standalone.credentials.approver);
+      await enter(bed.standalone.credentials.approver);
       const forged = await page.request.post(urlOf(`${asked.path}/approve`), { form: { csrf: 'forged', version: '1', view_hash: `sha256:${'0'.repeat(64)}` }, maxRedirects: 0 });
       expect(forged.status()).toBe(403);
       const elsewhere = await page.request.post(urlOf(`${asked.path}/approve`), { form: { csrf: (await page.locator('input[name=csrf]').first().getAttribute('value')) ?? '', version: '1' }, headers: { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }, maxRedirects: 0 });
@@ -150,9 +120,9 @@ describeWithBrowser('browser suite', () => {
 
     test(`a page of another site cannot post here in the person's name (${how})`, async () => {
       const asked = await refundAsked('70.00');
-      await open(javaScript);
+      page = await bed.open({ javaScriptEnabled: javaScript });
       await page.goto(urlOf(asked.path));
-      await enter(standalone.credentials.approver);
+      await enter(bed.standalone.credentials.approver);
       // Another site, played by the browser's own router: nothing listens there.
       await page.route('http://evil.localhost:1/**', (route) => route.fulfill({ contentType: 'text/html', body: `<form method="post" action="${urlOf(`${asked.path}/approve`)}"><input name="version" value="1"><button>Win</button></form>` }));
       await page.goto('http://evil.localhost:1/');

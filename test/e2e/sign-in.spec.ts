@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { describeWithBrowser, launchBrowser } from '@exequatur/testing';
-import type { Browser, BrowserContext, Page } from '@playwright/test';
+import { describeWithBrowser } from '@exequatur/testing';
+import type { Page } from '@playwright/test';
 import { sealData, unsealData } from 'iron-session';
-import { askingAt, until } from './asking.js';
+import { until } from './asking.js';
 import type { Ask } from './asking.js';
+import { BrowserBed } from './browser-bed.js';
 import { freePort } from './free-port.js';
 import { AGENT, API, IdentityProvider, PAGES } from './identity-provider.js';
-import { startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
 
 const SLOW = 120_000;
@@ -16,52 +16,31 @@ const STEP_UP_SECONDS = 3_600;
 
 /** Issue 6, "Shown by" 5: people of an organisation sign in with their own provider, in a real browser. */
 describeWithBrowser('signing in with an identity provider', () => {
-  const directory = temporaryDirectory();
   let provider: IdentityProvider;
+  let bed: BrowserBed;
   let standalone: RunningStandalone;
-  let browser: Browser;
-  let context: BrowserContext | undefined;
   let page: Page;
   let ask: Ask;
-  let run = 0;
 
   beforeAll(async () => {
     const port = await freePort();
     provider = await IdentityProvider.start(`http://127.0.0.1:${port}`);
     const people = { name_claim: 'preferred_username', roles_claim: 'groups', roles: { finance: ['approver', 'finance'], leads: ['finance-lead'] } };
-    standalone = await startStandalone(directory.path, ['--port', String(port)], {
+    bed = await BrowserBed.start(['--port', String(port)], {
       EXEQUATUR_IDENTITY_PROVIDERS: JSON.stringify([{ issuer: provider.issuer, name: 'Acme', tenant: 'acme', audience: API, sign_in: { ...PAGES, scope: 'openid profile' }, people }]),
       EXEQUATUR_STEP_UP: JSON.stringify({ '*': STEP_UP_SECONDS }),
     });
-    ask = askingAt(standalone.origin);
-    browser = await launchBrowser();
+    ({ standalone, ask } = bed);
   }, SLOW);
   afterAll(async () => {
-    await browser.close();
-    await standalone.interrupt();
+    await bed.stop();
     await provider.stop();
-    directory.remove();
   }, SLOW);
-  afterEach(async () => {
-    await context?.close();
-    context = undefined;
-  });
+  afterEach(() => bed.closePage());
 
-  const urlOf = (path: string): string => `${standalone.origin}${path}`;
-  const refundAsked = async (): Promise<{ action: string; path: string }> => {
-    const { body } = await ask(standalone.credentials.agent, 'POST /v1/actions', {
-      scope_path: standalone.credentials.scope_path, run_id: `sign-in-${(run += 1)}`, action_kind: 'payment.refund', tool: { name: 'billing.refund', version: '1.0' }, target: `customer-${run}`,
-      arguments: { account: `customer-${run}`, amount: '12.00', note: 'Late delivery' }, environment: 'prod', reasoning: 'The parcel came late.', execution_mode: 'self',
-    });
-    const approval = String(body['approval_id']);
-    await until(() => ask(standalone.credentials.approver, `GET /v1/approvals/${approval}`), ({ status }) => status === 200, 'the card');
-    return { action: String(body['action_id']), path: `/approvals/${approval}` };
-  };
-  const statusOf = async (action: string): Promise<unknown> => (await ask(standalone.credentials.agent, `GET /v1/actions/${action}`)).body['status'];
-  const open = async (): Promise<void> => {
-    context = await browser.newContext();
-    page = await context.newPage();
-  };
+  const urlOf = (path: string): string => bed.urlOf(path);
+  const refundAsked = (): ReturnType<BrowserBed['refundAsked']> => bed.refundAsked('12.00', 'self');
+  const statusOf = (action: string): Promise<unknown> => bed.statusOf(action);
   /** Through the provider's own pages: account and password where it asks for them, then what it wants to be allowed. */
   const throughTheProvider = async (account: string): Promise<void> => {
     await page.waitForURL((url) => url.origin === provider.issuer && url.pathname.startsWith('/interaction/'));
@@ -80,16 +59,16 @@ describeWithBrowser('signing in with an identity provider', () => {
   const at = (path: string): Promise<void> => page.waitForURL(urlOf(path));
   /** The browser's session, changed as time would: nobody waits eight hours for a test. */
   const changeSession = async (change: object): Promise<void> => {
-    const password = readFileSync(join(directory.path, 'secrets', 'session-secret'), 'utf8');
-    const cookie = (await context?.cookies(standalone.origin))?.find(({ name }) => name === 'exq_session');
+    const password = readFileSync(join(standalone.dataDir, 'secrets', 'session-secret'), 'utf8');
+    const cookie = (await bed.context?.cookies(standalone.origin))?.find(({ name }) => name === 'exq_session');
     if (cookie === undefined) throw new Error('no session');
     const session = await unsealData<Record<string, unknown>>(cookie.value, { password });
-    await context?.addCookies([{ ...cookie, value: await sealData({ ...session, ...change }, { password }) }]);
+    await bed.context?.addCookies([{ ...cookie, value: await sealData({ ...session, ...change }, { password }) }]);
   };
 
   test('sign in, the deep link kept, decide; the person is who the provider says, with the roles its groups mean', async () => {
     const asked = await refundAsked();
-    await open();
+    page = await bed.open();
     await page.goto(urlOf(asked.path));
     expect(page.url()).toBe(urlOf(`/login?next=${encodeURIComponent(asked.path)}`));
     await signIn('fiona');
@@ -100,13 +79,13 @@ describeWithBrowser('signing in with an identity provider', () => {
     expect(await page.getByRole('status').first().textContent()).toContain('Your approval is recorded');
     const { body } = await ask(standalone.adminToken, 'GET /v1/people?tenant=acme&limit=200');
     expect((body['items'] as Record<string, unknown>[]).find(({ person }) => person === 'fiona')).toMatchObject({ subject: `${provider.issuer}#fiona`, roles: ['approver', 'finance'] });
-    const cookies = await context?.cookies(standalone.origin);
+    const cookies = await bed.context?.cookies(standalone.origin);
     expect(cookies?.map(({ name, httpOnly, sameSite }) => [name, httpOnly, sameSite]).sort()).toEqual([['exq_session', true, 'Strict'], ['exq_sign_in', true, 'Lax']]);
   }, SLOW);
 
   test('an expired session leads to sign-in and back; signing out here, then at the provider', async () => {
     const asked = await refundAsked();
-    await open();
+    page = await bed.open();
     await page.goto(urlOf('/queue'));
     await signIn('georg');
     await at('/queue');
@@ -130,7 +109,7 @@ describeWithBrowser('signing in with an identity provider', () => {
 
   test('an old sign-in does not approve: the page leads through a fresh one, back to the request', async () => {
     const asked = await refundAsked();
-    await open();
+    page = await bed.open();
     await page.goto(urlOf(asked.path));
     await signIn('fiona');
     await at(asked.path);
@@ -146,7 +125,7 @@ describeWithBrowser('signing in with an identity provider', () => {
   }, SLOW);
 
   test('an id token for another audience, a stranger, a forged return: nobody is signed in, and nothing is told', async () => {
-    await open();
+    page = await bed.open();
     provider.wrongAudience = true;
     try {
       await page.goto(urlOf('/login'));
@@ -166,8 +145,7 @@ describeWithBrowser('signing in with an identity provider', () => {
       const start = await page.request.get(urlOf(`/login/start?provider=0&next=${encodeURIComponent(evil)}`), { maxRedirects: 0 });
       expect([start.status(), new URL(start.headers()['location'] ?? '').origin]).toEqual([303, provider.issuer]);
     }
-    await context?.close();
-    await open();
+    page = await bed.open();
     await page.goto(urlOf('/login?next=https://evil.example/'));
     await signIn('stranger');
     await page.getByRole('alert').waitFor();
@@ -189,7 +167,7 @@ describeWithBrowser('signing in with an identity provider', () => {
     const fresh = await provider.agentToken();
     await until(() => proposes(fresh), (status) => status === 201, 'the new key');
     expect(await proposes(old)).toBe(401);
-    await open();
+    page = await bed.open();
     await page.goto(urlOf('/login'));
     await signIn('georg');
     await at('/queue');
