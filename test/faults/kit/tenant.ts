@@ -78,7 +78,7 @@ export class Tenant {
     readonly agent: string,
     readonly operator: string,
     readonly approver: string,
-    private readonly auditor: string,
+    readonly auditor: string,
   ) {}
 
   static async create(where: Where, name: string, policy = POLICY): Promise<Tenant> {
