@@ -26,7 +26,7 @@ const stages = [
   jest('architecture', 'test/architecture'),
   jest('unit', '(libs|apps)/.*/src/', '--testPathIgnorePatterns', '\\.int\\.spec\\.ts$'),
   jest('integration', '(libs|apps)/.*\\.int\\.spec\\.ts$', '-w', '2'),
-  jest('e2e', 'test/(e2e|replay)/', '-w', '1'),
+  jest('e2e', 'test/(e2e|verifier-python)/', '-w', '1'),
   jest('faults', 'test/faults/', '-w', '2'),
   command('mutations', process.execPath, 'tools/mutations.mjs', '--short'),
 ];
