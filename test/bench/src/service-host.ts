@@ -13,6 +13,8 @@ import type { EmbeddedPostgres } from '@exequatur/local-servers';
 import { bootstrapDatabase } from '@exequatur/service-kit';
 import { createDatabase, DATABASE, databaseUrlOf, environmentOf, everyService, NODE_OPTIONS, secretsOf } from '@exequatur/standalone';
 
+/** Flags of Node for the services, `--cpu-prof` for one; most of them may not stand in NODE_OPTIONS. */
+const nodeOptions = process.env['EXEQUATUR_BENCH_NODE_OPTIONS']?.split(' ') ?? [];
 const READY_WITHIN_MS = 60_000;
 const FOLDER: Readonly<Record<ServiceName, string>> = { policy: 'policy', approvals: 'approvals', reservations: 'reservations', executor: 'executor', audit: 'audit-projector' };
 
@@ -82,7 +84,7 @@ export class ServiceHost {
 
   private spawned(name: ServiceName, program: string, url: string, stdout: 'ignore' | 'pipe'): ChildProcess {
     const environment = environmentOf(name, { secrets: this.secrets, database: this.place, transport: { kind: 'postgres' }, logLevel: 'error', host: '127.0.0.1', urls: everyService(() => url) });
-    const child = spawn(process.execPath, [fileURLToPath(new URL(`../../../apps/${FOLDER[name]}/dist/${program}`, import.meta.url))], { env: { PATH: process.env['PATH'], NODE_OPTIONS: `${NODE_OPTIONS} ${process.env['EXEQUATUR_BENCH_NODE_OPTIONS'] ?? ''}`, ...environment, REQUESTS_PER_SECOND: '1000000' }, stdio: ['ignore', stdout, 'inherit'] });
+    const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(new URL(`../../../apps/${FOLDER[name]}/dist/${program}`, import.meta.url))], { env: { PATH: process.env['PATH'], NODE_OPTIONS, ...environment, REQUESTS_PER_SECOND: '1000000' }, stdio: ['ignore', stdout, 'inherit'] });
     this.children.push(child);
     return child;
   }

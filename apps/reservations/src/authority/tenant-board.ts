@@ -69,8 +69,23 @@ export class TenantBoards {
   }
 }
 
+const RAISE = `
+WITH raised AS (
+  INSERT INTO fence AS f (tenant, epoch) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET epoch = excluded.epoch WHERE f.epoch < excluded.epoch
+  RETURNING 1
+) SELECT must(count(*) = 1, 'a fence was raised under its exclusive lock') FROM raised`;
+
+/** The epoch that `sendFence` may raise a tenant's fence to. Only under its exclusive fence lock. */
+export const nextFence = async (tx: PgTransaction, tenant: string): Promise<number> => {
+  const { rows } = await tx.query<{ epoch: string }>('SELECT epoch FROM fence WHERE tenant = $1', [tenant]);
+  return Number(rows[0]?.epoch ?? 0) + 1;
+};
+
+export const sendFence = (tx: PgTransaction, tenant: string, epoch: number): void => tx.send({ text: RAISE, values: [tenant, epoch] });
+
 /** The next epoch of a tenant. Only under its exclusive fence lock. */
 export const raiseFence = async (tx: PgTransaction, tenant: string): Promise<number> => {
-  const { rows } = await tx.query<{ epoch: string }>('INSERT INTO fence AS f (tenant, epoch) VALUES ($1, 1) ON CONFLICT (tenant) DO UPDATE SET epoch = f.epoch + 1 RETURNING epoch', [tenant]);
-  return Number(rows[0]?.epoch ?? 0);
+  const epoch = await nextFence(tx, tenant);
+  sendFence(tx, tenant, epoch);
+  return epoch;
 };

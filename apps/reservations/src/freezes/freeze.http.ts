@@ -1,15 +1,17 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { count, FREEZE_SCOPES, instant, list, name, object, oneOf, optional, scopePath, text, uuid, WIDE_FREEZE_SCOPES } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
+import { pipelined } from '@exequatur/event-store';
 import type { PgTransaction } from '@exequatur/event-store';
 import { newId, toInstant } from '@exequatur/kernel';
-import { initialFreeze, tenantOfScopePath } from '@exequatur/reservations-domain';
+import { tenantOfScopePath } from '@exequatur/reservations-domain';
 import type { Freeze, FreezeScope } from '@exequatur/reservations-domain';
 import { actorOf, Allow, Answer, Caller, Database, decodeCursor, Describe, Http, IdempotentRequests, pageFields, pageOf, pageSize, problem, shaped, ShapedBody, ShapedPath, ShapedQuery } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { operatedTenant } from '../authority/operator.js';
-import { raiseFence } from '../authority/tenant-board.js';
-import { freezeStream, FreezeStore } from './freeze-store.js';
+import { databaseNow } from '../authority/runtime-authority.js';
+import { nextFence, sendFence } from '../authority/tenant-board.js';
+import { freezeStream, FreezeStore, NO_FREEZE } from './freeze-store.js';
 
 export const freezeScope = () => oneOf(...FREEZE_SCOPES, ...WIDE_FREEZE_SCOPES);
 
@@ -63,11 +65,12 @@ export class FreezeHttp {
       principal,
       tenant,
       operation: 'apply-freeze',
-      locks: { fences: [{ tenant, mode: 'exclusive' }], streams: [freezeStream(tenant, freezeId)] },
-      work: async (tx) => {
-        const fenceEpoch = await raiseFence(tx, tenant);
+      locks: { fences: [{ tenant, mode: 'exclusive' }], streams: [], fresh: [freezeStream(tenant, freezeId)] },
+      read: (tx) => pipelined(nextFence(tx, tenant), databaseNow(tx)),
+      work: (tx, [fenceEpoch, nowMs]) => {
         const { scope, value, reason } = body;
-        const freeze = await this.freezes.decide(tx, tenant, freezeId, { type: 'ApplyFreeze', data: { freezeId, scope, value, reason, fenceEpoch } }, initialFreeze(), actorOf(principal));
+        const freeze = this.freezes.decide(tx, { tenant, freezeId, command: { type: 'ApplyFreeze', data: { freezeId, scope, value, reason, fenceEpoch } }, actor: actorOf(principal), nowMs }, NO_FREEZE);
+        sendFence(tx, tenant, fenceEpoch);
         return { status: 201, body: shown(freeze) };
       },
     });
@@ -86,11 +89,11 @@ export class FreezeHttp {
       tenant,
       operation: 'lift-freeze',
       locks: { fences: [{ tenant, mode: 'exclusive' }], streams: [freezeStream(tenant, freezeId)] },
-      work: async (tx) => {
-        const before = await this.freezes.lock(tx, tenant, freezeId);
-        if (before.status === 'None') return problem('NOT_FOUND');
-        const fenceEpoch = await raiseFence(tx, tenant);
-        const freeze = await this.freezes.decide(tx, tenant, freezeId, { type: 'LiftFreeze', data: { reason: body.reason, fenceEpoch } }, before, actorOf(principal));
+      read: (tx) => pipelined(this.freezes.lock(tx, tenant, freezeId), nextFence(tx, tenant), databaseNow(tx)),
+      work: (tx, [before, fenceEpoch, nowMs]) => {
+        if (before.freeze.status === 'None') return problem('NOT_FOUND');
+        const freeze = this.freezes.decide(tx, { tenant, freezeId, command: { type: 'LiftFreeze', data: { reason: body.reason, fenceEpoch } }, actor: actorOf(principal), nowMs }, before);
+        sendFence(tx, tenant, fenceEpoch);
         return { status: 200, body: shown(freeze) };
       },
     });

@@ -41,11 +41,13 @@ export class QuiesceFreezes {
 
   private async quiesce(tenant: string, freezeId: string): Promise<void> {
     await this.store.transact({ fences: [{ tenant, mode: 'shared' }], streams: [freezeStream(tenant, freezeId)] }, async (tx) => {
-      const freeze = await this.freezes.lock(tx, tenant, freezeId);
+      const before = await this.freezes.lock(tx, tenant, freezeId);
+      const { freeze } = before;
       if (freeze.status !== 'Applied') return;
       const earlierClaims = await this.earlierClaims(tx, tenant, freeze);
       if (earlierClaims.length > MAX_CLAIMS) return;
-      await this.freezes.decide(tx, tenant, freezeId, { type: 'QuiesceFreeze', data: { earlierClaims, nowMs: await databaseNow(tx) } }, freeze, { type: 'system', id: 'sweep' });
+      const nowMs = await databaseNow(tx);
+      this.freezes.decide(tx, { tenant, freezeId, command: { type: 'QuiesceFreeze', data: { earlierClaims, nowMs } }, actor: { type: 'system', id: 'sweep' }, nowMs }, before);
     });
   }
 

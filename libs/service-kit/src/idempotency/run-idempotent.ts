@@ -1,4 +1,5 @@
 import { sha256 } from '@exequatur/kernel';
+import { pipelined } from '@exequatur/event-store';
 import type { Locks, PgTransaction } from '@exequatur/event-store';
 import { NO_BYTES, type HttpRequest } from '../http/http-request.js';
 import { Answer } from '../http/answer.js';
@@ -20,7 +21,7 @@ export const requireIdempotencyKey = (request: HttpRequest): string => {
 export const inputHash = (request: HttpRequest): Buffer =>
   sha256(Buffer.concat([Buffer.from(JSON.stringify([request.method, request.url, request.headers['if-match'] ?? '']), 'utf8'), request.rawBody ?? NO_BYTES]));
 
-export interface IdempotentRun<Tx extends PgTransaction> {
+export interface IdempotentRun<Tx extends PgTransaction, Read> {
   readonly request: HttpRequest;
   readonly principal: Principal;
   /** The tenant acted in; the principal's own unless it is root or a service. */
@@ -28,8 +29,10 @@ export interface IdempotentRun<Tx extends PgTransaction> {
   /** A constant per route, e.g. `revoke-grant`. */
   readonly operation: string;
   readonly locks: Locks;
+  /** What `work` decides on: asked for together with the locks and the key, so it only reads. Left out, `work` reads by itself. */
+  readonly read?: (tx: Tx) => Promise<Read>;
   /** Decides and writes. A throw rolls everything back and nothing is kept; a returned answer is, whatever its status below 500. */
-  readonly work: (tx: Tx) => Promise<IdempotentResult>;
+  readonly work: (tx: Tx, read: Read) => Promise<IdempotentResult> | IdempotentResult;
 }
 
 export interface IdempotentResult {
@@ -42,7 +45,7 @@ export interface IdempotentResult {
 }
 
 interface Transactions<Tx> {
-  transact<T>(locks: Locks, work: (tx: Tx) => Promise<T>): Promise<T>;
+  transactAtOnce<T>(locks: Locks, work: (tx: Tx) => Promise<T>): Promise<T>;
 }
 
 export const idempotentScope = (request: HttpRequest, principal: Principal, operation: string, tenant?: string): IdempotentScope => ({
@@ -55,6 +58,8 @@ export const idempotentScope = (request: HttpRequest, principal: Principal, oper
 
 const answerOf = ({ status, body, headers }: IdempotentResult): Answer => (Buffer.isBuffer(body) ? new Answer(status, body, headers) : Answer.json(status, body, headers));
 
+const NOTHING_READ = Promise.resolve(undefined);
+
 /** What most POST routes are: lock, claim the key, decide and write, keep the answer, commit; or replay. */
 export class IdempotentRequests<Tx extends PgTransaction = PgTransaction> {
   constructor(
@@ -63,12 +68,12 @@ export class IdempotentRequests<Tx extends PgTransaction = PgTransaction> {
   ) {}
 
   /** The bytes to send: return it from the handler. @throws Problem */
-  async run({ request, principal, tenant, operation, locks, work }: IdempotentRun<Tx>): Promise<Answer> {
+  async run<Read = undefined>({ request, principal, tenant, operation, locks, read, work }: IdempotentRun<Tx, Read>): Promise<Answer> {
     const scope = idempotentScope(request, principal, operation, tenant);
-    return this.store.transact(locks, async (tx) => {
-      const claimed = await this.idempotency.claim(tx, scope);
+    return this.store.transactAtOnce(locks, async (tx) => {
+      const [claimed, facts] = await pipelined(this.idempotency.claim(tx, scope), read?.(tx) ?? (NOTHING_READ as Promise<Read>));
       if (claimed !== undefined) return claimed.replay;
-      const result = await work(tx);
+      const result = await work(tx, facts);
       const answer = answerOf(result);
       await this.idempotency.keep(tx, scope, {
         answer,
