@@ -29,6 +29,8 @@ export interface PgEventStoreOptions {
 
 const LOCK_TIMEOUT_MS = 5_000;
 
+const BEGIN = { name: 'event-store-begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' };
+
 type Held = { readonly streams: ReadonlySet<string>; appended: boolean };
 
 /**
@@ -54,7 +56,7 @@ export class PgEventStore implements EventStore<PgTransaction> {
   private readonly pool: pg.Pool;
   private readonly signingKey: SigningKey;
   private readonly clock: Clock;
-  private readonly begin: string;
+  private readonly begin: readonly pg.QueryConfig[];
   private readonly wakeRelay: () => void;
   private readonly held = new WeakMap<PgTransaction, Held>();
 
@@ -65,7 +67,8 @@ export class PgEventStore implements EventStore<PgTransaction> {
     this.pool = pool;
     this.signingKey = signingKey;
     this.clock = clock;
-    this.begin = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${lockTimeoutMs}`;
+    // Prepared statements, so that they travel in one flight with what follows.
+    this.begin = [BEGIN, { name: `event-store-lock-timeout-${lockTimeoutMs}`, text: `SET LOCAL lock_timeout = ${lockTimeoutMs}` }];
     this.wakeRelay = relayWake(pool, service);
   }
 
@@ -84,7 +87,7 @@ export class PgEventStore implements EventStore<PgTransaction> {
 
   private async inLockedTransaction<T>(locks: Locks, work: (tx: PgTransaction) => Promise<T>, { waiting }: { readonly waiting: boolean }): Promise<T> {
     const held: Held = { streams: new Set([...locks.streams, ...(locks.fresh ?? [])].map(streamKey)), appended: false };
-    const result = await inTransaction(this.pool, [this.begin, lockStatement(lockPlan(this.service, locks))], async (tx, opened) => {
+    const result = await inTransaction(this.pool, [...this.begin, lockStatement(lockPlan(this.service, locks))], async (tx, opened) => {
       this.held.set(tx, held);
       if (waiting) await opened;
       return work(tx);

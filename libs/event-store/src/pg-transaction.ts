@@ -39,6 +39,8 @@ export class TransactionWasAborted extends Error {
   }
 }
 
+const COMMIT = { name: 'transaction-commit', text: 'COMMIT' };
+
 const LOCK_NOT_AVAILABLE = '55P03';
 
 const tolerant = new WeakSet<pg.Pool | pg.PoolClient>();
@@ -118,7 +120,7 @@ export const inTransaction = async <T>(pool: pg.Pool, opening: readonly (string 
   try {
     const opened = awaitedLater(pipelined(...opening.flatMap((statement) => (statement === undefined ? [] : [client.query(statement)]))));
     const result = await settled(opened, work(tx, opened));
-    const committed = awaitedLater(client.query('COMMIT'));
+    const committed = awaitedLater(client.query(COMMIT));
     await Promise.all(sent);
     const { command } = await committed;
     usable = true;
