@@ -58,6 +58,7 @@ export class PgEventStore implements EventStore<PgTransaction> {
   private readonly clock: Clock;
   private readonly begin: readonly pg.QueryConfig[];
   private readonly wakeRelay: () => void;
+  private leader: (() => void) | undefined;
   private readonly held = new WeakMap<PgTransaction, Held>();
 
   constructor({ pool, service, signingKey, clock = systemClock, lockTimeoutMs = LOCK_TIMEOUT_MS }: PgEventStoreOptions) {
@@ -92,8 +93,16 @@ export class PgEventStore implements EventStore<PgTransaction> {
       if (waiting) await opened;
       return work(tx);
     });
-    if (held.appended) this.wakeRelay();
+    if (held.appended) (this.leader ?? this.wakeRelay)();
     return result;
+  }
+
+  /** For the relay that leads in this process: commits wake it at once, without a way over the database. @returns what ends it */
+  wakeAtOnce(wake: () => void): () => void {
+    this.leader = wake;
+    return () => {
+      if (this.leader === wake) this.leader = undefined;
+    };
   }
 
   /**

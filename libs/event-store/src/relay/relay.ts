@@ -183,6 +183,15 @@ class RunningRelay {
   }
 
   private async lead(client: pg.PoolClient): Promise<void> {
+    const leave = this.store.wakeAtOnce(() => this.alarm.wake());
+    try {
+      await this.publishAll(client);
+    } finally {
+      leave();
+    }
+  }
+
+  private async publishAll(client: pg.PoolClient): Promise<void> {
     await assertLogBelongsHere(client);
     const shift = new Shift(client, this.service, this.publisher, this.bounds, await takeEpoch(client));
     this.leading = true;
