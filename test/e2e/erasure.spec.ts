@@ -6,9 +6,13 @@ import { generateSigningKey } from '@exequatur/audit-chain';
 import type { TrustedKeys } from '@exequatur/audit-chain';
 import { verifyExport, verifyReceipt } from '@exequatur/audit-verify';
 import { run } from '@exequatur/cli';
+import { startServices } from '@exequatur/standalone';
+import type { Services } from '@exequatur/standalone';
+import { describeWithKafka, startTestKafka, testKafkaStartMs } from '@exequatur/testing';
+import type { TestKafka } from '@exequatur/testing';
 import { askingAt, until } from './asking.js';
 import type { Answer, Ask } from './asking.js';
-import { openDatabaseOf, placesOf } from './everywhere.js';
+import { openDatabaseOf, placesOf, topicsHolding } from './everywhere.js';
 import { claimsOf, signedProposal } from './hostile/signed-proposal.js';
 import { startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
@@ -137,4 +141,63 @@ describe('erasure', () => {
     expect((await as(auditor, standalone.origin, ['replay', '--kind', 'message.email.send'])).out).toMatch(/^ +\d+ {2}\S+ {2}ActionProposed .* by agent:outreach-agent {2}action_kind=message.email.send/);
     expect(await as(auditor, standalone.origin, ['replay', join(folder, 'README.md')])).toMatchObject({ exit: 2 });
   }, SLOW);
+});
+
+/** The same over five processes and Kafka, where no message can be taken out of a topic alone. */
+describeWithKafka('erasure over Kafka', () => {
+  const directory = temporaryDirectory();
+  const key = generateSigningKey('erasure').privateJwk;
+  let kafka: TestKafka;
+  let services: Services;
+  let database: Awaited<ReturnType<typeof openDatabaseOf>>;
+
+  beforeAll(async () => {
+    kafka = await startTestKafka();
+    services = await startServices({ dataDir: directory.path, brokers: kafka.brokers, logLevel: 'error', log: () => undefined });
+    database = await openDatabaseOf(directory.path);
+  }, SLOW + testKafkaStartMs);
+  afterAll(async () => {
+    await database.end();
+    await services.stop();
+    await kafka.stop();
+    directory.remove();
+  }, SLOW);
+
+  const byMessage = async (run: string, more: object = {}): Promise<void> => {
+    const proposal = {
+      scope_path: services.credentials.scope_path, run_id: run, action_kind: 'message.email.send', tool: { name: 'mailer.send', version: '1.0' }, target: PERSON, arguments: { to: PERSON }, environment: 'prod', reasoning: `${PERSON} asked`,
+      business_impact: `${PERSON} stays`, reversal: { reason: 'a second mail' }, execution_mode: 'self', ...more,
+    };
+    const message = signedProposal(claimsOf(proposal, { iss: 'outreach-agent', jti: run }), key);
+    const { status } = await fetch(`${services.urls.policy}/v1/intake`, { method: 'POST', headers: { 'content-type': 'application/jose' }, body: message });
+    expect(status).toBe(202);
+  };
+
+  test('invariant 29: what came by the intake topic, decided or refused, can be read on no topic once its action is erased', async () => {
+    const audit = askingAt(services.urls.audit);
+    expect((await askingAt(services.urls.policy)(services.adminToken, 'POST /v1/agents/outreach-agent/keys', { tenant: 'acme', key_id: key.kid, public_key: key.x })).status).toBe(201);
+    await byMessage('erase-decided');
+    await byMessage('erase-refused', { execution_mode: 'whenever' });
+    const naming = async (): Promise<readonly string[]> => ((await audit(services.adminToken, 'POST /v1/log/subjects', { tenant: 'acme', subject: PERSON })).body['items'] as { action_id: string }[]).map(({ action_id: id }) => id);
+    const [actionId] = await until(naming, (found) => found.length === 1, 'the action is found by the person', 60_000);
+    const before = await until(() => topicsHolding(kafka.brokers, PERSON), ({ topics }) => topics.length === 2, 'the refused one is a dead letter', 60_000);
+    expect(before.topics).toEqual(['exequatur.dead-letters.policy.v1', 'exequatur.intake.v1']);
+
+    // A batch is committed when all of it is decided: until then its messages stay, and whoever asks again finds them gone.
+    const erase = (): Promise<Answer> => audit(services.adminToken, 'POST /v1/log/erasures', { tenant: 'acme', action_id: actionId, reason: 'request 18' });
+    expect(await erase()).toMatchObject({ status: 200 });
+    const after = await topicsHolding(kafka.brokers, PERSON);
+    expect(after.topics).toEqual([]);
+    // Events of every topic are still there, and were searched.
+    expect(after.messages).toBeGreaterThan(before.messages - 3);
+    expect(await placesOf(database, PERSON)).toEqual([]);
+
+    const auditor = { authorization: `Bearer ${services.credentials.auditor}`, 'content-type': 'application/json', 'idempotency-key': 'after' };
+    const exported = await fetch(`${services.urls.audit}/v1/exports`, { method: 'POST', headers: auditor, body: JSON.stringify({ format: 'jsonl' }) }).then((answer) => answer.text());
+    const trustedKeys = JSON.parse(readFileSync(join(directory.path, 'secrets', 'trusted-keys.json'), 'utf8')) as TrustedKeys;
+    expect((await verifyExport(streamed(exported.trimEnd().split('\n')), { trustedKeys })).violations).toEqual([]);
+    // The intake goes on behind what was forgotten.
+    await byMessage('erase-next');
+    await until(naming, (found) => found.length === 1, 'a later proposal is decided', 60_000);
+  }, SLOW * 2);
 });

@@ -9,6 +9,7 @@ import { EndRetention } from './end-retention/end-retention.js';
 import { RetentionTimer } from './end-retention/retention-timer.js';
 import { AboutAction } from './erase-action/about-action.js';
 import { ErasureHttp } from './erase-action/erasure.http.js';
+import { ForgetIntake } from './erase-action/forget-intake.js';
 import { LegalHoldHttp } from './erase-action/legal-hold.http.js';
 import { ExportHttp } from './export-log/export.http.js';
 import { ExportArchive } from './export-log/export-archive.js';
@@ -27,6 +28,6 @@ import { WorkflowMetricsHttp } from './workflow-metrics/workflow-metrics.http.js
 /** It decides nothing. */
 @Module({
   controllers: [LogHttp, ReceiptHttp, TimelineHttp, ExportHttp, ErasureHttp, LegalHoldHttp, SubjectsHttp, WorkflowMetricsHttp],
-  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, FollowTimeline, ExportLog, ExportArchive, AboutAction, IndexSubjects, EndRetention, RetentionTimer],
+  providers: [AppendLeaves, LogSubscription, PublishTreeHeads, TreeHeadTimer, AskWitnesses, WitnessTimer, PublishTiles, LogReader, OpenContent, FollowTimeline, ExportLog, ExportArchive, AboutAction, ForgetIntake, IndexSubjects, EndRetention, RetentionTimer],
 })
 export class AuditModule {}

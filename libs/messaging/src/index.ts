@@ -1,7 +1,7 @@
 export * from './port.js';
 export type { MessagingLogger } from './logger.js';
 export { partitionOf } from './partition.js';
-export { busDdl, busOwners, type BusOwner } from './postgres/bus-ddl.js';
+export { busDdl, busOwners, INTAKE_GROUP, type BusOwner } from './postgres/bus-ddl.js';
 export { postgresTransport, POSTGRES_TRANSPORT_DEFAULTS, type PostgresTransportOptions } from './postgres/postgres-transport.js';
 export { inboxDdl } from './inbox/inbox-ddl.js';
 export { Inbox } from './inbox/inbox.js';

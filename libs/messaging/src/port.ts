@@ -46,5 +46,11 @@ export interface Transport {
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /** Creates what is missing; explicit partitions; never alters what exists. */
   ensureTopics(topics: readonly Topic[]): Promise<void>;
+  /**
+   * Forgets what `group` has taken from a topic, and where no group is named all it holds: for topics whose messages stand in
+   * clear, when a person is erased. Where single messages can be emptied (PostgreSQL, `bus.empty_taken`), that is done instead,
+   * in the transaction that asks for it, and this does nothing.
+   */
+  forgetTaken(topic: string, group?: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -7,6 +7,7 @@ import type { Clock } from '@exequatur/kernel';
 import type { KeyStore } from '@exequatur/sealing';
 import { CLOCK, Database, KEY_STORE } from '@exequatur/service-kit';
 import { logStream } from '../append-leaves/append-leaves.js';
+import { ForgetIntake } from '../erase-action/forget-intake.js';
 import { streamsOf } from '../erase-action/keeping.js';
 import { AUDIT_LIMITS } from '../limits.js';
 import { readTimeline } from '../timeline-view/timeline-rows.js';
@@ -29,6 +30,7 @@ export class EndRetention {
   constructor(
     private readonly database: Database,
     private readonly store: PgEventStore,
+    private readonly intake: ForgetIntake,
     @Inject(KEY_STORE) private readonly keys: KeyStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -40,6 +42,7 @@ export class EndRetention {
     for (const { tenant } of rows) ended += await this.ofTenant(tenant, nowMs);
     // Behind a signed proposal's longest life nobody needs what was taken from the intake topic.
     await this.database.query(`SELECT bus.empty_taken(NULL, '2 days')`);
+    await this.intake.decided();
     return ended;
   }
 

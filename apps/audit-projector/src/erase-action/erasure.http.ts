@@ -6,6 +6,7 @@ import type { KeyStore } from '@exequatur/sealing';
 import { Allow, Answer, Caller, Describe, Http, KEY_STORE, problem, ShapedBody } from '@exequatur/service-kit';
 import type { HttpRequest, Principal } from '@exequatur/service-kit';
 import { AboutAction } from './about-action.js';
+import { ForgetIntake } from './forget-intake.js';
 import { agentOf, erasureStream } from './keeping.js';
 
 const erasureBody = object({ tenant: optional(name()), action_id: uuid(), reason: text(1_000) });
@@ -16,6 +17,7 @@ const erasureAnswer = object({ action_id: uuid(), status: oneOf('erased'), erase
 export class ErasureHttp {
   constructor(
     private readonly orders: AboutAction,
+    private readonly intake: ForgetIntake,
     @Inject(KEY_STORE) private readonly keys: KeyStore,
   ) {}
 
@@ -27,6 +29,7 @@ export class ErasureHttp {
     return this.orders.carryOut({ request, principal, named, actionId, reason, operation: 'erase-action' }, 200, async ({ tx, tenant, append }) => {
       const held = await tx.query('SELECT FROM legal_hold WHERE tenant = $1 AND action_id = $2', [tenant, actionId]);
       if ((held.rowCount ?? 0) > 0) problem('LEGAL_HOLD');
+      await this.intake.all();
       const { rowCount } = await tx.query('INSERT INTO erased_action (tenant, action_id) VALUES ($1, $2) ON CONFLICT DO NOTHING', [tenant, actionId]);
       // In this transaction: the key is gone exactly when the event says so.
       await this.keys.destroyActionKey(tenant, actionId, tx);

@@ -5,6 +5,7 @@ import type { MessagingLogger } from '../logger.js';
 import type { Publisher, SubscribeOptions, Subscription, Transport } from '../port.js';
 import { kafkaClient } from './kafka-client.js';
 import type { KafkaTransportOptions } from './kafka-client.js';
+import { forgetTaken } from './forget-taken.js';
 import { KafkaPublisher } from './kafka-publisher.js';
 import { KafkaSubscription } from './kafka-subscription.js';
 import { ensureKafkaTopics } from './kafka-topics.js';
@@ -38,6 +39,10 @@ class KafkaTransport implements Transport {
 
   ensureTopics(topics: readonly Topic[]): Promise<void> {
     return ensureKafkaTopics(this.kafka, topics, this.options.replicationFactor ?? KAFKA_TRANSPORT_DEFAULTS.replicationFactor);
+  }
+
+  forgetTaken(topic: string, group?: string): Promise<void> {
+    return forgetTaken(this.kafka, topic, group);
   }
 
   async close(): Promise<void> {

@@ -55,7 +55,7 @@ describe.each(['events', 'runs'] as const)('disorder, with a handler of %s', (ta
     let deliver: SubscribeOptions['onBatch'] | undefined;
     const scripted: Transport = {
       publisher: bus.publisher,
-      ensureTopics: () => Promise.resolve(),
+      ensureTopics: () => Promise.resolve(), forgetTaken: () => Promise.resolve(),
       close: () => Promise.resolve(),
       subscribe: ({ onBatch }) => {
         deliver = onBatch;

@@ -9,7 +9,7 @@ import { ExequaturStrategy } from './exequatur-strategy.js';
 const asked: SubscribeOptions[] = [];
 const transport: Transport = {
   publisher: { publish: () => Promise.resolve() },
-  ensureTopics: () => Promise.resolve(),
+  ensureTopics: () => Promise.resolve(), forgetTaken: () => Promise.resolve(),
   close: () => Promise.resolve(),
   subscribe: (options) => {
     asked.push(options);

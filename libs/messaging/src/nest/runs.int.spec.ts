@@ -41,7 +41,7 @@ describe('runs of events', () => {
       deliver = onBatch;
       return Promise.resolve({ stop: () => Promise.resolve(), health: () => ({ sinceFetchMs: 0, lag: 0, failing: false }) });
     };
-    const scripted: Transport = { publisher: bus.publisher, ensureTopics: () => Promise.resolve(), close: () => Promise.resolve(), subscribe };
+    const scripted: Transport = { publisher: bus.publisher, ensureTopics: () => Promise.resolve(), forgetTaken: () => Promise.resolve(), close: () => Promise.resolve(), subscribe };
     running = await startApprovals(pool, scripted, behaviour, silentLogger, 'runs');
   });
   afterEach(() => running.app.close());

@@ -107,7 +107,7 @@ GRANT DELETE ON bus.lease TO ${identifier(role)};
 `;
 
 /** Policy's group on the intake topic: behind its offset a signed proposal is decided and is needed no more. */
-const INTAKE_GROUP = 'policy.intake';
+export const INTAKE_GROUP = 'policy.intake';
 
 /**
  * The one thing that changes messages: a proposal that was taken from the intake topic, and dead letters of policy, hold what an

@@ -63,6 +63,10 @@ class PostgresTransport implements Transport {
     if (unlike !== undefined) throw new Error(`topic ${unlike.name} has not ${unlike.partitions} partitions; they are fixed, since a change re-keys streams`);
   }
 
+  forgetTaken(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.subscriptions].map((subscription) => subscription.stop()));
     await this.pool.end();
