@@ -151,6 +151,32 @@ class Tree:
         return root
 
 
+class Roots:
+    """Roots over the first leaves of a log that only grows; cheap where the sizes asked for rise."""
+
+    def __init__(self, hashes):
+        self.hashes, self.tree, self.known = hashes, Tree(), {}
+
+    def at(self, size):
+        if size not in self.known:
+            if size < self.tree.size:
+                self.tree = Tree()
+            for place in range(self.tree.size, size):
+                self.tree.add(self.hashes[place])
+            self.known[size] = self.tree.root()
+        return self.known[size]
+
+
+class Line:
+    """What a line says by itself. Of several exports of one log most lines are the same, and are read once."""
+
+    __slots__ = ("value", "data", "canonical", "hash", "event", "vouched")
+
+    def __init__(self, value):
+        self.value, self.canonical = value, True
+        self.data = self.hash = self.event = self.vouched = None
+
+
 class Keys:
     """Pinned keys, and those that rotations in one log lead to. What counts is a key's place among its service's events."""
 
@@ -296,11 +322,13 @@ def read_witness(text):
 class Export:
     """One pass over the lines of one export."""
 
-    def __init__(self, keys, known_heads, witnesses):
+    def __init__(self, keys, known_heads, witnesses, lines, learns=True):
+        self.lines, self.learns = lines, learns
         self.keys, self.known_heads, self.witnesses = keys.for_a_log(), known_heads, witnesses
         self.findings = []
         self.digest = hashlib.sha256()
-        self.tree, self.roots, self.hashes = Tree(), {0: sha256(b"")}, []
+        self.hashes = []
+        self.roots = Roots(self.hashes)
         self.ids, self.ordinals = {}, {}
         self.waiting, self.counters = [], []
         self.pruned, self.may_be_pruned = set(), set()
@@ -313,20 +341,24 @@ class Export:
     def wrong(self, leaf, why):
         self.findings.append([leaf, why])
 
-    def run(self, path):
-        with open(path, "rb") as lines:
-            for number, line in enumerate(lines):
-                text = line.rstrip(b"\n")
-                try:
-                    value = parse(text.decode("utf-8"))
-                    self.line(number, value)
-                except (Wrong, UnicodeDecodeError) as error:
-                    if number == 0:
-                        return "incomplete"
-                    self.wrong(len(self.hashes) if not self.heads else None, "line %d: %s" % (number + 1, error))
-                    value = {}
-                if "end" not in value:
-                    self.digest.update(text + b"\n")
+    def run(self, lines):
+        for number, line in enumerate(lines):
+            text = line.rstrip(b"\n")
+            value = {}
+            try:
+                read = self.lines.get(text) or Line(parse(text.decode("utf-8")))
+                value = read.value
+                self.line(number, read)
+                if self.learns and read.event is not None and read.canonical:
+                    self.lines[text] = read
+            except (Wrong, UnicodeDecodeError) as error:
+                if number == 0:
+                    return "incomplete"
+                self.wrong(len(self.hashes) if not self.heads else None, "line %d: %s" % (number + 1, error))
+                value = {}
+            if "end" not in value:
+                self.digest.update(text)
+                self.digest.update(b"\n")
         if self.header is None:
             return "incomplete"
         self.finish()
@@ -334,7 +366,8 @@ class Export:
             return "invalid"
         return "valid" if all(size == len(self.hashes) for size in self.witnessed.values()) else "incomplete"
 
-    def line(self, number, value):
+    def line(self, number, read):
+        value = read.value
         if self.end is not None:
             raise Wrong("it follows the end")
         if number == 0:
@@ -350,7 +383,7 @@ class Export:
         elif "bytes_b64" in value or "sequence" in value:
             if self.heads:
                 raise Wrong("a leaf after the tree heads")
-            self.leaf(value)
+            self.leaf(read)
         elif set(value) == {"tree_head"}:
             self.heads.append(value["tree_head"])
             self.head(value["tree_head"], "tree head %d" % len(self.heads))
@@ -366,9 +399,7 @@ class Export:
             raise Wrong("no leaf")
         if leaf.get("sequence") != place:
             self.wrong(place, "it is numbered %s" % leaf.get("sequence"))
-        self.tree.add(bytes.fromhex(leaf["leaf_hash"][7:]))
         self.hashes.append(bytes.fromhex(leaf["leaf_hash"][7:]))
-        self.roots[self.tree.size] = self.tree.root()
         self.pruned.add(place)
         ordinal, own = leaf.get("ordinal"), self.ordinals.setdefault(service, {})
         if service is None or not isinstance(ordinal, int) or ordinal < 1 or ordinal in own:
@@ -376,44 +407,57 @@ class Export:
         else:
             own[ordinal] = place
 
-    def leaf(self, leaf):
-        place = len(self.hashes)
-        if set(leaf) - LEAF_FIELDS or not isinstance(leaf.get("bytes_b64"), str) or not all(isinstance(leaf.get(name, ""), str) for name in ("path", "signature", "key_id", "topic")):
+    def leaf(self, read):
+        leaf, place = read.value, len(self.hashes)
+        if read.event is None and (set(leaf) - LEAF_FIELDS or not isinstance(leaf.get("bytes_b64"), str) or not all(isinstance(leaf.get(name, ""), str) for name in ("path", "signature", "key_id", "topic"))):
             raise Wrong("no leaf")
         if leaf.get("sequence") != place or isinstance(leaf.get("sequence"), bool):
             self.wrong(place, "it is numbered %s" % leaf.get("sequence"))
-        try:
-            data = strict_b64(leaf["bytes_b64"])
-        except Wrong as error:
-            self.wrong(place, str(error))
-            data = base64.b64decode(leaf["bytes_b64"] + "===")
-        self.tree.add(leaf_hash(data))
-        self.hashes.append(leaf_hash(data))
-        # Every root a tree head may ask for later; 32 bytes a leaf.
-        self.roots[self.tree.size] = self.tree.root()
-        self.judge(place, leaf, data)
+        if read.event is None:
+            try:
+                read.data = strict_b64(leaf["bytes_b64"])
+            except Wrong as error:
+                self.wrong(place, str(error))
+                read.canonical = False
+                read.data = base64.b64decode(leaf["bytes_b64"] + "===")
+            read.hash = leaf_hash(read.data)
+        self.hashes.append(read.hash)
+        self.judge(place, read)
 
-    def judge(self, place, leaf, data, final=False):
+    def judge(self, place, read, final=False):
         try:
-            self.event(place, leaf, data, final)
+            self.event(place, read, final)
         except (Wrong, UnicodeDecodeError, KeyError, TypeError) as error:
             self.wrong(place, "no event: %s" % error)
 
-    def event(self, place, leaf, data, final):
-        event = parse(data.decode("utf-8"))
-        source = re.fullmatch("/tenants/([^/]+)/services/([a-z]+)", event["source"])
-        kind = TYPE.fullmatch(event["type"])
-        if source is None or kind is None or source.group(2) not in SERVICES:
-            raise Wrong("it names no service or no type")
-        tenant, service = source.groups()
-        fault = self.keys.origin_fault(data, leaf, self.tenant, service)
+    def origin_fault(self, read, service):
+        """As of its keys; a line that a key vouched for before is not hashed and verified again."""
+        key = self.keys.by_name.get((service, read.value.get("key_id")))
+        if read.vouched is not None and read.vouched == (self.tenant, service, key):
+            return None
+        fault = self.keys.origin_fault(read.data, read.value, self.tenant, service)
+        if fault is None:
+            read.vouched = (self.tenant, service, key)
+        return fault
+
+    def event(self, place, read, final):
+        leaf = read.value
+        if read.event is None:
+            event = parse(read.data.decode("utf-8"))
+            source = re.fullmatch("/tenants/([^/]+)/services/([a-z]+)", event["source"])
+            kind = TYPE.fullmatch(event["type"])
+            if source is None or kind is None or source.group(2) not in SERVICES:
+                raise Wrong("it names no service or no type")
+            read.event = event, source.group(1), source.group(2), kind.group(1)
+        event, tenant, service, said_context = read.event
+        fault = self.origin_fault(read, service)
         if fault == UNKNOWN_KEY and not final and len(self.waiting) < MOST_WAITING:
-            self.waiting.append((place, leaf, data))
+            self.waiting.append((place, read))
             return
         if tenant != self.tenant or event["tenant"] != self.tenant:
             self.wrong(place, "an event of tenant %s" % event["tenant"])
-        context = OWN_CONTEXT[service] if event["type"] in ANYBODY else kind.group(1)
-        if event["type"] not in ANYBODY and OWNER.get(kind.group(1)) != service:
+        context = OWN_CONTEXT[service] if event["type"] in ANYBODY else said_context
+        if event["type"] not in ANYBODY and OWNER.get(said_context) != service:
             self.wrong(place, "%s may not say this" % service)
         if leaf["topic"] != "exequatur.%s.v1" % context:
             self.wrong(place, "it was taken from %s" % leaf["topic"])
@@ -478,7 +522,7 @@ class Export:
             return
         if size > len(self.hashes):
             self.wrong(len(self.hashes), "%s is over %d leaves, and there are %d" % (label, size, len(self.hashes)))
-        elif self.roots[size] != root:
+        elif self.roots.at(size) != root:
             # Heads come by size, so what the last good one covers is as it was.
             good = min(self.good[source], size - 1)
             self.wrong(good, "%s: a leaf from %d to %d is not what was logged" % (label, good, size - 1))
@@ -555,6 +599,24 @@ class Export:
             self.wrong(None, "the end: %s" % error)
 
 
+def read_keys(path):
+    with open(path, encoding="utf-8") as file:
+        return Keys(json.load(file))
+
+
+def read_heads(paths):
+    heads = []
+    for path in paths:
+        with open(path, encoding="utf-8", newline="") as file:
+            heads.append(file.read())
+    return heads
+
+
+def verdict(path, export, result):
+    places = sorted({leaf for leaf, _ in export.findings if leaf is not None})
+    return json.dumps({"export": path, "result": result, "leaves": len(export.hashes), "places": places, "findings": export.findings[:100]})
+
+
 def main():
     parser = argparse.ArgumentParser(description="Verifies exports of a log a second time.")
     parser.add_argument("--trusted-keys", required=True)
@@ -562,19 +624,14 @@ def main():
     parser.add_argument("--witness", action="append", default=[])
     parser.add_argument("exports", nargs="+")
     options = parser.parse_args()
-    with open(options.trusted_keys, encoding="utf-8") as file:
-        keys = Keys(json.load(file))
-    heads = []
-    for path in options.tree_head:
-        with open(path, encoding="utf-8", newline="") as file:
-            heads.append(file.read())
+    keys, heads = read_keys(options.trusted_keys), read_heads(options.tree_head)
     witnesses = [read_witness(text) for text in options.witness]
-    worst = 0
+    worst, lines = 0, {}
     for path in options.exports:
-        export = Export(keys, heads, witnesses)
-        result = export.run(path)
-        places = sorted({leaf for leaf, _ in export.findings if leaf is not None})
-        print(json.dumps({"export": path, "result": result, "leaves": len(export.hashes), "places": places, "findings": export.findings[:100]}), flush=True)
+        export = Export(keys, heads, witnesses, lines)
+        with open(path, "rb") as file:
+            result = export.run(file)
+        print(verdict(path, export, result), flush=True)
         worst = 1 if result == "invalid" else max(worst, {"valid": 0, "incomplete": 2}[result]) if worst != 1 else 1
     return worst
 

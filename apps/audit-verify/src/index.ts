@@ -1,6 +1,6 @@
 /** Offline verification of an exported log, and the invariants over its events; imports no service. */
 export { verifyExport, type VerifyOptions } from './export/verify-export.js';
-export type { LeafMemory } from './export/judge-leaf.js';
+export { LeafMemory } from './export/leaf-memory.js';
 export { EXPORT_END_TYPE, EXPORT_FORMAT, type ExportEnd, type ExportHeader, type ExportLeaf } from './export/export-lines.js';
 export { logOrigin } from './export/tree-heads.js';
 export { verifyReceipt, type VerifyReceiptOptions } from './receipt/verify-receipt.js';

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { sha256 } from '@exequatur/kernel';
 
 /**
@@ -9,9 +10,31 @@ export const HASH_BYTES = 32;
 const LEAF = Buffer.of(0x00);
 const NODE = Buffer.of(0x01);
 
-export const leafHash = (bytes: Uint8Array): Buffer => sha256(Buffer.concat([LEAF, bytes]));
+export const leafHash = (bytes: Uint8Array): Buffer => sha256(leafInput(bytes));
 
-export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => sha256(Buffer.concat([NODE, left, right]));
+/** The same as base64url text. */
+export const leafHashText = (bytes: Uint8Array): string => hash('sha256', leafInput(bytes), 'base64url');
+
+/** Written over by each leaf, read before the next; larger ones are copied to memory of their own. */
+const leaf = Buffer.alloc(16_384);
+LEAF.copy(leaf);
+
+const leafInput = (bytes: Uint8Array): Uint8Array => {
+  if (bytes.byteLength >= leaf.byteLength) return Buffer.concat([LEAF, bytes]);
+  leaf.set(bytes, LEAF.length);
+  return leaf.subarray(0, LEAF.length + bytes.byteLength);
+};
+
+/** Written over by each node, read before the next: a tree has as many nodes as leaves. */
+const node = Buffer.alloc(NODE.length + 2 * HASH_BYTES);
+NODE.copy(node);
+
+export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => {
+  if (left.byteLength !== HASH_BYTES || right.byteLength !== HASH_BYTES) return sha256(Buffer.concat([NODE, left, right]));
+  node.set(left, NODE.length);
+  node.set(right, NODE.length + HASH_BYTES);
+  return sha256(node);
+};
 
 /** Root of the tree without leaves: SHA-256 of nothing. */
 export const emptyRoot = (): Buffer => sha256('');
@@ -61,21 +84,30 @@ export interface InclusionProof {
 
 /** Section 2.1.3.2: the root that the path leads to, or undefined when it does not fit index and size. */
 export const rootOfInclusion = ({ leafHash: leaf, index, size, path }: InclusionProof): Buffer | undefined => {
-  if (!isCount(index) || !isCount(size) || index >= size || !isHash(leaf) || !path.every(isHash)) return undefined;
+  if (!isHash(leaf) || !path.every(isHash)) return undefined;
+  const root = rootOfPath<Uint8Array>(leaf, { index, size, path }, nodeHash);
+  return root === undefined ? undefined : Buffer.from(root);
+};
+
+/** The same over hashes in any form, with the node above two of them; steps are counted from 0 above the leaf. */
+export const rootOfPath = <T>(start: T, { index, size, path }: { readonly index: number; readonly size: number; readonly path: readonly T[] }, nodeOf: (left: T, right: T, step: number) => T): T | undefined => {
+  if (!isCount(index) || !isCount(size) || index >= size) return undefined;
   let fn = index;
   let sn = size - 1;
-  let root: Uint8Array = leaf;
+  let root = start;
+  let step = 0;
   for (const sibling of path) {
     if (sn === 0) return undefined;
     if (fn % 2 === 1 || fn === sn) {
-      root = nodeHash(sibling, root);
+      root = nodeOf(sibling, root, step);
       while (fn % 2 === 0 && fn !== 0) [fn, sn] = [half(fn), half(sn)];
     } else {
-      root = nodeHash(root, sibling);
+      root = nodeOf(root, sibling, step);
     }
     [fn, sn] = [half(fn), half(sn)];
+    step += 1;
   }
-  return sn === 0 ? Buffer.from(root) : undefined;
+  return sn === 0 ? root : undefined;
 };
 
 /** True when the leaf is at that index of the tree of that size and root. */

@@ -4,7 +4,8 @@ import { signDsse, verifyDsse } from './dsse.js';
 import { strictBase64, strictCount } from './encoding.js';
 import { importVerifyingKey } from './keys.js';
 import type { PublicJwk, SigningKey } from './keys.js';
-import { leafHash, levelsOf, pathInLevels, rootOfInclusion } from './merkle.js';
+import { leafHash, leafHashText, levelsOf, pathInLevels, rootOfPath } from './merkle.js';
+import { nodeTexts } from './node-texts.js';
 
 /**
  * Origin of events (architecture.md, "The database is the arbiter" 2): the owner signs one Merkle root over all events of
@@ -57,41 +58,53 @@ const REMEMBERED_ROOTS = 4_096;
  */
 export const originVerifier = (trustedKeys: TrustedKeys, options: { readonly remember?: number } = {}): OriginVerifier => {
   const keys = new Map(Object.entries(trustedKeys).map(([service, trusted]) => [service, new Map<string, KeyObject>(trusted.map(({ kid, jwk }) => [kid, importVerifyingKey(jwk)]))]));
-  const verify = originVerifierOf((service, kid) => keys.get(service)?.get(kid), options);
-  return (bytes, proof, tenant, service) => verify(leafHash(bytes), proof, tenant, service);
+  const verify = verifierOf((service, kid) => keys.get(service)?.get(kid), options);
+  return (bytes, proof, tenant, service) => verify(leafHashText(bytes), proof, tenant, service);
 };
 
 /** As OriginVerifier, for who has the leaf's hash and no longer its bytes. */
 export type ProofVerifier = (leaf: Buffer, proof: OriginProof, tenant: string, service: string) => OriginResult;
 
 /** The same over keys that come to be known on the way. */
-export const originVerifierOf = (keyOf: (service: string, kid: string) => KeyObject | undefined, { remember = REMEMBERED_ROOTS }: { readonly remember?: number } = {}): ProofVerifier => {
+export const originVerifierOf = (keyOf: KeyOf): ProofVerifier => {
+  const verify = verifierOf(keyOf, {});
+  return (leaf, proof, tenant, service) => verify(leaf.toString('base64url'), proof, tenant, service);
+};
+
+type KeyOf = (service: string, kid: string) => KeyObject | undefined;
+
+/** The leaf's hash is base64url, as are those of its path. */
+const verifierOf = (keyOf: KeyOf, { remember = REMEMBERED_ROOTS }: { readonly remember?: number }): ((leaf: string, proof: OriginProof, tenant: string, service: string) => OriginResult) => {
   const verified = new Map<string, VerifiedRoot>();
+  const nodeOf = nodeTexts();
 
   return (leaf, proof, tenant, service) => {
-    const place = parsePath(proof.path);
+    const place = textsOfPath(proof.path);
     if (place === undefined) return fault('path_malformed');
-    const root = rootOfInclusion({ leafHash: leaf, ...place });
+    const root = rootOfPath(leaf, place, nodeOf);
     if (root === undefined) return fault('path_invalid');
     const key = keyOf(service, proof.keyId);
     if (key === undefined) return fault('key_unknown');
     const known = verified.get(proof.signature);
-    if (known?.root.equals(root) === true && known.size === place.size && known.keyId === proof.keyId && known.tenant === tenant && known.service === service) return { ok: true };
+    if (known !== undefined && known.root === root && known.size === place.size && known.keyId === proof.keyId && known.tenant === tenant && known.service === service) return OK;
     const signature = strictBase64(proof.signature, 'base64url');
     if (signature === undefined) return fault('signature_malformed');
-    if (!verifyDsse(key, BATCH_ROOT_TYPE, batchRoot(root, place.size, tenant, service), signature)) return fault('signature_invalid');
+    if (!verifyDsse(key, BATCH_ROOT_TYPE, batchRoot(Buffer.from(root, 'base64url'), place.size, tenant, service), signature)) return fault('signature_invalid');
     if (remember > 0) verified.set(proof.signature, { root, size: place.size, keyId: proof.keyId, tenant, service });
     for (const oldest of verified.keys()) {
       if (verified.size <= remember) break;
       verified.delete(oldest);
     }
-    return { ok: true };
+    return OK;
   };
 };
 
+const OK: OriginResult = { ok: true };
+
 /** Everything that a signature was found to be over: what differs in one of them is another root. */
 interface VerifiedRoot {
-  readonly root: Buffer;
+  /** base64url */
+  readonly root: string;
   readonly size: number;
   readonly keyId: string;
   readonly tenant: string;
@@ -102,15 +115,30 @@ const fault = (reason: OriginFault): OriginResult => ({ ok: false, reason });
 
 /** 53 levels hold any tree whose size is a safe integer; a hash is 43 characters. */
 const LONGEST_PATH = 53;
+const HASH_TEXT = 43;
+/** 32 bytes have one base64url text: its last character holds four bits and two that are 0. */
+const HASHES = /^(?:[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048](?:,|$))*$/;
+
+interface PathTexts {
+  readonly index: number;
+  readonly size: number;
+  /** hashes from the leaf upwards, base64url */
+  readonly path: readonly string[];
+}
+
+const textsOfPath = (text: string): PathTexts | undefined => {
+  if (text.length > LONGEST_PATH * (HASH_TEXT + 1) + 34) return undefined;
+  const colon = text.indexOf(':');
+  const slash = text.indexOf('/');
+  if (slash === -1 || slash > colon) return undefined;
+  const [index, size] = [strictCount(text.slice(0, slash)), strictCount(text.slice(slash + 1, colon))];
+  const hashes = text.slice(colon + 1);
+  if (index === undefined || size === undefined || hashes.endsWith(',') || !HASHES.test(hashes)) return undefined;
+  return { index, size, path: hashes === '' ? [] : hashes.split(',') };
+};
 
 /** Index, size and hashes of a path's text; undefined unless it is exactly as signBatch writes it. */
 export const parsePath = (text: string): { readonly index: number; readonly size: number; readonly path: readonly Buffer[] } | undefined => {
-  if (text.length > LONGEST_PATH * 44 + 34) return undefined;
-  const match = /^(\d+)\/(\d+):([A-Za-z0-9_,-]*)$/.exec(text);
-  if (match === null) return undefined;
-  const [, indexText = '', sizeText = '', hashes = ''] = match;
-  const [index, size] = [strictCount(indexText), strictCount(sizeText)];
-  const path = hashes === '' ? [] : hashes.split(',').map((hash) => strictBase64(hash, 'base64url'));
-  if (index === undefined || size === undefined || !path.every((hash) => hash !== undefined)) return undefined;
-  return { index, size, path };
+  const texts = textsOfPath(text);
+  return texts === undefined ? undefined : { ...texts, path: texts.path.map((hash) => Buffer.from(hash, 'base64url')) };
 };

@@ -1,8 +1,7 @@
 import { ActionWithdrawn, EVENT_TOPICS, SERVICES, StreamHeadsPublished } from '@exequatur/contracts';
 import { appendAllToFrontier, emptyFrontier, frontierRoot, generateSigningKey, importSigningKey, leafHash, originVerifier, signBatch, signBytes, signDsse, signTreeHead, verifyBytes, verifyInclusion } from '@exequatur/audit-chain';
 import type { Frontier, TrustedKeys } from '@exequatur/audit-chain';
-import { EXPORT_END_TYPE, EXPORT_FORMAT, verifyExport } from '@exequatur/audit-verify';
-import type { LeafMemory } from '@exequatur/audit-verify';
+import { EXPORT_END_TYPE, EXPORT_FORMAT, LeafMemory, verifyExport } from '@exequatur/audit-verify';
 import { canonicalBytes, newId } from '@exequatur/kernel';
 import { createHash } from 'node:crypto';
 import { appendFigures } from './evidence-append.js';
@@ -123,7 +122,7 @@ export const evidenceBench = async (): Promise<void> => {
   const took = (performance.now() - start) / 1_000;
   if (report.result !== 'valid') throw new Error(`the log made for measuring is ${report.result}: ${JSON.stringify(report.violations.slice(0, 3))}`);
   say(`a whole export of ${report.size} leaves, events/s`, (report.size / took).toFixed(0));
-  const remembered: LeafMemory = new Map();
+  const remembered = new LeafMemory();
   await verifyExport(streamed(lines), { trustedKeys: trusted, settleMs: 0, judged: remembered });
   const again = performance.now();
   await verifyExport(streamed(lines), { trustedKeys: trusted, settleMs: 0, judged: remembered });

@@ -4,6 +4,7 @@ import type { KeyHistory } from '../keys/key-history.js';
 import { readEvent } from '../log/log-event.js';
 import type { ReadEvent } from '../log/log-event.js';
 import type { ExportLeaf } from './export-lines.js';
+import type { LeafMemory } from './leaf-memory.js';
 
 /** What a leaf says by itself, wherever it stands in the log. */
 export interface JudgedLeaf {
@@ -18,15 +19,6 @@ export interface JudgedLeaf {
   readonly grantSigned: boolean;
 }
 
-interface RememberedLeaf {
-  readonly tenant: string;
-  readonly leaf: ExportLeaf;
-  readonly judged: JudgedLeaf;
-}
-
-/** Leaves judged in earlier runs, by their bytes, with the same keys: for who verifies many exports of one log. Holds all it has seen. */
-export type LeafMemory = Map<string, RememberedLeaf[]>;
-
 /** Judges leaves one by one: bytes, event, origin, the signature of a grant. All that costs a signature check is here. */
 export class LeafJudge {
   private readonly verifyOrigin: ProofVerifier;
@@ -40,18 +32,15 @@ export class LeafJudge {
   }
 
   judge(leaf: ExportLeaf): JudgedLeaf {
-    if (this.memory === undefined) return this.judged(leaf);
-    const ofBytes = this.memory.get(leaf.bytes_b64) ?? [];
-    const known = ofBytes.find(({ tenant, leaf: { path, signature, key_id } }) => tenant === this.tenant && path === leaf.path && signature === leaf.signature && key_id === leaf.key_id);
+    const known = this.memory?.leaf(this.tenant, leaf);
     // A key that a rotation introduced in an earlier run may be unknown in this one.
-    if (known !== undefined && this.knowsKeyOf(known)) return known.judged;
+    if (known !== undefined && this.knowsKeyOf(leaf, known)) return known;
     const judged = this.judged(leaf);
-    if (judged.originFault === 'key_unknown') return judged;
-    this.memory.set(leaf.bytes_b64, [...ofBytes, { tenant: this.tenant, leaf, judged }]);
+    if (judged.originFault !== 'key_unknown') this.memory?.rememberLeaf(this.tenant, leaf, judged);
     return judged;
   }
 
-  private knowsKeyOf({ leaf, judged: { read } }: RememberedLeaf): boolean {
+  private knowsKeyOf(leaf: ExportLeaf, { read }: JudgedLeaf): boolean {
     return read.kind !== 'event' || leaf.key_id === undefined || this.keys.keyOf(read.event.service, leaf.key_id) !== undefined;
   }
 

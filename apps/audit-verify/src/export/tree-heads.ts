@@ -32,16 +32,37 @@ export class NoteReader {
   }
 }
 
-/** Recomputes the root at the size of each head, in one pass: heads come in the order of their size. */
+/** Roots over the first leaves of a log that only grows. */
+export class Roots {
+  private readonly known = new Map<number, Buffer>();
+  private frontier: Frontier = emptyFrontier;
+
+  constructor(private readonly leaves: Leaves) {}
+
+  /** Root over the first `size` leaves. Cheap when sizes rise, and where it was asked for before. */
+  at(size: number): Buffer {
+    const known = this.known.get(size);
+    if (known !== undefined) return known;
+    if (size < this.frontier.size) this.frontier = emptyFrontier;
+    const added: Buffer[] = [];
+    for (let index = this.frontier.size; index < size; index += 1) added.push(this.leaves.hashAt(index));
+    this.frontier = appendAllToFrontier(this.frontier, added);
+    const root = frontierRoot(this.frontier);
+    this.known.set(size, root);
+    return root;
+  }
+}
+
+/** Compares the root at the size of each head, in one pass: heads come in the order of their size. */
 export class TreeHeads {
   count = 0;
   newest: TreeHead | undefined;
   /** Leaves under the largest head so far whose root holds: up to there all is as it was logged. */
   private good = 0;
-  private frontier: Frontier = emptyFrontier;
 
   constructor(
     private readonly leaves: Leaves,
+    private readonly roots: Roots,
     private readonly notes: NoteReader,
     private readonly findings: Findings,
     private readonly witnesses: Witnesses,
@@ -59,7 +80,7 @@ export class TreeHeads {
       return;
     }
     if (this.newest !== undefined && head.size < this.newest.size) this.findings.add({ invariant: 24, message: `${label} is smaller than the one before it` });
-    const root = this.rootAt(head.size);
+    const root = this.roots.at(head.size);
     if (root.equals(head.root)) {
       this.witnesses.see(note, head.size);
       this.good = Math.max(this.good, head.size);
@@ -68,14 +89,5 @@ export class TreeHeads {
       this.findings.add({ invariant: 24, ...(head.size === 0 ? {} : { sequence: from }), message: `${label}, over ${head.size} leaves, has another root than these leaves: at least one of leaves ${from} to ${head.size - 1} is not what was logged` });
     }
     this.newest = head;
-  }
-
-  /** Root over the first `size` leaves. Cheap when sizes rise. */
-  rootAt(size: number): Buffer {
-    if (size < this.frontier.size) this.frontier = emptyFrontier;
-    const added: Buffer[] = [];
-    for (let index = this.frontier.size; index < size; index += 1) added.push(this.leaves.hashAt(index));
-    this.frontier = appendAllToFrontier(this.frontier, added);
-    return frontierRoot(this.frontier);
   }
 }

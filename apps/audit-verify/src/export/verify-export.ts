@@ -11,11 +11,11 @@ import { EXPORT_END_TYPE, keysOf, readLine } from './export-lines.js';
 import type { ExportEnd, ExportHeader, ExportLine } from './export-lines.js';
 import { Findings } from './findings.js';
 import { LeafJudge } from './judge-leaf.js';
-import type { LeafMemory } from './judge-leaf.js';
+import type { LeafMemory } from './leaf-memory.js';
 import { Leaves } from './leaves.js';
 import { checkStreamHeads } from './stream-heads.js';
 import { Witnesses } from '../witnesses.js';
-import { NoteReader, TreeHeads } from './tree-heads.js';
+import { NoteReader, Roots, TreeHeads } from './tree-heads.js';
 
 export interface VerifyOptions {
   /** Public keys of the services, pinned by the verifier. Without them the export's own are used, and the report says so. */
@@ -59,6 +59,7 @@ class Verification {
   private unusable: string | undefined;
   private header: ExportHeader | undefined;
   private leaves: Leaves | undefined;
+  private roots: Roots | undefined;
   private heads: TreeHeads | undefined;
   private notes: NoteReader | undefined;
   private keys: KeyHistory | undefined;
@@ -78,11 +79,20 @@ class Verification {
       this.findings.add({ invariant: 'format', message: `line ${this.lineNo} follows the end of the export` });
       return;
     }
-    const read = readLine(line);
+    const read = this.read(line);
     if (this.header === undefined) this.begin(read);
     else this.body(read);
     if (read.kind === 'end') this.end = read.end;
     else this.digest.update(line).update('\n');
+  }
+
+  private read(line: string): ExportLine {
+    const { judged: memory } = this.options;
+    const known = memory?.line(line);
+    if (known !== undefined) return known;
+    const read = readLine(line);
+    memory?.rememberLine(line, read);
+    return read;
   }
 
   private begin(read: ExportLine): void {
@@ -100,7 +110,8 @@ class Verification {
       this.keys = new KeyHistory(trusted, header.tenant, logKeys);
       this.leaves = new Leaves(header.tenant, new LeafJudge(header.tenant, this.keys, this.options.judged), this.keys, this.findings);
       this.notes = new NoteReader(header.tenant, this.keys);
-      this.heads = new TreeHeads(this.leaves, this.notes, this.findings, this.witnesses);
+      this.roots = new Roots(this.leaves);
+      this.heads = new TreeHeads(this.leaves, this.roots, this.notes, this.findings, this.witnesses);
     } catch (error) {
       if (!(error instanceof KeyFormatError)) throw error;
       this.unusable = `a public key is none: ${error.message}`;
@@ -132,13 +143,14 @@ class Verification {
   }
 
   finish(): Report {
-    const { header, leaves, heads, notes } = this;
-    if (header === undefined || leaves === undefined || heads === undefined || notes === undefined || this.unusable !== undefined) {
+    this.options.judged?.close();
+    const { header, leaves, roots, heads, notes } = this;
+    if (header === undefined || leaves === undefined || roots === undefined || heads === undefined || notes === undefined || this.unusable !== undefined) {
       return this.report(undefined, undefined, this.unusable ?? 'the export is empty');
     }
     leaves.finish();
-    this.checkNewestHead(header, leaves, heads, notes);
-    this.checkKnownHeads(leaves, notes);
+    this.checkNewestHead(header, leaves, roots, notes);
+    this.checkKnownHeads(leaves, roots, notes);
     this.checkEnd(header, leaves, heads);
     // An instant by its shape, though perhaps no day that exists; the signed end vouches for it.
     const createdMs = Date.parse(header.created_at);
@@ -150,8 +162,8 @@ class Verification {
   }
 
   /** By size, so that each says most exactly from where on the log is another one. */
-  private checkKnownHeads(leaves: Leaves, notes: NoteReader): void {
-    const known = new TreeHeads(leaves, notes, this.findings, this.witnesses);
+  private checkKnownHeads(leaves: Leaves, roots: Roots, notes: NoteReader): void {
+    const known = new TreeHeads(leaves, roots, notes, this.findings, this.witnesses);
     const sizeOf = (note: string): number => {
       const head = notes.open(note);
       return typeof head === 'string' ? Infinity : head.size;
@@ -160,7 +172,7 @@ class Verification {
     for (const { note, label } of labelled.sort((a, b) => (a.size === b.size ? 0 : a.size - b.size))) known.take(note, label);
   }
 
-  private checkNewestHead(header: ExportHeader, leaves: Leaves, heads: TreeHeads, notes: NoteReader): void {
+  private checkNewestHead(header: ExportHeader, leaves: Leaves, roots: Roots, notes: NoteReader): void {
     if (header.tree_head === undefined) {
       if (leaves.size > 0) this.findings.add({ invariant: 24, sequence: 0, message: 'the export names no tree head over its leaves' });
       return;
@@ -168,7 +180,7 @@ class Verification {
     const head = notes.open(header.tree_head);
     if (typeof head === 'string') this.findings.add({ invariant: 24, message: `the tree head in the header: ${head}` });
     else if (head.size !== leaves.size) this.findings.add({ invariant: 24, sequence: Math.min(head.size, leaves.size), message: `the tree head in the header is over ${head.size} leaves, the export has ${leaves.size}` });
-    else if (!heads.rootAt(head.size).equals(head.root)) this.findings.add({ invariant: 24, message: 'the tree head in the header has another root than these leaves' });
+    else if (!roots.at(head.size).equals(head.root)) this.findings.add({ invariant: 24, message: 'the tree head in the header has another root than these leaves' });
   }
 
   private checkEnd(header: ExportHeader, leaves: Leaves, heads: TreeHeads): void {
@@ -206,7 +218,7 @@ class Verification {
       result: unusable === undefined && invalid ? 'invalid' : unusable !== undefined || openTotal > 0 || unknownTypes > 0 || uncovered.length > 0 ? 'incomplete' : 'valid',
       tenant: this.header?.tenant,
       size: leaves?.size ?? 0,
-      root: leaves === undefined || heads === undefined ? undefined : `sha256:${heads.rootAt(leaves.size).toString('hex')}`,
+      root: leaves === undefined || this.roots === undefined ? undefined : `sha256:${this.roots.at(leaves.size).toString('hex')}`,
       keys: this.options.trustedKeys === undefined ? 'export' : 'pinned',
       counts: { leaves: leaves?.size ?? 0, events: log?.events.length ?? 0, tree_heads: heads?.count ?? 0, streams: log?.streams.size ?? 0, claims: log?.claims.length ?? 0 },
       ...(witnessed.length === 0 ? {} : { witnessed }),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { EVENT_TOPICS, GRANT_JWS_TYPE, OWN_CONTEXT, SERVICES, SigningKeyRotated, StreamHeadsPublished } from '@exequatur/contracts';
 import type { EventDefinition, Grant, ServiceName } from '@exequatur/contracts';
 import { appendAllToFrontier, emptyFrontier, frontierRoot, generateSigningKey, importSigningKey, leafHash, signBatch, signBytes, signDsse, signKeyRotation, signTreeHead } from '@exequatur/audit-chain';
-import type { SigningKey, TrustedKeys } from '@exequatur/audit-chain';
+import type { Frontier, SigningKey, TrustedKeys } from '@exequatur/audit-chain';
 import { InMemoryEventStore } from '@exequatur/event-store';
 import type { Actor, RecordedEvent } from '@exequatur/event-store';
 import { canonicalBytes, toInstant } from '@exequatur/kernel';
@@ -98,8 +98,19 @@ export class SampleLog {
 }
 
 export const noteOver = (leaves: readonly SampleLeaf[], size: number, tenant = 'acme', key = signingKeys.audit): string => {
-  const hashes = leaves.slice(0, size).map(({ bytes_b64: bytes }) => leafHash(Buffer.from(bytes, 'base64')));
-  return signTreeHead({ origin: `exequatur/${tenant}`, size, root: frontierRoot(appendAllToFrontier(emptyFrontier, hashes)) }, key);
+  const [note] = notesOver(leaves.slice(0, size).map(hashOfLeaf), [size], tenant, key);
+  return note as string;
+};
+
+export const hashOfLeaf = ({ bytes_b64: bytes }: SampleLeaf): Buffer => leafHash(Buffer.from(bytes, 'base64'));
+
+/** A tree head at each of these rising sizes, in one pass. */
+export const notesOver = (leafHashes: readonly Buffer[], sizes: readonly number[], tenant = 'acme', key = signingKeys.audit): readonly string[] => {
+  let frontier: Frontier = emptyFrontier;
+  return sizes.map((size) => {
+    frontier = appendAllToFrontier(frontier, leafHashes.slice(frontier.size, size));
+    return signTreeHead({ origin: `exequatur/${tenant}`, size, root: frontierRoot(frontier) }, key);
+  });
 };
 
 interface ExportParts {
@@ -108,19 +119,23 @@ interface ExportParts {
   readonly sizes?: readonly number[];
   readonly notes?: readonly string[];
   readonly createdAt?: string;
+  /** of a leaf as its line; JSON.stringify when left out */
+  readonly textOf?: (leaf: SampleLeaf) => string;
   /** of the log, when it was rotated */
   readonly key?: SigningKey;
 }
 
 /** Lines of an export as the audit projector writes them. */
-export const exportLines = (leaves: readonly SampleLeaf[], { tenant = 'acme', sizes = [leaves.length], key = signingKeys.audit, notes = sizes.map((size) => noteOver(leaves, size, tenant, key)), createdAt = '2026-11-20T10:00:00.000Z' }: ExportParts = {}): string[] => {
+export const exportLines = (leaves: readonly SampleLeaf[], { tenant = 'acme', sizes = [leaves.length], key = signingKeys.audit, notes = sizes.map((size) => noteOver(leaves, size, tenant, key)), createdAt = '2026-11-20T10:00:00.000Z', textOf = JSON.stringify }: ExportParts = {}): string[] => {
   const header = { format: EXPORT_FORMAT, tenant, ...(notes.length === 0 ? {} : { tree_head: notes.at(-1) }), keys: trustedKeys, log_key: { kid: privateKeys.audit.kid, jwk: privateKeys.audit.publicJwk }, created_at: createdAt };
-  const lines = [header, ...leaves, ...notes.map((note) => ({ tree_head: note }))].map((line) => JSON.stringify(line));
+  const lines = [JSON.stringify(header), ...leaves.map((leaf) => textOf(leaf)), ...notes.map((note) => JSON.stringify({ tree_head: note }))];
   return [...lines, endLineOf(lines, tenant, leaves.length, notes.length, key)];
 };
 
 export const endLineOf = (lines: readonly string[], tenant: string, leaves: number, treeHeads: number, key = signingKeys.audit): string => {
-  const digest = `sha256:${createHash('sha256').update(lines.map((line) => `${line}\n`).join('')).digest('hex')}`;
+  const hash = createHash('sha256');
+  for (const line of lines) hash.update(line).update('\n');
+  const digest = `sha256:${hash.digest('hex')}`;
   const signature = signDsse(key, EXPORT_END_TYPE, canonicalBytes({ digest, leaves, tenant, tree_heads: treeHeads }));
   return JSON.stringify({ end: EXPORT_FORMAT.split('/')[0], leaves, tree_heads: treeHeads, digest, signature: signature.toString('base64url') });
 };
