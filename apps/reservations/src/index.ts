@@ -2,6 +2,7 @@ import { EVENT_TOPICS } from '@exequatur/contracts';
 import { DirectoryAccounts1772200000000, ServiceConfig } from '@exequatur/service-kit';
 import type { ServiceDefinition } from '@exequatur/service-kit';
 import { CreateReservations1769846400000 } from './migrations/create-reservations.js';
+import { ForgetRuns1772340000000 } from './migrations/forget-runs-1772340000000.js';
 import { RefusedBundles1772310000000 } from './migrations/refused-bundles-1772310000000.js';
 import { ReservationsModule } from './reservations.module.js';
 
@@ -15,7 +16,7 @@ const definition: ServiceDefinition = {
   name: 'reservations',
   module: ReservationsModule,
   databaseSettings: PLANS,
-  migrations: [CreateReservations1769846400000, DirectoryAccounts1772200000000, RefusedBundles1772310000000],
+  migrations: [CreateReservations1769846400000, DirectoryAccounts1772200000000, RefusedBundles1772310000000, ForgetRuns1772340000000],
   eventTopics: [EVENT_TOPICS.actions, EVENT_TOPICS.approvals, EVENT_TOPICS.executions, EVENT_TOPICS.policies, EVENT_TOPICS.directory],
 };
 

@@ -36,6 +36,9 @@ import { DryRun } from './reserve/dry-run.js';
 import { ReserveHttp } from './reserve/reserve.http.js';
 import { SettleClaimWhenExecuted } from './settle-execution/settle-execution.consumer.js';
 import { SettleReservationHttp } from './settle-reservation/settle-reservation.http.js';
+import { ForgetCircuits } from './sweeps/forget-circuits.js';
+import { ForgetRuns } from './sweeps/forget-runs.js';
+import { ForgetUnneeded } from './sweeps/forget-unneeded.js';
 import { QuiesceFreezes } from './sweeps/quiesce-freezes.js';
 import { SweepClaims } from './sweeps/sweep-claims.js';
 import { SweepCounters } from './sweeps/sweep-counters.js';
@@ -85,6 +88,9 @@ import { SwitchPolicyWhenPublished } from './switch-policy/switch-policy.consume
     DelegationStore,
     SweepClaims,
     SweepCounters,
+    ForgetRuns,
+    ForgetCircuits,
+    ForgetUnneeded,
     QuiesceFreezes,
     RefusedBundles,
     SweepTimer,

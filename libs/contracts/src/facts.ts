@@ -1,5 +1,5 @@
 import { unitAmount } from './caps.js';
-import { count, fraction, list, name, object, oneOf, optional, record, scopePath, text, truth } from './schema.js';
+import { count, fraction, list, name, object, oneOf, optional, record, scopePath, text, truth, uuid } from './schema.js';
 import type { Shape } from './schema.js';
 
 export const tool = object({ name: name(), version: name() });
@@ -30,6 +30,8 @@ export const policyFacts = object({
   has_reversal: truth(),
   confidence: optional(fraction()),
   execution_mode: oneOf(...EXECUTION_MODES),
+  /** the delegation the proposal names: whoever executes claims under it. Nothing here says that it stands */
+  delegation_id: optional(uuid()),
   /** what the tool is about, and what data it touches: from the tool table, never claimed */
   topics: optional(list(name(), 50)),
   data_labels: optional(list(name(), 50)),

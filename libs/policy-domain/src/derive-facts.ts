@@ -97,6 +97,7 @@ const factsOf = (proposal: ProposalWithJson, { tenant, agent }: Proposer, known:
     has_reversal: known.has_reversal ?? (proposal.reversal?.handle ?? '') !== '',
     ...(proposal.confidence === undefined ? {} : { confidence: proposal.confidence }),
     execution_mode: proposal.execution_mode,
+    ...(proposal.delegation_id === undefined ? {} : { delegation_id: proposal.delegation_id }),
     ...(canonicalText(stated) === canonicalText(derived) ? {} : { derived }),
   };
 };

@@ -20,7 +20,7 @@ describe('limits on a run', () => {
     expect(decision).toMatchObject({ held: true, runStartedAtMs: NOW, data: { run_started_at: '2026-01-31T08:00:00.000Z' } });
     const holds = decision.held ? decision.data.holds.filter(({ run_limit }) => run_limit !== undefined) : [];
     expect(holds).toMatchObject([
-      { budget_id: runBudgetIdOf('acme', 'mailer-agent', 'run-1', 'max_steps'), unit: 'STEPS', amount: '1', entry_no: 1, held: '1', cap: '25', run_limit: 'max_steps' },
+      { budget_id: runBudgetIdOf('acme', 'mailer-agent', 'run-1', 'max_steps', NOW), unit: 'STEPS', amount: '1', entry_no: 1, held: '1', cap: '25', run_limit: 'max_steps' },
       { unit: 'CALLS', amount: '1', cap: '12', run_limit: 'max_tool_calls' },
       { unit: 'USD_MICROCENTS', amount: '500', cap: '1000', run_limit: 'max_usd' },
     ]);

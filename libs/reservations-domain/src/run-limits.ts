@@ -13,7 +13,8 @@ export interface RunNow {
   readonly budgets: readonly Budget[];
 }
 
-export const runBudgetIdOf = (tenant: string, agent: string, runId: string, limit: RunLimit): string => derivedId('run-budget', tenant, agent, runId, limit);
+/** @param startedAtMs of the run's first claim: an id that is used again long after its run was forgotten has other budgets */
+export const runBudgetIdOf = (tenant: string, agent: string, runId: string, limit: RunLimit, startedAtMs: number): string => derivedId('run-budget', tenant, agent, runId, limit, String(startedAtMs));
 
 const PLAIN_SEGMENT = /^(?!x-)[A-Za-z0-9._-]{1,128}$/;
 /** Names may hold `:`, `@` and `+`, segments of a path may not: those are told apart by a derived id. */
@@ -58,7 +59,7 @@ export const chargeRun = (
     const amount = amountOf(limit, amounts);
     if (cap === undefined || amount === 0n) continue;
     const known = run.budgets.find(({ runLimit }) => runLimit === limit);
-    const before = known === undefined ? newRunBudget(tenant, agent, runId, limit, cap) : known.cap === cap ? known : { ...known, cap };
+    const before = known === undefined ? newRunBudget(tenant, agent, runId, limit, cap, run.startedAtMs ?? nowMs) : known.cap === cap ? known : { ...known, cap };
     const budget = holdOn(before, amount);
     if (budget === undefined) return limit;
     charges.push({ before, budget, hold: { budgetId: before.budgetId, unit: before.unit, amount } });
@@ -66,8 +67,8 @@ export const chargeRun = (
   return charges;
 };
 
-const newRunBudget = (tenant: string, agent: string, runId: string, limit: CountedLimit, cap: bigint): Budget => ({
-  budgetId: runBudgetIdOf(tenant, agent, runId, limit),
+const newRunBudget = (tenant: string, agent: string, runId: string, limit: CountedLimit, cap: bigint, startedAtMs: number): Budget => ({
+  budgetId: runBudgetIdOf(tenant, agent, runId, limit, startedAtMs),
   scopePath: runScopePath(tenant, agent, runId),
   unit: UNITS[limit],
   cap,

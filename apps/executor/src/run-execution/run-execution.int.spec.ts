@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { canonicalBytes, saltedHash } from '@exequatur/kernel';
 import { startHttpTool, startSmtpSink } from '@exequatur/local-servers';
 import type { HttpTool, SmtpSink } from '@exequatur/local-servers';
-import { AGENT_TOKEN, ExecutorBed, OPERATOR_TOKEN, OTHER_AGENT_TOKEN } from '../spec/executor-bed.js';
+import { AGENT_TOKEN, ExecutorBed, OPERATOR_TOKEN, OTHER_AGENT_TOKEN, THIRD_AGENT_TOKEN } from '../spec/executor-bed.js';
 
 const HTTP_TOOL = { name: 'billing.refund', version: '1' };
 const SLOW_TOOL = { name: 'slow.tool', version: '1' };
@@ -52,6 +52,29 @@ describe('a managed grant is executed', () => {
     await bed.caughtUp();
     expect(await bed.names(allowed.executionId)).toHaveLength(3);
     expect(effectsOf(allowed.executionId)).toHaveLength(1);
+  });
+
+  test('R10: under a delegation that the proposal names, a use is charged to it and all above it; revoked above, nothing runs', async () => {
+    const handed = async (parent: object, to: string, token: string, authority = {}): Promise<string> => {
+      const { status, text, body } = await bed.post(bed.reservationsOrigin, '/v1/delegations', { parent, to_agent: to, authority }, token);
+      expect([status, text]).toEqual([201, text]);
+      return String(body['delegation_id']);
+    };
+    await bed.until('the agents are known', async () => (await bed.admin.query("SELECT FROM reservations.directory_agent_key WHERE agent IN ('mailer', 'other', 'third')")).rowCount === 3);
+    const run = 'run-handed-on';
+    const above = await handed({ type: 'run', id: run }, 'third', OTHER_AGENT_TOKEN);
+    const below = await handed({ type: 'delegation', id: above }, 'mailer', THIRD_AGENT_TOKEN, { max_uses: 2 });
+    const under = (delegation_id: string) => bed.allow({ account: 'a-7' }, { tool: HTTP_TOOL, run_id: run, facts: { ...bed.facts(HTTP_TOOL), run_id: run, delegation_id } });
+    const first = await under(below);
+    expect((await bed.ended(first.executionId)).at(-1)?.name).toBe('ExecutionSucceeded');
+    expect(await bed.claims(first.executionId)).toMatchObject([{ agent: 'mailer', delegations: [below, above], delegated_by: ['third', 'other'] }]);
+    const chargedTo = async (): Promise<unknown> => (await bed.admin.query('SELECT uses FROM reservations.delegation WHERE delegation_id = ANY($1::uuid[]) ORDER BY depth', [[above, below]])).rows;
+    expect(await chargedTo()).toEqual([{ uses: 1 }, { uses: 1 }]);
+    expect((await bed.post(bed.reservationsOrigin, `/v1/delegations/${above}/revoke`, { reason: 'enough' }, OTHER_AGENT_TOKEN)).status).toBe(200);
+    const second = await under(below);
+    expect((await bed.ended(second.executionId)).at(-1)).toMatchObject({ data: { code: 'GRANT_REVOKED' } });
+    expect(effectsOf(second.executionId)).toEqual([]);
+    expect(await chargedTo()).toEqual([{ uses: 1 }, { uses: 1 }]);
   });
 
   test('invariant 3: the tool gets exactly the granted bytes', async () => {

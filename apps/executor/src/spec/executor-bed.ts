@@ -25,6 +25,7 @@ const ROOT: Actor = { type: 'system', id: 'root' };
 export const TENANT = 'acme';
 export const AGENT_TOKEN = 'exq_agent_acme_mailer';
 export const OTHER_AGENT_TOKEN = 'exq_agent_acme_other';
+export const THIRD_AGENT_TOKEN = 'exq_agent_acme_third';
 export const OPERATOR_TOKEN = 'exq_person_acme_olga';
 const SCOPE = `tenant:${TENANT}/app:outreach`;
 const KIND = 'mail.send';
@@ -131,7 +132,7 @@ export class ExecutorBed {
     const sha = (text: string): string => sha256Text(Buffer.from(text));
     const actor = ROOT;
     await policy.publish({ tenant: TENANT, aggregate: 'tenant', id: TENANT }, { definition: TenantCreated, data: { tenant: TENANT, display_name: 'Acme' }, actor });
-    for (const [agent, token] of [['mailer', AGENT_TOKEN], ['other', OTHER_AGENT_TOKEN]] as const) {
+    for (const [agent, token] of [['mailer', AGENT_TOKEN], ['other', OTHER_AGENT_TOKEN], ['third', THIRD_AGENT_TOKEN]] as const) {
       await policy.publish(
         { tenant: TENANT, aggregate: 'agent', id: agent },
         { definition: AgentRegistered, data: { agent, display_name: agent, scope_prefix: `tenant:${TENANT}` }, actor },
@@ -181,9 +182,14 @@ export class ExecutorBed {
       grant_id: actionId, source: 'allowance', action_id: actionId, tenant: TENANT, scope_path: SCOPE, agent_identity: 'mailer', run_id: 'run-1', action_kind: KIND, on_silence: 'unknown', tool,
       arguments_hash: hash, granted_arguments_hash: hash, binding: 'exact', execution_mode: mode, not_before: toInstant(Date.now() - 1_000), expires_at: toInstant(Date.now() + 600_000), max_uses: 1, risk_points: 1,
       amounts: [], caps: {}, approvers: [], ...this.madeUnder, rule_id: 'class:mail',
-      facts: { tenant: TENANT, scope_path: SCOPE, agent: 'mailer', run_id: 'run-1', action_kind: KIND, tool, risk_tags: [], risk_points: 1, amounts: [], has_evidence: false, has_reversal: false, execution_mode: mode },
+      facts: this.facts(tool, mode),
       ...changes,
     };
+  }
+
+  /** What policy judged of an action of the mailer. */
+  facts(tool: Grant['tool'], mode: Grant['execution_mode'] = 'managed'): Grant['facts'] {
+    return { tenant: TENANT, scope_path: SCOPE, agent: 'mailer', run_id: 'run-1', action_kind: KIND, tool, risk_tags: [], risk_points: 1, amounts: [], has_evidence: false, has_reversal: false, execution_mode: mode };
   }
 
   private publishAllowance(claims: Grant, jws: string, id: string, sealed: SealedContent): Promise<void> {

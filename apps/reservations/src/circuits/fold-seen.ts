@@ -122,6 +122,8 @@ export class FoldSeen {
     await tx.query(CREATE, [pgArray.uuid(fresh.map(([id]) => id)), pgArray.text(fresh.map(([, { tenant }]) => tenant)), pgArray.text(fresh.map(([, { agent }]) => agent)), pgArray.text(fresh.map(([, scope]) => scope.actionKind ?? null))]);
     const ids = [...new Set([...wanted.keys(), ...[...probes.values()].flat().map(({ circuitId }) => circuitId)])].sort();
     const { rows } = await tx.query<CircuitRow>(LOCK, [pgArray.uuid(ids)]);
+    // Forgotten between the two statements: nothing is lost, the next fold makes it anew.
+    if (fresh.some(([id]) => !rows.some((row) => row.circuit_id === id))) throw new Error('a circuit was forgotten while outcomes were counted');
     return new Map(rows.map((row) => [row.circuit_id, circuitOf(row)]));
   }
 

@@ -3,9 +3,9 @@ import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/
 import { LOGGER, RepeatedWork } from '@exequatur/service-kit';
 import type { Logger } from 'pino';
 import { JudgeCircuits } from '../circuits/judge-circuits.js';
+import { ForgetUnneeded } from './forget-unneeded.js';
 import { QuiesceFreezes } from './quiesce-freezes.js';
 import { SweepClaims } from './sweep-claims.js';
-import { SweepCounters } from './sweep-counters.js';
 
 const EVERY_MS = 500;
 
@@ -14,12 +14,12 @@ const EVERY_MS = 500;
 export class SweepTimer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly sweeps: RepeatedWork;
 
-  constructor(claims: SweepClaims, freezes: QuiesceFreezes, counters: SweepCounters, circuits: JudgeCircuits, @Inject(LOGGER) log: Logger) {
+  constructor(claims: SweepClaims, freezes: QuiesceFreezes, unneeded: ForgetUnneeded, circuits: JudgeCircuits, @Inject(LOGGER) log: Logger) {
     const sweep = async (): Promise<void> => {
       await claims.sweep();
       await freezes.sweep();
-      await counters.sweep();
       await circuits.sweep();
+      await unneeded.sweep();
     };
     // Nothing is lost: what was due stays due, and holds err on the side of standing too long.
     this.sweeps = new RepeatedWork(EVERY_MS, sweep, (fault) => fault === undefined || log.warn({ err: fault }, 'a sweep failed and is tried again'));

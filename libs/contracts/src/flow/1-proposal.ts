@@ -31,6 +31,8 @@ export const proposalShape = object({
   confidence: optional(fraction()),
   reasoning: optional(text(20_000)),
   execution_mode: oneOf(...EXECUTION_MODES),
+  /** managed: the delegation of a run that the agent works under; every claim is charged to it and to all above it */
+  delegation_id: optional(uuid()),
 });
 export type Proposal = Shape<typeof proposalShape>;
 

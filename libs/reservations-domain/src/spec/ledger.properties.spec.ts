@@ -175,10 +175,11 @@ class Twin {
 
   private runBudgets(agent: string): readonly ModelBudget[] {
     if (this.maxSteps === undefined) return [];
-    const budgetId = runBudgetIdOf('acme', agent, 'run-1', 'max_steps');
+    const path = runScopePath('acme', agent, 'run-1');
+    const budgetId = runBudgetIdOf('acme', agent, 'run-1', 'max_steps', this.ledger.runs.get(path) ?? this.ledger.nowMs);
     const known = this.budgets.find((each) => each.id === budgetId);
     if (known !== undefined) return [known];
-    const fresh: ModelBudget = { id: budgetId, path: runScopePath('acme', agent, 'run-1'), unit: 'STEPS', cap: BigInt(this.maxSteps), window: 'run', overage: undefined, overdraft: 0n, closed: false, over: false, debt: 0n, current: '', caps: new Map(), entries: [], paid: [] };
+    const fresh: ModelBudget = { id: budgetId, path, unit: 'STEPS', cap: BigInt(this.maxSteps), window: 'run', overage: undefined, overdraft: 0n, closed: false, over: false, debt: 0n, current: '', caps: new Map(), entries: [], paid: [] };
     this.budgets.push(fresh);
     return [fresh];
   }
