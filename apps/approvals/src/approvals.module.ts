@@ -53,6 +53,7 @@ import { RevokeLostGrants } from './revoke-grant/revoke-lost-grants.js';
 import { RevokeWhenRolesAreLost } from './revoke-grant/revoke-when-roles-are-lost.events.js';
 import { RevokeGrantHttp } from './revoke-grant/revoke-grant.http.js';
 import { ShowCardHttp } from './show-card/show-card.http.js';
+import { RequestLinks } from './show-request/linked-requests.js';
 import { ShowRequest } from './show-request/show-request.js';
 import { ShowRequestHttp } from './show-request/show-request.http.js';
 import { SteerRequest } from './steer-request/steer-request.js';
@@ -140,6 +141,7 @@ import { VoteOnRequestHttp } from './vote-on-request/vote-on-request.http.js';
     Viewers,
     Looks,
     ShowRequest,
+    RequestLinks,
     RebuildQueue,
     Voters,
     StepUp,

@@ -2,7 +2,8 @@ import type { RequestFacts } from '@exequatur/approvals-domain';
 import type { JsonValue } from '@exequatur/kernel';
 import { Problem, shaped } from '@exequatur/service-kit';
 import { approveBody, breakGlassBody, editBody, rejectBody, respondBody, type Ballot } from '../vote-on-request/ballots.js';
-import type { BALLOT_FORMS} from './decision-form.js';
+import { argumentsIn } from './arguments-field.js';
+import type { BALLOT_FORMS } from './decision-form.js';
 import { capsFromForm } from './decision-form.js';
 import { editedArguments } from './edit-fields.js';
 
@@ -27,6 +28,11 @@ export const ballotFromForm = (form: (typeof BALLOT_FORMS)[number], fields: Fiel
     case 'edit': {
       const { edited, faults } = editedArguments(fields, proposed);
       return { ballot: { vote: 'edit', ...shaped(editBody, { view_hash, arguments: edited, ...given('rationale', fields['rationale']) }) }, faults };
+    }
+    case 'new-action': {
+      const { value = null, fault } = argumentsIn(fields['arguments'] ?? '');
+      const ballot = { vote: 'edit' as const, ...shaped(editBody, { view_hash, arguments: value, as_new_action: true, ...given('rationale', fields['rationale']) }) };
+      return { ballot, faults: fault === undefined ? {} : { arguments: fault } };
     }
     case 'break-glass':
       return { ballot: { vote: 'break-glass', ...shaped(breakGlassBody, { view_hash, ...given('reason', fields['reason']) }) }, faults: {} };

@@ -3,7 +3,7 @@ import { AmountError, decimalToUnit, formatAmount, readPointer } from '@exequatu
 import type { JsonValue } from '@exequatur/kernel';
 
 /** Forms that make a ballot, and all. */
-export const BALLOT_FORMS = ['approve', 'narrow', 'edit', 'reject', 'respond', 'break-glass'] as const;
+export const BALLOT_FORMS = ['approve', 'narrow', 'edit', 'new-action', 'reject', 'respond', 'break-glass'] as const;
 export const STEERING_FORMS = ['defer', 'assign', 'escalate', 'ask'] as const;
 export const FORMS = [...BALLOT_FORMS, ...STEERING_FORMS, 'revoke', 'review'] as const;
 export type FormName = (typeof FORMS)[number];

@@ -1,6 +1,7 @@
 import { visibleText, type RequestFacts } from '@exequatur/approvals-domain';
 import type { JsonValue } from '@exequatur/kernel';
 import type { ShownRequest } from '../show-request/show-request.js';
+import { argumentsText, LONGEST_ARGUMENTS } from './arguments-field.js';
 import { amountFields, recipientChoices, type FormName, type SentForm } from './decision-form.js';
 import { editFields, sentOr } from './edit-fields.js';
 import { described, fault, options } from './fields.js';
@@ -114,8 +115,24 @@ ${textField(forms, { form: 'edit', name: 'rationale', label: 'Why you change it'
   );
 };
 
+/** Arguments beyond what was asked for: policy decides on them, so nothing is approved here. */
+const newActionForm = (forms: DecisionForms): HtmlValue => {
+  const proposed = forms.proposed === undefined ? undefined : argumentsText(forms.proposed);
+  if (proposed === undefined || proposed.length > LONGEST_ARGUMENTS) return undefined;
+  const sent = sentTo(forms, 'new-action');
+  const text = sent?.values['arguments'] ?? proposed;
+  return folded(
+    forms,
+    'new-action',
+    'Propose other arguments',
+    html`<p class="hint">Beyond what was asked for. This request ends, and policy decides on your version as an action of its own, which somebody else approves. What stays within this request is recorded here as a change.</p>
+<div class="field"><label for="new-action-arguments">Arguments, as JSON</label><textarea id="new-action-arguments" name="arguments" class="code" rows="${Math.min(20, Math.max(6, text.split('\n').length + 1))}" required spellcheck="false"${described('new-action-arguments', sent?.faults['arguments'])}>\n${text}</textarea>${fault('new-action-arguments', sent?.faults['arguments'])}</div>
+${textField(forms, { form: 'new-action', name: 'rationale', label: 'Why you propose it', maxLength: 4_000 })}<div class="buttons"><button type="submit">Propose as a new action</button></div>`,
+  );
+};
+
 /** The forms of a person who may vote now. */
-export const voteForms = (forms: DecisionForms): Markup => html`${approveForm(forms)}${narrowForm(forms)}${editForm(forms)}${rejectForm(forms)}${respondForm(forms)}`;
+export const voteForms = (forms: DecisionForms): Markup => html`${approveForm(forms)}${narrowForm(forms)}${editForm(forms)}${newActionForm(forms)}${rejectForm(forms)}${respondForm(forms)}`;
 
 /** The form of a person who may take a grant back. */
 export const revokeForm = (forms: DecisionForms): Markup =>

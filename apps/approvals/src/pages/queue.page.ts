@@ -3,9 +3,11 @@ import { name } from '@exequatur/contracts';
 import { fromInstant, type Clock } from '@exequatur/kernel';
 import { Allow, Answer, CLOCK, Database, Http, Page, Problem, problem, shaped, type HttpRequest, type PersonPrincipal } from '@exequatur/service-kit';
 import { ListRequests, listQuery, type QueueEntry } from '../list-requests/list-requests.js';
+import { SORTINGS, type Sorting } from '../list-requests/sortings.js';
 import { QueueTargets } from '../list-requests/queue-targets.js';
 import { SavedViews, viewQuery as savedQuery, type SavedView } from '../list-requests/saved-views.js';
 import { Viewers, type Viewer } from '../queue-view/visibility.js';
+import { options } from './fields.js';
 import { html, type HtmlValue, type Markup } from './html.js';
 import { bouncePage, csrfField, pageAnswer } from './layout.js';
 import { cameFromElsewhere, loginPathFor } from './navigation.js';
@@ -25,10 +27,21 @@ const VIEWS = [
 ] as const;
 type View = (typeof VIEWS)[number][0];
 
+/** Orders of what waits, as people say them. */
+const ORDERS: readonly (readonly [Sorting, string])[] = [
+  ['deadline', 'What expires first'],
+  ['oldest', 'Oldest first'],
+  ['risk', 'Highest risk first'],
+  ['amount', 'Largest amount first'],
+  ['agent', 'By agent'],
+];
+
 interface Filters {
   readonly kind: string;
   readonly agent: string;
   readonly view: View;
+  /** '' as it stands when nothing is said */
+  readonly sort: Sorting | '';
   /** name of a saved view; the other filters come on top of it */
   readonly saved: string;
   readonly cursor?: string;
@@ -36,15 +49,22 @@ interface Filters {
 
 const viewOf = (query: URLSearchParams): View => VIEWS.find(([view]) => view === query.get('view'))?.[0] ?? (query.get('include_resolved') === 'true' ? 'all' : '');
 
+/** The usual order is said by a saved view alone, to put its own aside. */
+const sortIn = (query: URLSearchParams, view: View): Sorting | '' => {
+  const sort = SORTINGS.find((each) => each === query.get('sort')) ?? '';
+  return view === 'all' || (sort === 'deadline' && !query.has('saved')) ? '' : sort;
+};
+
 const filtersOf = (request: HttpRequest): Filters => {
   const query = new URL(request.url, 'http://own.invalid').searchParams;
   const cursor = query.get('cursor');
-  return { kind: (query.get('kind') ?? '').trim(), agent: (query.get('agent') ?? '').trim(), view: viewOf(query), saved: (query.get('saved') ?? '').trim(), ...(cursor === null ? {} : { cursor }) };
+  const view = viewOf(query);
+  return { kind: (query.get('kind') ?? '').trim(), agent: (query.get('agent') ?? '').trim(), view, sort: sortIn(query, view), saved: (query.get('saved') ?? '').trim(), ...(cursor === null ? {} : { cursor }) };
 };
 
 const pathWith = (filters: Filters, more: { readonly cursor?: string; readonly view?: View }): string => {
   const view = more.view ?? filters.view;
-  const query = new URLSearchParams({ ...(filters.kind === '' ? {} : { kind: filters.kind }), ...(filters.agent === '' ? {} : { agent: filters.agent }), ...(view === '' ? {} : { view }), ...(filters.saved === '' ? {} : { saved: filters.saved }), ...(more.cursor === undefined ? {} : { cursor: more.cursor }) }).toString();
+  const query = new URLSearchParams({ ...(filters.kind === '' ? {} : { kind: filters.kind }), ...(filters.agent === '' ? {} : { agent: filters.agent }), ...(view === '' ? {} : { view }), ...(filters.sort === '' || view === 'all' ? {} : { sort: filters.sort }), ...(filters.saved === '' ? {} : { saved: filters.saved }), ...(more.cursor === undefined ? {} : { cursor: more.cursor }) }).toString();
   return query === '' ? '/queue' : `/queue?${query}`;
 };
 
@@ -52,25 +72,26 @@ const viewQuery: Readonly<Record<View, object>> = { '': {}, mine: { mine: true }
 
 const current = (is: boolean): HtmlValue => is && html` aria-current="page"`;
 
-const filterQuery = ({ kind, agent, view }: Pick<Filters, 'kind' | 'agent' | 'view'>): object => ({ ...viewQuery[view], ...(kind === '' ? {} : { kind }), ...(agent === '' ? {} : { agent }) });
+const filterQuery = ({ kind, agent, view, sort }: Pick<Filters, 'kind' | 'agent' | 'view' | 'sort'>): object => ({ ...viewQuery[view], ...(sort === '' || view === 'all' ? {} : { sort }), ...(kind === '' ? {} : { kind }), ...(agent === '' ? {} : { agent }) });
 
 const viewLinks = (filters: Filters, saved: readonly SavedView[]): Markup =>
   html`<nav class="views" aria-label="Views">${VIEWS.map(([view, words]) => html`<a href="${pathWith({ ...filters, saved: '' }, { view })}"${current(filters.saved === '' && view === filters.view)}>${words}</a>`)}<a href="/queue/groups">Groups</a>${saved.map((each) => html`<a href="/queue?saved=${encodeURIComponent(each.name)}"${current(each.name === filters.saved)}>${each.name}</a>`)}</nav>`;
 
 /** Keeps what is filtered now under a name, or forgets the view that is shown. */
-const saveForm = ({ kind, agent, view, saved }: Filters, session: PageSession | undefined): HtmlValue => {
+const saveForm = ({ kind, agent, view, sort, saved }: Filters, session: PageSession | undefined): HtmlValue => {
   if (session === undefined) return undefined;
   if (saved !== '') return html`<form method="post" action="/queue/views" class="filters">${csrfField(session)}<input type="hidden" name="name" value="${saved}"><button type="submit" name="do" value="remove" class="quiet">Forget the view ${saved}</button></form>`;
-  if (kind === '' && agent === '' && view === '') return undefined;
-  return html`<form method="post" action="/queue/views" class="filters" aria-label="Save this view">${csrfField(session)}<input type="hidden" name="kind" value="${kind}"><input type="hidden" name="agent" value="${agent}"><input type="hidden" name="view" value="${view}">
+  if (kind === '' && agent === '' && view === '' && sort === '') return undefined;
+  return html`<form method="post" action="/queue/views" class="filters" aria-label="Save this view">${csrfField(session)}<input type="hidden" name="kind" value="${kind}"><input type="hidden" name="agent" value="${agent}"><input type="hidden" name="view" value="${view}"><input type="hidden" name="sort" value="${sort}">
 <div class="field"><label for="view-name">Save this view as</label><input id="view-name" name="name" required maxlength="128" pattern="[A-Za-z0-9][A-Za-z0-9._:@+\\-]*"></div><button type="submit" name="do" value="save">Save</button></form>`;
 };
 
-const filterForm = ({ kind, agent, view, saved }: Filters): Markup => html`<form method="get" action="/queue" class="filters" role="search" aria-label="Filter the queue">
+const filterForm = ({ kind, agent, view, sort, saved }: Filters): Markup => html`<form method="get" action="/queue" class="filters" role="search" aria-label="Filter and sort the queue">
 ${view === '' ? undefined : html`<input type="hidden" name="view" value="${view}">`}${saved === '' ? undefined : html`<input type="hidden" name="saved" value="${saved}">`}
 <div class="field"><label for="kind">Action kind</label><input id="kind" name="kind" value="${kind}" maxlength="128" placeholder="payment.refund"></div>
 <div class="field"><label for="agent">Agent</label><input id="agent" name="agent" value="${agent}" maxlength="128"></div>
-<button type="submit">Filter</button>
+${view !== 'all' && html`<div class="field"><label for="sort">Order</label><select id="sort" name="sort">${saved !== '' && html`<option value="">As saved</option>`}${options(ORDERS, sort === '' && saved === '' ? 'deadline' : sort)}</select></div>`}
+<button type="submit">Show</button>
 </form>`;
 
 /** What people have said about it since it was opened. */
@@ -157,7 +178,7 @@ ${next_cursor === null ? undefined : html`<p class="more"><a class="button" href
       return Answer.seeOther('/queue');
     }
     const view = VIEWS.find(([each]) => each === (fields['view'] ?? ''))?.[0] ?? '';
-    await this.views.save(this.database, person, { name: viewName, query: shaped(savedQuery, filterQuery({ kind: (fields['kind'] ?? '').trim(), agent: (fields['agent'] ?? '').trim(), view })) });
+    await this.views.save(this.database, person, { name: viewName, query: shaped(savedQuery, filterQuery({ kind: (fields['kind'] ?? '').trim(), agent: (fields['agent'] ?? '').trim(), view, sort: SORTINGS.find((each) => each === fields['sort']) ?? '' })) });
     return Answer.seeOther(`/queue?saved=${encodeURIComponent(viewName)}`);
   }
 

@@ -7,6 +7,7 @@ import { Allow, Answer, CLOCK, Http, Page, Problem, problem, problemOf, ShapedPa
 import { approvalStream } from '../approval-stream/approval-streams.js';
 import { ListRequests } from '../list-requests/list-requests.js';
 import { Viewers } from '../queue-view/visibility.js';
+import { RequestLinks } from '../show-request/linked-requests.js';
 import { ShowRequest } from '../show-request/show-request.js';
 import { staleDetail, type Attempt, type Decided } from '../decide-request/decide-requests.js';
 import { StepUp } from '../decide-request/step-up.js';
@@ -30,6 +31,9 @@ type Work = (tx: PgTransaction, attempt: Attempt) => Promise<Decided>;
 const pathOf = (request: HttpRequest): string => request.url.split('?', 1)[0] ?? '';
 const personOf = (request: HttpRequest): PersonPrincipal => (request.principal?.type === 'person' ? request.principal : problem('FORBIDDEN', 'only people decide'));
 
+/** A proposal that stays within what was asked for is a change of this request, which goes on. */
+const doneBy = (form: SentForm['form'], approval: RecordedApproval): SentForm['form'] => (form === 'new-action' && approval.state.status !== 'Cancelled' ? 'edit' : form);
+
 /** One request, and the forms to decide it. Every decision answers with a redirect, so reloading sends nothing twice. */
 @Controller('approvals')
 @Page()
@@ -37,6 +41,7 @@ export class RequestPages {
   constructor(
     private readonly sessions: Sessions,
     private readonly requests: ShowRequest,
+    private readonly links: RequestLinks,
     private readonly queue: ListRequests,
     private readonly viewers: Viewers,
     private readonly votes: VoteOnRequest,
@@ -75,8 +80,8 @@ export class RequestPages {
     };
     const attempt: Attempt = { caller: person, approvalId: id, checkVersion, ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }) };
     try {
-      const { refusal } = await this.store.transact({ streams: [approvalStream(person.tenant, id)] }, (tx) => work(tx, attempt));
-      if (refusal === undefined) return Answer.seeOther(await this.pathAfter(person, id, form, fields));
+      const { refusal, approval } = await this.store.transact({ streams: [approvalStream(person.tenant, id)] }, (tx) => work(tx, attempt));
+      if (refusal === undefined) return Answer.seeOther(await this.pathAfter(person, id, doneBy(form, approval), fields));
       const { request: facts } = await this.requests.show(person, id);
       const refused = problemOf(refusal);
       const field = fieldOfPointer(refusal.pointer, facts);
@@ -90,8 +95,8 @@ export class RequestPages {
     }
   }
 
-  private async pathAfter(person: PersonPrincipal, id: string, form: SentForm['form'], fields: Fields): Promise<string> {
-    if (fields['then'] !== 'next') return `/approvals/${id}?done=${form}`;
+  private async pathAfter(person: PersonPrincipal, id: string, done: SentForm['form'], fields: Fields): Promise<string> {
+    if (fields['then'] !== 'next') return `/approvals/${id}?done=${done}`;
     const viewer = await this.viewers.viewer(person);
     const { items } = await this.queue.list(person, { limit: NEXT_AMONG, hide_deferred: true });
     const next = items.find((entry) => entry.approval_id !== id && standingOf(entry, viewer).mayVote);
@@ -101,9 +106,10 @@ export class RequestPages {
   private async answer(status: number, request: HttpRequest, id: string, sent?: SentForm): Promise<Answer> {
     const person = personOf(request);
     const detail = await this.requests.show(person, id);
+    const linked = await this.links.of(detail.viewer, detail.shown);
     const session = await this.sessions.current(request);
     const done = new URL(request.url, 'http://own.invalid').searchParams.get('done') ?? '';
     const recent = this.stepUp.isRecent(detail.request.action_class, person.authTime, this.clock.now());
-    return requestPage(status, { person: detail.viewer, roles: person.roles, ...(recent ? {} : { signInAgain: freshLoginPathFor(`/approvals/${id}`) }), session, detail, sent, done, now: this.clock.now() });
+    return requestPage(status, { person: detail.viewer, roles: person.roles, ...(recent ? {} : { signInAgain: freshLoginPathFor(`/approvals/${id}`) }), session, detail, linked, sent, done, now: this.clock.now() });
   }
 }

@@ -2,6 +2,7 @@ import { visibleText } from '@exequatur/approvals-domain';
 import { fromInstant } from '@exequatur/kernel';
 import type { Answer } from '@exequatur/service-kit';
 import type { Viewer } from '../queue-view/visibility.js';
+import type { LinkedRequest, LinkedRequests } from '../show-request/linked-requests.js';
 import type { RequestInDetail, ShownRequest } from '../show-request/show-request.js';
 import { cardView, finePrint } from './card.view.js';
 import type { SentForm } from './decision-form.js';
@@ -20,6 +21,7 @@ export interface RequestPageContent {
   readonly roles: readonly string[];
   readonly session: PageSession | undefined;
   readonly detail: RequestInDetail;
+  readonly linked: LinkedRequests;
   readonly sent: SentForm | undefined;
   /** what a redirect came from; looked up, never shown as it is */
   readonly done: string;
@@ -35,6 +37,7 @@ const DONE = new Map(Object.entries({
   respond: 'Your answer is on its way to the agent. Nothing runs.',
   revoke: 'Revoked. Nothing more starts under this grant.',
   edit: 'Your change is recorded.',
+  'new-action': 'Your arguments are on their way to policy. This request has ended.',
   'break-glass': 'Approved in an emergency. Somebody else will review it.',
   review: 'Your review is recorded.',
   defer: 'Put off. You are reminded when it is due.',
@@ -69,6 +72,18 @@ const resolutionView = ({ status, resolution, emergency }: ShownRequest): HtmlVa
     cancelled: html`<p>${cancelled(resolution)}, ${shownInstant(resolution.at)}. Nothing runs.</p>`,
   };
   return html`${sentences[status]}${resolution.text === undefined ? undefined : html`<blockquote>${words(resolution.text)}</blockquote>`}`;
+};
+
+/** From a request whose arguments a person changed into an action of its own to that one, and back. */
+const linkedView = (shown: ShownRequest, { before, after }: LinkedRequests): HtmlValue => [
+  before !== undefined && html`<p class="muted">Follows <a href="/approvals/${before.approval_id}">an earlier request</a>, whose arguments a person changed into these.</p>`,
+  shown.status === 'cancelled' && followerView(shown, after),
+];
+
+const followerView = ({ resolution, approval_id }: ShownRequest, after: LinkedRequest | undefined): HtmlValue => {
+  if (after !== undefined) return html`<div class="banner note"><p>The new action ${after.status === 'open' ? 'waits for approval' : 'was asked about'}: <a href="/approvals/${after.approval_id}">${after.title}</a>${after.status === 'open' ? '' : ` (${after.status})`}</p></div>`;
+  if (resolution?.person === undefined || resolution.canary !== undefined) return undefined;
+  return html`<p class="muted">Nobody is asked about the new action so far: policy may still be deciding, or it has allowed or refused it by itself. <a href="/approvals/${approval_id}">Look again</a></p>`;
 };
 
 const votesView = ({ votes, quorum }: ShownRequest): Markup => html`<ol class="stages">${quorum.stages.map(({ roles, quorum: needed }, stage) => {
@@ -116,20 +131,21 @@ const formsFor = (forms: DecisionForms, { person, sent }: RequestPageContent, st
 };
 
 const decisionPanel = (content: RequestPageContent, standing: Standing): Markup => {
-  const { session, detail, sent, now } = content;
+  const { session, detail, linked, sent, now } = content;
   const { shown, request, proposed, reasonCodes } = detail;
   const forms: DecisionForms | undefined = session === undefined ? undefined : { session, shown, request, proposed, reasonCodes, sent };
   const body = forms === undefined ? html`<p class="muted">Sign in on this page to decide.</p>` : formsFor(forms, content, standing);
-  return html`<aside class="decision" aria-labelledby="decide"><h2 id="decide">${shown.status === 'open' ? 'Decide' : 'Decision'}</h2>${resolutionView(shown)}${emergencyView(shown)}${votesView(shown)}${attendance(shown, now)}${narrowedView(shown)}${body}</aside>`;
+  return html`<aside class="decision" aria-labelledby="decide"><h2 id="decide">${shown.status === 'open' ? 'Decide' : 'Decision'}</h2>${resolutionView(shown)}${linkedView(shown, linked)}${emergencyView(shown)}${votesView(shown)}${attendance(shown, now)}${narrowedView(shown)}${body}</aside>`;
 };
 
-const waiting = ({ label }: Standing): string => (label === 'Your own agent' ? 'You are the owner of this agent, so somebody else decides.' : label === 'You voted' ? 'You have voted. Others still have to.' : `${label}.`);
+const PROPOSED_IT: Standing = { mayVote: false, label: 'You proposed it', tone: 'waits' };
+const waiting = ({ label }: Standing): string => (label === PROPOSED_IT.label ? 'You proposed these arguments, so somebody else decides.' : label === 'Your own agent' ? 'You are the owner of this agent, so somebody else decides.' : label === 'You voted' ? 'You have voted. Others still have to.' : `${label}.`);
 
 /** One request: the card on the left, the decision on the right; on a small screen one below the other. */
 export const requestPage = (status: number, content: RequestPageContent): Answer => {
   const { person, session, detail, now, done, sent, signInAgain } = content;
   const { shown, request } = detail;
-  const standing = standingOf({ status: shown.status, quorum: shown.quorum, agent_owner: request.agent_owner ?? null, current_roles: shown.current_roles }, person, request.demand.distinct);
+  const standing = shown.edited_by === person.id && shown.status === 'open' ? PROPOSED_IT : standingOf({ status: shown.status, quorum: shown.quorum, agent_owner: request.agent_owner ?? null, current_roles: shown.current_roles }, person, request.demand.distinct);
   const title = shown.card?.title ?? request.facts.action_kind;
   return pageAnswer(status, {
     title: sent === undefined ? title : `Not recorded yet: ${title}`,
