@@ -9,7 +9,7 @@ import type { WitnessKey } from '@exequatur/audit-chain';
 import { canonicalText, newId, newSalt, saltedHash } from '@exequatur/kernel';
 import { PgKeyStore, seal } from '@exequatur/sealing';
 import { Database } from '@exequatur/service-kit';
-import { verifyExport, verifyReceipt } from '@exequatur/audit-verify';
+import { verifyReceipt } from '@exequatur/audit-verify';
 import { createIdentity, nameOfLog, publicText, readWatchedLogs, serveWitness, Witness, WitnessMemory } from '@exequatur/witness';
 import type { RunningWitness } from '@exequatur/witness';
 import { Installation } from './spec/installation.contract.js';
@@ -18,11 +18,6 @@ import { FollowTimeline } from './workflow-metrics/follow-timeline.js';
 
 const hashOf = (digit: string): string => `sha256:${digit.repeat(64)}`;
 const CANARY = 'canary-plaintext-0815';
-
-async function* linesOf(text: string): AsyncGenerator<string> {
-  yield* text.trimEnd().split('\n');
-  await Promise.resolve();
-}
 
 describe('evidence', () => {
   const directory = mkdtempSync(join(tmpdir(), 'exequatur-evidence-'));
@@ -41,7 +36,7 @@ describe('evidence', () => {
     witness = await serveWitness(new Witness(identity, readWatchedLogs(logs), memory), memory, { port: 0, host: '127.0.0.1' });
     await world.startService({ EXEQUATUR_WITNESSES: JSON.stringify([{ url: witness.origin, key: written }]), EXEQUATUR_TILES_DIR: join(directory, 'tiles') });
     await world.populate('acme');
-    await world.until('the auditor is known', async () => (await world.rows("SELECT FROM directory_person WHERE person = 'auditor'")).length === 1);
+    await world.auditorKnown();
   });
   afterAll(async () => {
     await world.stop();
@@ -111,7 +106,7 @@ describe('evidence', () => {
     await opened();
     const key = newId();
     const { text } = await world.call('POST', '/v1/exports', auditor(), { body: {}, key });
-    const report = await verifyExport(linesOf(text), { trustedKeys: world.trustedKeys, witnesses: [pinned] });
+    const report = await world.verified(text, [pinned]);
     expect(report.witnessed).toEqual([{ name: 'witness.test/1', size: report.size, at: expect.anything() }]);
     expect(report.by_invariant).not.toHaveProperty('24');
     await opened();

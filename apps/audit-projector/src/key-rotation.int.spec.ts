@@ -1,25 +1,14 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { generateSigningKey } from '@exequatur/audit-chain';
-import { newId } from '@exequatur/kernel';
 import { ConfigError } from '@exequatur/service-kit';
-import { verifyExport } from '@exequatur/audit-verify';
 import { Installation } from './spec/installation.contract.js';
-
-async function* linesOf(text: string): AsyncGenerator<string> {
-  yield* text.trimEnd().split('\n');
-  await Promise.resolve();
-}
 
 let world: Installation;
 beforeAll(async () => {
-  world = await Installation.start();
-  await world.startService();
-  await world.populate('acme');
-  await world.until('the auditor is known', async () => (await world.rows("SELECT FROM directory_person WHERE person = 'auditor'")).length === 1);
+  world = await Installation.running();
 });
 afterAll(() => world.stop());
 
-const exported = async (): Promise<string> => (await world.call('POST', '/v1/exports', world.personToken('auditor'), { body: {}, key: newId() })).text;
 /** Once the export events that were made before are leaves. */
 const logged = (count: number): Promise<void> => world.until(`${count} exports are in the log`, async () => (await world.rows("SELECT FROM leaf WHERE tenant = 'acme' AND type LIKE '%ExportMade%'")).length >= count);
 const signers = async (): Promise<readonly { readonly type: string; readonly key_id: string }[]> => world.rows("SELECT type, key_id FROM leaf WHERE tenant = 'acme' AND topic = 'exequatur.audit.v1' AND ordinal IS NOT NULL ORDER BY ordinal");
@@ -28,7 +17,7 @@ test('a service that starts with another key records it in each log; the verifie
   const next = generateSigningKey('audit');
   const both = { ...world.trustedKeys, audit: [...(world.trustedKeys['audit'] ?? []), { kid: next.kid, jwk: next.publicJwk }] };
   const rotated = { EXEQUATUR_SIGNING_KEY: JSON.stringify(next.privateJwk), EXEQUATUR_TRUSTED_KEYS: JSON.stringify(both) };
-  await exported();
+  await world.exported();
   await logged(1);
   await world.service?.close();
 
@@ -40,14 +29,14 @@ test('a service that starts with another key records it in each log; the verifie
   await world.service?.close();
   // Again, and without the old key: nothing more is rotated.
   await world.startService(rotated);
-  await exported();
+  await world.exported();
   await logged(2);
   const [old] = world.trustedKeys['audit'] ?? [];
   const seen = (await signers()).map(({ type, key_id: kid }) => `${type.split('.')[3]} ${kid === next.kid ? 'new' : kid === old?.kid ? 'old' : kid}`);
   expect(seen).toEqual(['ExportMade old', 'SigningKeyRotated old', 'ExportMade new']);
 
-  const text = await exported();
-  const report = await verifyExport(linesOf(text), { trustedKeys: world.trustedKeys });
+  const text = await world.exported();
+  const report = await world.verified(text);
   expect(report.violations).toEqual([]);
   expect(report).toMatchObject({ result: 'valid', keys: 'pinned' });
 });

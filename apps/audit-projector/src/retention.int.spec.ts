@@ -6,8 +6,6 @@ import type { PolicyFacts } from '@exequatur/contracts';
 import { PgEventStore } from '@exequatur/event-store';
 import { newId, newSalt, sha256Text } from '@exequatur/kernel';
 import { PgKeyStore, seal } from '@exequatur/sealing';
-import { verifyExport } from '@exequatur/audit-verify';
-import type { Report } from '@exequatur/audit-verify';
 import { EndRetention } from './end-retention/end-retention.js';
 import { Installation } from './spec/installation.contract.js';
 import { FollowTimeline } from './workflow-metrics/follow-timeline.js';
@@ -18,17 +16,9 @@ const CANONICAL = JSON.stringify({ classes: { short: { retention_ms: DAY_MS }, s
 const POLICY_HASH = sha256Text(Buffer.from(CANONICAL));
 const HASH = `sha256:${'b'.repeat(64)}`;
 
-async function* linesOf(text: string): AsyncGenerator<string> {
-  yield* text.trimEnd().split('\n');
-  await Promise.resolve();
-}
-
 let world: Installation;
 beforeAll(async () => {
-  world = await Installation.start();
-  await world.startService();
-  await world.populate('acme');
-  await world.until('the auditor is known', async () => (await world.rows("SELECT FROM directory_person WHERE person = 'auditor'")).length === 1);
+  world = await Installation.running();
 });
 afterAll(() => world.stop());
 
@@ -58,8 +48,6 @@ const denied = async (daysAgo: number, actionClass: string): Promise<string> => 
   );
   return actionId;
 };
-const exported = async (): Promise<string> => (await world.call('POST', '/v1/exports', world.personToken('auditor'), { body: {}, key: newId() })).text;
-const verified = (text: string): Promise<Report> => verifyExport(linesOf(text), { trustedKeys: world.trustedKeys });
 
 test('what is older than its class is kept goes, a legal hold keeps it, and the log verifies by the hashes that stay', async () => {
   await world.neighbours.policy.publish({ tenant: 'acme', aggregate: PolicyPublished.aggregate, id: 'acme' }, { definition: PolicyPublished, data: { policy_hash: POLICY_HASH, policy_version: 1, source: 'version: 1\n', canonical: CANONICAL, registered_kinds: [], reason: 'first' }, actor: { type: 'system', id: 'root' } });
@@ -77,8 +65,8 @@ test('what is older than its class is kept goes, a legal hold keeps it, and the 
   expect(new Set(await inTimeline())).toEqual(new Set(all.filter((id) => id !== old)));
   await world.until('the end is logged', async () => (await world.rows('SELECT FROM leaf WHERE type = $1', [RetentionEnded.type])).length === 1);
 
-  const text = await exported();
-  const report = await verified(text);
+  const text = await world.exported();
+  const report = await world.verified(text);
   expect(report.violations).toEqual([]);
   expect(report).toMatchObject({ result: 'valid', notes: expect.arrayContaining([expect.stringContaining('2 leaves are no longer kept')]) });
   const keys = await world.rows<{ wrapped: Buffer | null }>('SELECT wrapped FROM keystore.read_action_keys($1, ARRAY[$2]::uuid[])', ['acme', old]);
@@ -91,7 +79,7 @@ test('what is older than its class is kept goes, a legal hold keeps it, and the 
   const { sequence, ordinal, topic } = JSON.parse(lines[at] ?? '{}') as { sequence: number; ordinal: number; topic: string };
   const [leaf] = await world.rows<{ hash: string }>("SELECT encode(leaf_hash, 'hex') AS hash FROM leaf WHERE tenant = 'acme' AND sequence = $1", [sequence]);
   lines[at] = JSON.stringify({ sequence, leaf_hash: `sha256:${leaf?.hash}`, ordinal, topic });
-  expect((await verified(lines.join('\n'))).violations).toContainEqual(expect.objectContaining({ invariant: 20, sequence, message: expect.stringContaining('no RetentionEnded') }));
+  expect((await world.verified(lines.join('\n'))).violations).toContainEqual(expect.objectContaining({ invariant: 20, sequence, message: expect.stringContaining('no RetentionEnded') }));
 
   // What was held goes once it is not.
   expect((await world.call('POST', `/v1/log/legal-holds/${held}/lift`, 'root-token', { body: { tenant: 'acme', reason: 'closed' } })).status).toBe(200);

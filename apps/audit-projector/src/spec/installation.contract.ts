@@ -6,6 +6,8 @@ import { importSigningKey } from '@exequatur/audit-chain';
 import type { PrivateJwk, TrustedKeys } from '@exequatur/audit-chain';
 import { AgentKeyIssued, AgentRegistered, PersonLinked, streamKey, TenantCreated } from '@exequatur/contracts';
 import type { EventDefinition, ServiceName, StreamId } from '@exequatur/contracts';
+import { verifyExport } from '@exequatur/audit-verify';
+import type { Report } from '@exequatur/audit-verify';
 import { eventStoreDdl, PgEventStore, startRelay } from '@exequatur/event-store';
 import type { Actor, NewEvent, Relay } from '@exequatur/event-store';
 import { newId, sha256Text } from '@exequatur/kernel';
@@ -20,6 +22,11 @@ import { auditService } from '../index.js';
 
 const SYSTEM: Actor = { type: 'system', id: 'root' };
 const sha = (text: string): string => sha256Text(Buffer.from(text));
+
+async function* linesOf(text: string): AsyncGenerator<string> {
+  yield* text.trimEnd().split('\n');
+  await Promise.resolve();
+}
 
 /** Another service as the projector knows it: somebody who appends signed events in its own schema and relays them. */
 class Neighbour {
@@ -105,6 +112,15 @@ export class Installation {
     return new Installation(postgres, secrets, environment, pool, neighbours);
   }
 
+  /** The service in this process, with acme and its people. */
+  static async running(): Promise<Installation> {
+    const world = await Installation.start();
+    await world.startService();
+    await world.populate('acme');
+    await world.auditorKnown();
+    return world;
+  }
+
   get trustedKeys(): TrustedKeys {
     return JSON.parse(this.secrets.trustedKeys) as TrustedKeys;
   }
@@ -169,6 +185,20 @@ export class Installation {
     for (const person of ['auditor', 'operator', 'approver']) {
       await policy.publish({ tenant, aggregate: 'person', id: person }, { definition: PersonLinked, data: { person, subject: `dev#${tenant}-${person}`, roles: [person], token_hash: sha(this.personToken(person, tenant)) }, actor });
     }
+  }
+
+  /** Of the tenant that was populated first. */
+  auditorKnown(): Promise<void> {
+    return this.until('the auditor is known', async () => (await this.rows("SELECT FROM directory_person WHERE person = 'auditor'")).length >= 1);
+  }
+
+  /** The whole log of acme, JSON Lines, as its auditor takes it out. */
+  async exported(): Promise<string> {
+    return (await this.call('POST', '/v1/exports', this.personToken('auditor'), { body: {} })).text;
+  }
+
+  verified(text: string, witnesses: Parameters<typeof verifyExport>[1]['witnesses'] = []): Promise<Report> {
+    return verifyExport(linesOf(text), { trustedKeys: this.trustedKeys, witnesses });
   }
 
   /** One event of an action. */
