@@ -15,7 +15,8 @@ import { persistently, post, Tenant, until } from './kit/tenant.js';
 import { TRANSPORT } from './kit/topology.js';
 import { seedOf } from './seeded-random.js';
 
-const SLOW = 300_000;
+/** Five services and, on the other topology, a broker of their own: on a machine full of other work their start alone took more than five minutes. */
+const SLOW = 600_000;
 /** Short grants: what is approved may run for so long, so execute_by is near. */
 const EXPIRES_IN_MS = 6_000;
 const POLICY = `version: 1
@@ -33,6 +34,7 @@ let tool: HttpTool;
 let tenant: Tenant;
 beforeAll(async () => {
   seedOf('claims');
+  tool = await startHttpTool();
   here = await Installation.start({
     transport: TRANSPORT,
     // The executor's way to reservations: where a reply can be kept.
@@ -41,7 +43,6 @@ beforeAll(async () => {
       return proxy.url;
     },
   });
-  tool = await startHttpTool();
 }, SLOW);
 afterAll(async () => {
   await tool.stop();

@@ -7,7 +7,7 @@ import { persistently, post, Tenant, until } from './kit/tenant.js';
 import { TRANSPORT } from './kit/topology.js';
 import { seedOf } from './seeded-random.js';
 
-const SLOW = 300_000;
+const SLOW = 600_000;
 const BEHIND = 40;
 /** Long enough that a relay which did not wait for the lower id would have passed it many times; below the authority's lock_timeout of 5 s. */
 const HELD_MS = 1_500;
