@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { importSigningKey } from '@exequatur/audit-chain';
-import type { PrivateJwk, TrustedKeys } from '@exequatur/audit-chain';
+import type { PrivateJwk, TrustedKeys, WitnessKey } from '@exequatur/audit-chain';
 import { AgentKeyIssued, AgentRegistered, PersonLinked, streamKey, TenantCreated } from '@exequatur/contracts';
 import type { EventDefinition, ServiceName, StreamId } from '@exequatur/contracts';
 import { verifyExport } from '@exequatur/audit-verify';
@@ -197,7 +197,7 @@ export class Installation {
     return (await this.call('POST', '/v1/exports', this.personToken('auditor'), { body: {} })).text;
   }
 
-  verified(text: string, witnesses: Parameters<typeof verifyExport>[1]['witnesses'] = []): Promise<Report> {
+  verified(text: string, witnesses: readonly WitnessKey[] = []): Promise<Report> {
     return verifyExport(linesOf(text), { trustedKeys: this.trustedKeys, witnesses });
   }
 
