@@ -2,9 +2,10 @@ import { Controller, Get, Post } from '@nestjs/common';
 import { count, hash, list, name, object, oneOf, optional, text, uuid } from '@exequatur/contracts';
 import type { Shape } from '@exequatur/contracts';
 import type { PgTransaction } from '@exequatur/event-store';
-import { Allow, Caller, Describe, Http, IdempotentRequests, problem, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
+import { Allow, Caller, Describe, Http, IdempotentRequests, Problem, problem, PROBLEM_CONTENT_TYPE, ShapedBody, ShapedQuery } from '@exequatur/service-kit';
 import type { Answer, HttpRequest, PersonPrincipal, Principal } from '@exequatur/service-kit';
 import { approvalStream } from '../approval-stream/approval-streams.js';
+import { decidingPrincipal } from '../vote-on-request/decision-requests.js';
 import { groupText } from '../list-requests/list-query.js';
 import { BATCH_LIMIT, DecideBatch } from './decide-batch.js';
 
@@ -52,22 +53,27 @@ export class DecideBatchHttp {
   }
 
   @Post()
+  @Allow('person', 'agent')
   @Describe({
     summary: `Approve or reject at most ${BATCH_LIMIT} previewed requests of one group, each by itself. Nothing without a way to undo it is approved so.`,
     body: batchBody,
     answers: { 200: batchAnswer },
-    codes: ['STALE', 'REASON_REQUIRED', 'INVALID'],
+    codes: ['STALE', 'REASON_REQUIRED', 'INVALID', 'NOT_A_PERSON'],
   })
   decide(@Http() request: HttpRequest, @Caller() caller: Principal, @ShapedBody(batchBody) body: Shape<typeof batchBody>): Promise<Answer> {
-    const person = personOf(caller);
+    const principal = decidingPrincipal(caller);
     return this.requests.run({
       request,
-      principal: person,
+      principal,
       operation: 'decide-batch',
-      locks: { streams: body.items.map(({ approval_id }) => approvalStream(person.tenant, approval_id)) },
+      locks: { streams: body.items.map(({ approval_id }) => approvalStream(principal.tenant, approval_id)) },
       work: async (tx) => {
         this.batches.check(body);
-        return { status: 200, body: await this.batches.decide(tx, person, body, request.traceparent) };
+        const decided = await this.batches.decide(tx, principal, body, request.traceparent);
+        if (principal.type === 'person') return { status: 200, body: decided };
+        // Refused as a whole, and the attempt on each stands in its stream.
+        const refused = new Problem('NOT_A_PERSON', 'an agent can never decide');
+        return { status: refused.status, body: refused.document(), headers: { 'content-type': PROBLEM_CONTENT_TYPE } };
       },
     });
   }

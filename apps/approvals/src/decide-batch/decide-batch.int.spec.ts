@@ -42,6 +42,18 @@ describe('deciding many at once', () => {
     expect(await here.names(first)).toEqual(['ApprovalOpened', 'ApprovalVoted', 'ApprovalRejected']);
   });
 
+  test('invariant 11: an agent decides no batch, and its attempt on each request is an event', async () => {
+    const asked = await askMany(2, true, 'batch-agent');
+    const { group, items, expected_count, set_hash } = await preview('batch-agent');
+    const body = { group, items: items.map(({ approval_id, version, view_hash }) => ({ approval_id, version, view_hash })), expected_count, set_hash };
+    for (const decision of [{ decision: 'approve' }, { decision: 'reject', reason: 'no' }]) expect(await here.call('POST', '/v1/approvals/batch', here.agentToken(), { body: { ...body, ...decision } })).toMatchObject({ status: 403, body: { code: 'NOT_A_PERSON' } });
+    expect(await here.call('GET', `/v1/approvals/batch/preview?group=${group}`, here.agentToken())).toMatchObject({ status: 403 });
+    for (const each of asked) {
+      expect((await here.events(each)).map(({ name, actorid, data }) => [name, actorid, data['attempted'], data['code']]).slice(1)).toEqual([['VoteRefused', 'support-bot', 'approve', 'NOT_A_PERSON'], ['VoteRefused', 'support-bot', 'reject', 'NOT_A_PERSON']]);
+      expect((await here.show(each)).body).toMatchObject({ status: 'open', votes: [] });
+    }
+  });
+
   test('another set than the one previewed is refused as a whole', async () => {
     await askMany(2, true, 'batch-set');
     const seen = await preview('batch-set');
@@ -60,10 +72,9 @@ describe('deciding many at once', () => {
     for (const each of asked) expect((await here.show(each)).body).toMatchObject({ status: 'rejected' });
   });
 
-  test('an agent, or another group, decides nothing', async () => {
+  test('another group decides nothing', async () => {
     await askMany(1, true, 'batch-other');
     const seen = await preview('batch-other');
-    expect(await here.call('POST', '/v1/approvals/batch', here.agentToken(), { body: {} })).toMatchObject({ status: 403 });
     const { setHash } = await import('./decide-batch.js');
     const group = 'f'.repeat(32);
     expect((await decide({ ...seen, group, set_hash: setHash(group, seen.items) }, { decision: 'approve' })).body).toMatchObject({ decided: 0, results: [{ code: 'CONFLICT' }] });

@@ -4,7 +4,7 @@ import type { PgTransaction } from '@exequatur/event-store';
 import { canonicalBytes, sha256Text } from '@exequatur/kernel';
 import { Problem, problem, type PersonPrincipal } from '@exequatur/service-kit';
 import type { RecordedApproval } from '../approval-stream/recorded-approval.js';
-import { staleDetail, type Attempt, type Decided } from '../decide-request/decide-requests.js';
+import { staleDetail, type Attempt, type Decided, type DecidingPrincipal } from '../decide-request/decide-requests.js';
 import { ListRequests } from '../list-requests/list-requests.js';
 import { standingOf } from '../pages/standing.js';
 import { groupKey, statusOf } from '../queue-view/queue-row.js';
@@ -65,8 +65,8 @@ export class DecideBatch {
   }
 
   /** Each by itself, under all locks: one that cannot be decided leaves the others. */
-  async decide(tx: PgTransaction, person: PersonPrincipal, batch: Batch, traceparent: string | undefined): Promise<{ readonly decided: number; readonly refused: number; readonly results: readonly Result[] }> {
-    const attempts = batch.items.map((member) => attemptOn(member, batch, person, traceparent));
+  async decide(tx: PgTransaction, caller: DecidingPrincipal, batch: Batch, traceparent: string | undefined): Promise<{ readonly decided: number; readonly refused: number; readonly results: readonly Result[] }> {
+    const attempts = batch.items.map((member) => attemptOn(member, batch, caller, traceparent));
     const byId = new Map(batch.items.map((member) => [member.approval_id, member]));
     const decided = await this.votes.voteEach(tx, attempts, (approvalId) => ballotFor(batch, byId.get(approvalId)), batch.decision);
     const results = decided.map((each, index) => resultOf(batch.items[index]?.approval_id ?? '', each));
@@ -75,7 +75,7 @@ export class DecideBatch {
   }
 }
 
-const attemptOn = ({ approval_id, version }: Member, { group, decision }: Batch, caller: PersonPrincipal, traceparent: string | undefined): Attempt => ({
+const attemptOn = ({ approval_id, version }: Member, { group, decision }: Batch, caller: DecidingPrincipal, traceparent: string | undefined): Attempt => ({
   caller,
   approvalId: approval_id,
   ...(traceparent === undefined ? {} : { traceparent }),
