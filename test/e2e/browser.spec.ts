@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startHttpTool } from '@exequatur/local-servers';
 import { describeWithBrowser } from '@exequatur/testing';
-import type { Page } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 import { until } from './asking.js';
 import { BrowserBed } from './browser-bed.js';
 
@@ -130,6 +130,109 @@ describeWithBrowser('browser suite', () => {
       await page.waitForLoadState();
       expect(await statusOf(asked.action)).toBe('awaiting_approval');
       expect(await page.getByRole('status').count()).toBe(0);
+    }, SLOW);
+  });
+
+  describe('with the keyboard alone', () => {
+    const FOCUSABLE = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
+    const focused = (): Locator => page.locator(':focus');
+    const isFocused = (target: Locator): Promise<boolean> => target.evaluate((element) => element.matches(':focus'));
+    /** Width in pixels of the outline that says where one is. */
+    const outline = (): Promise<number> =>
+      focused().evaluate((element) => {
+        const style = element.ownerDocument.defaultView?.getComputedStyle(element);
+        return style === undefined || style.outlineStyle === 'none' ? 0 : Number.parseFloat(style.outlineWidth);
+      });
+    const tabTo = async (target: Locator): Promise<void> => {
+      for (let presses = 0; presses < 200; presses += 1) {
+        await page.keyboard.press('Tab');
+        if (!(await isFocused(target))) continue;
+        expect([await outline() > 0, await focused().isVisible()]).toEqual([true, true]);
+        return;
+      }
+      throw new Error(`the Tab key does not lead to ${String(target)}`);
+    };
+    const go = async (path: string | RegExp): Promise<void> => {
+      const there = page.waitForURL(typeof path === 'string' ? urlOf(path) : path);
+      await page.keyboard.press('Enter');
+      await there;
+    };
+    /** Each place that takes the focus gets it by Tab, one after another, and each shows it: nothing holds it fast. */
+    const tabsThrough = async (): Promise<void> => {
+      const places = page.locator(FOCUSABLE).filter({ visible: true });
+      const all = await places.count();
+      const seen = new Set<number>();
+      for (let presses = 0; presses < all + 10 && seen.size < all; presses += 1) {
+        await page.keyboard.press('Tab');
+        const at = await places.evaluateAll((elements) => elements.findIndex((element) => element.matches(':focus')));
+        if (at < 0) continue;
+        expect([at, await outline() > 0]).toEqual([at, true]);
+        seen.add(at);
+      }
+      expect([...Array(all).keys()].filter((at) => !seen.has(at))).toEqual([]);
+    };
+    const unlabelled = (): Promise<readonly string[]> =>
+      page.locator('input:not([type=hidden]), select, textarea').evaluateAll((fields) => fields.filter((field) => ((field as HTMLInputElement).labels?.length ?? 0) === 0 && !field.hasAttribute('aria-label')).map((field) => field.outerHTML));
+
+    test('sign in, skip to the content, open, read, reject with a reason; approve another with a narrowed amount', async () => {
+      const [refused, narrowed] = [await refundAsked('81.00'), await refundAsked('121.00')];
+      page = await bed.open();
+      await page.goto(urlOf('/queue'));
+      expect([await isFocused(page.getByLabel('Access token')), await unlabelled()]).toEqual([true, []]);
+      await page.keyboard.type(bed.standalone.credentials.approver);
+      await go('/queue');
+
+      // The first Tab shows the way past the navigation, and it leads there.
+      await page.keyboard.press('Tab');
+      expect([await focused().textContent(), await focused().isVisible(), (await focused().boundingBox())?.x]).toEqual(['Skip to content', true, 16]);
+      await go('/queue#main');
+      expect(await isFocused(page.locator('main'))).toBe(true);
+      await page.keyboard.press('Tab');
+      expect(await focused().evaluate((element) => element.closest('main') !== null)).toBe(true);
+      expect(await unlabelled()).toEqual([]);
+      await tabsThrough();
+
+      await tabTo(page.locator(`a[href="${refused.path}"]`));
+      await go(refused.path);
+      expect([await page.getByRole('heading', { level: 1 }).textContent(), await unlabelled()]).toEqual([refused.title, []]);
+      await tabsThrough();
+      // What does not fit is scrolled by keys: the parameters take the focus.
+      await tabTo(page.getByRole('region', { name: 'Parameters' }));
+      await tabTo(page.locator('summary', { hasText: /^Reject$/ }));
+      await page.keyboard.press('Enter');
+      await tabTo(page.locator('#reject-code'));
+      await page.keyboard.press('ArrowDown');
+      await tabTo(page.locator('#reject-reason'));
+      await page.keyboard.type('The parcel was on time.');
+      await tabTo(page.locator('#reject-instruction'));
+      await page.keyboard.press('End');
+      await picture('8-keyboard-reject');
+      await tabTo(page.getByRole('button', { name: 'Reject', exact: true }));
+      await go(`${refused.path}?done=reject`);
+      expect(await said()).toContain('Rejected.');
+      const view = await until(() => bed.ask(bed.standalone.credentials.agent, `GET /v1/actions/${refused.action}`), ({ body }) => body['status'] === 'rejected', 'the rejection');
+      expect(view.body['rejection']).toMatchObject({ reason: 'The parcel was on time.', reason_code: 'wrong_target', instruction: 'escalate' });
+
+      await tabTo(page.getByRole('link', { name: 'Back to the queue' }));
+      await go('/queue');
+      await tabTo(page.locator(`a[href="${narrowed.path}"]`));
+      await go(narrowed.path);
+      await tabTo(page.locator('summary', { hasText: 'Approve narrower' }));
+      await page.keyboard.press('Space');
+      await tabTo(page.getByLabel('At most, in USD'));
+      await page.keyboard.type('42.00');
+      await tabTo(page.locator('#narrow-rationale'));
+      await page.keyboard.type('A goodwill gesture');
+      await page.keyboard.press('Shift+Tab');
+      expect(await isFocused(page.locator('#narrow-minutes'))).toBe(true);
+      await tabTo(page.getByRole('button', { name: 'Approve narrower', exact: true }));
+      await go(`${narrowed.path}?done=narrow`);
+      expect(await said()).toContain('narrower limits');
+      await until(() => statusOf(narrowed.action), (status) => status === 'executed', 'the refund');
+      expect(tool.received.at(-1)?.body.toString('utf8')).toContain('"amount":"42.00"');
+      await tabTo(page.getByRole('button', { name: 'Sign out' }));
+      await go('/login');
+      expect(bed.complaints.filter((line) => !line.startsWith('[DOM] Password forms'))).toEqual([]);
     }, SLOW);
   });
 });
