@@ -54,6 +54,7 @@ describe('the projector is killed while events come in', () => {
       here.of('audit')[0]?.signal('SIGKILL');
       await until(() => Promise.resolve(work.acked), (now) => now > acked, 'work goes on without it', PATIENCE_MS);
       kills += 1;
+      if (isLongRun()) process.stderr.write(`${kills} kills, ${before} leaves, ${Math.round(performance.now() / 1_000)} s\n`);
     }
     await until(() => Promise.resolve(witness.headsOf(tenant.name).length), (heads) => heads > 1, 'heads at the witness', PATIENCE_MS);
     const log = await expectNothingLost(here.rows, tenant, here.urls.reservations, work);

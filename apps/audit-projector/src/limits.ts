@@ -15,6 +15,8 @@ export const AUDIT_LIMITS = {
   fetchSpacingMs: 50,
   /** Leaves an export or a rebuild reads at once. */
   chunkLeaves: 200,
+  /** Rows of the timeline, which hold open data only, compared at once. */
+  digestRows: 1_000,
   /** How often witnesses are asked, and how long one answer is waited for. */
   witnessAskMs: 1_000,
   witnessTimeoutMs: 3_000,

@@ -88,20 +88,27 @@ const proofs = (): number => {
   });
 };
 
-/** @returns batches a second as the verifier judges them, and the raw verifications a second they need */
+/** Each round measures both, so that what else the machine does meets both alike. */
+const ROUNDS = 5;
+
+/** @returns batches a second as the verifier judges them, and the raw verifications a second they need; neither when it runs for the first time */
 const signatures = (): { readonly raw: number; readonly batches: number } => {
   const key = signing('policy');
   const message = Buffer.alloc(200, 7);
   const signature = signBytes(key, message);
-  const raw = SIGNATURES / seconds(() => {
-    for (let done = 0; done < SIGNATURES; done += 1) verifyBytes(key.publicKey, message, signature);
-  });
-  const batches = Array.from({ length: SIGNATURES }, () => Array.from({ length: BATCH }, () => eventBytes(ActionWithdrawn.type, 'action', newId(), 1, { action_id: newId(), reason: 'x' }))).map((batch) => ({ batch, proofs: signBatch(batch, { tenant: TENANT, service: 'policy', key }) }));
   const verify = originVerifier(trusted);
-  const took = seconds(() => {
-    for (const { batch, proofs: of } of batches) batch.forEach((bytes, index) => verify(bytes, of[index] as (typeof of)[number], TENANT, 'policy'));
-  });
-  return { raw, batches: SIGNATURES / took };
+  let [raw, judged] = [0, 0];
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    const batches = Array.from({ length: SIGNATURES / ROUNDS }, () => Array.from({ length: BATCH }, () => eventBytes(ActionWithdrawn.type, 'action', newId(), 1, { action_id: newId(), reason: 'x' }))).map((batch) => ({ batch, proofs: signBatch(batch, { tenant: TENANT, service: 'policy', key }) }));
+    const verified = seconds(() => {
+      for (let done = 0; done < batches.length; done += 1) verifyBytes(key.publicKey, message, signature);
+    });
+    const took = seconds(() => {
+      for (const { batch, proofs: of } of batches) batch.forEach((bytes, index) => verify(bytes, of[index] as (typeof of)[number], TENANT, 'policy'));
+    });
+    if (round > 0) [raw, judged] = [raw + verified, judged + took];
+  }
+  return { raw: SIGNATURES / raw, batches: SIGNATURES / judged };
 };
 
 /** Events that wait for the projector. */

@@ -43,7 +43,7 @@ const eventsOf = (lines: readonly string[]): LoggedEvent[] =>
   });
 
 const exported = async ({ url, auditorToken, trustedKeys }: LogSource): Promise<ExportedLog> => {
-  const response = await fetch(`${url}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${auditorToken}`, 'content-type': 'application/json', 'idempotency-key': randomUUID() }, body: '{}', signal: AbortSignal.timeout(60_000) });
+  const response = await fetch(`${url}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${auditorToken}`, 'content-type': 'application/json', 'idempotency-key': randomUUID() }, body: '{}', signal: AbortSignal.timeout(600_000) });
   if (!response.ok) throw new Error(`the export answered ${response.status}`);
   const lines = (await response.text()).split('\n').filter((line) => line !== '');
   return { report: await verifyExport(streamed(lines), trustedKeys), events: eventsOf(lines) };

@@ -4,6 +4,7 @@ import { logStream } from '../append-leaves/append-leaves.js';
 import { AUDIT_LIMITS } from '../limits.js';
 import { project } from './project.js';
 import { insertTimeline, timelineDigest } from './timeline-rows.js';
+import type { GenerationRow } from './timeline-rows.js';
 
 export interface RebuiltTimeline {
   readonly tenant: string;
@@ -19,16 +20,27 @@ interface ReplayedLeaf {
   readonly bytes: Buffer;
 }
 
-/** One statement a chunk, in recorded sequence. @returns the sequence after the last one taken */
-const replayChunk = async (db: Queryable, tenant: string, generation: number, from: number): Promise<number> => {
+/** One statement, in recorded sequence. */
+const readChunk = async (db: Queryable, tenant: string, generation: number, from: number): Promise<readonly GenerationRow[]> => {
   const text = `SELECT sequence::text, bytes FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 AND origin = 'ok' AND NOT pruned ORDER BY leaf.sequence`;
   const { rows } = await db.query<ReplayedLeaf>(text, [tenant, from, from + AUDIT_LIMITS.chunkLeaves]);
-  const projected = rows.flatMap(({ sequence, bytes }) => {
+  return rows.flatMap(({ sequence, bytes }) => {
     const row = project(null, { tenant, sequence: Number(sequence), bytes });
     return row === null ? [] : [{ ...row, generation }];
   });
-  await insertTimeline(db, projected);
-  return from + AUDIT_LIMITS.chunkLeaves;
+};
+
+/** From one sequence up to another, which its last chunk may pass. The next chunk is read while one is written. */
+const replay = async (db: Queryable, tenant: string, generation: number, start: number, end: number): Promise<void> => {
+  let reading = start < end ? readChunk(db, tenant, generation, start) : Promise.resolve([]);
+  for (let from = start; from < end; from += AUDIT_LIMITS.chunkLeaves) {
+    const rows = await reading;
+    const next = from + AUDIT_LIMITS.chunkLeaves;
+    if (next < end) reading = readChunk(db, tenant, generation, next);
+    // Of two failures the first one is told.
+    reading.catch(() => undefined);
+    await insertTimeline(db, rows);
+  }
 };
 
 const logNow = async (db: Queryable, tenant: string): Promise<{ size: number; generation: number }> => {
@@ -38,7 +50,7 @@ const logNow = async (db: Queryable, tenant: string): Promise<{ size: number; ge
 
 /** Rows of other generations, in short statements. */
 const sweep = async (database: Database, tenant: string, current: number): Promise<void> => {
-  const text = 'DELETE FROM timeline WHERE ctid = ANY (ARRAY(SELECT ctid FROM timeline WHERE tenant = $1 AND generation <> $2 LIMIT 1000))';
+  const text = 'DELETE FROM timeline WHERE ctid = ANY (ARRAY(SELECT ctid FROM timeline WHERE tenant = $1 AND generation <> $2 LIMIT 5000))';
   while (((await database.query(text, [tenant, current])).rowCount ?? 0) > 0);
 };
 
@@ -51,15 +63,13 @@ export const rebuildTimeline = async (database: Database, store: PgEventStore, t
   const generation = start.generation + 1;
   // What an interrupted rebuild left behind.
   await sweep(database, tenant, start.generation);
-  let next = 0;
-  while (next < start.size) next = await replayChunk(database, tenant, generation, next);
-  const before = await timelineDigest(database, tenant, start.generation, start.size);
-  const after = await timelineDigest(database, tenant, generation, start.size);
+  await replay(database, tenant, generation, 0, start.size);
+  const [before, after] = await Promise.all([timelineDigest(database, tenant, start.generation, start.size), timelineDigest(database, tenant, generation, start.size)]);
   await store.transact({ streams: [logStream(tenant)] }, async (tx) => {
     const now = await logNow(tx, tenant);
     if (now.generation !== start.generation) throw new Error(`the timeline of ${tenant} was rebuilt by somebody else meanwhile`);
-    // Not from `next`: the last chunk before may have ended in what was still growing.
-    for (let from = start.size; from < now.size; ) from = await replayChunk(tx, tenant, generation, from);
+    // Not from where that ended: its last chunk may have ended in what was still growing.
+    await replay(tx, tenant, generation, start.size, now.size);
     await tx.query('UPDATE log SET generation = $2 WHERE tenant = $1', [tenant, generation]);
   });
   await sweep(database, tenant, generation);

@@ -54,7 +54,7 @@ export const timelineDigest = async (db: Queryable, tenant: string, generation: 
   const digest = createHash('sha256');
   let count = 0;
   for (let after = ''; ; ) {
-    const { rows } = await db.query<{ event_id: string; line: string }>(LINES, [tenant, generation, size, after, AUDIT_LIMITS.chunkLeaves]);
+    const { rows } = await db.query<{ event_id: string; line: string }>(LINES, [tenant, generation, size, after, AUDIT_LIMITS.digestRows]);
     const last = rows.at(-1);
     if (last === undefined) return { rows: count, digest: `sha256:${digest.digest('hex')}` };
     for (const { line } of rows) digest.update(line).update('\n');
