@@ -18,7 +18,8 @@ export type LockedDelegations = ReadonlyMap<string, LockedDelegation>;
 
 const keyOf = ({ tenant, delegationId }: DelegationRef): string => `${tenant}/${delegationId}`;
 
-interface Row {
+/** As it stands in the table. */
+export interface DelegationRow {
   tenant: string;
   delegation_id: string;
   parent_type: DelegationParent['type'];
@@ -51,7 +52,7 @@ const NONE: LockedDelegations = new Map();
 export const lockDelegations = async (tx: PgTransaction, refs: readonly DelegationRef[]): Promise<LockedDelegations> => {
   if (refs.length === 0) return NONE;
   const distinct = [...new Map(refs.map((ref) => [keyOf(ref), ref])).values()];
-  const { rows } = await tx.query<Row>({ name: 'delegations-lock', text: LOCK, values: [pgArray.text(distinct.map(({ tenant }) => tenant)), pgArray.uuid(distinct.map(({ delegationId }) => delegationId))] });
+  const { rows } = await tx.query<DelegationRow>({ name: 'delegations-lock', text: LOCK, values: [pgArray.text(distinct.map(({ tenant }) => tenant)), pgArray.uuid(distinct.map(({ delegationId }) => delegationId))] });
   return new Map(
     rows.map((row): [string, LockedDelegation] => {
       const delegation = delegationOf(row);
@@ -60,7 +61,7 @@ export const lockDelegations = async (tx: PgTransaction, refs: readonly Delegati
   );
 };
 
-const delegationOf = ({ delegation_id, parent_type, parent_id, from_agent, to_agent, run_id, depth, authority, revoked, uses, amounts }: Row): Delegation => ({
+const delegationOf = ({ delegation_id, parent_type, parent_id, from_agent, to_agent, run_id, depth, authority, revoked, uses, amounts }: DelegationRow): Delegation => ({
   delegationId: delegation_id,
   parent: { type: parent_type, id: parent_id },
   fromAgent: from_agent,

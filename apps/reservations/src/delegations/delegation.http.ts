@@ -11,6 +11,7 @@ import { admitGrants } from '../authority/grant-rows.js';
 import { operatedTenant } from '../authority/operator.js';
 import { verifyGrant } from '../authority/present-grant.js';
 import { databaseNow } from '../authority/runtime-authority.js';
+import type { DelegationRow } from './delegation-rows.js';
 import { delegationStream, DelegationStore } from './delegation-store.js';
 
 const parentShape = () => object({ type: oneOf('grant', 'run', 'delegation'), id: text(128) });
@@ -36,18 +37,7 @@ const listed = object({ ...delegationFields, status: oneOf('standing', 'revoked'
 const query = object({ ...pageFields, tenant: optional(name()), agent: optional(name()) });
 const page = object({ items: list(listed, 200), next_cursor: text(500) });
 
-interface Row {
-  delegation_id: string;
-  parent_type: 'grant' | 'run' | 'delegation';
-  parent_id: string;
-  from_agent: string;
-  to_agent: string;
-  run_id: string;
-  depth: number;
-  authority: string;
-  revoked: boolean;
-  uses: number;
-  amounts: string;
+interface Row extends Omit<DelegationRow, 'tenant'> {
   now: Date;
 }
 
