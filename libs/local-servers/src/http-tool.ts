@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readBody } from './read-body.js';
 
 export type ToolRequest = { method: string; /** With the query. */ path: string; headers: IncomingHttpHeaders; body: Buffer; at: Date };
 
@@ -49,18 +50,6 @@ const keyOf = (request: ToolRequest): string | undefined => {
 
 const largestBodyBytes = 10 * 1024 * 1024;
 
-/** @throws Error when the caller goes away or the body is too large; the connection is then closed */
-const readBody = async (incoming: IncomingMessage): Promise<Buffer> => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > largestBodyBytes) throw new Error('body too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-};
-
 const answer = async (response: ServerResponse, { status = 200, headers = {}, body = { ok: status < 400 }, trickleMs }: ToolBehaviour, wait: (ms: number) => Promise<void>): Promise<void> => {
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length, ...headers });
@@ -102,7 +91,7 @@ export const startHttpTool = (options: { port?: number } = {}): Promise<HttpTool
   };
 
   const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const body = await readBody(incoming);
+    const body = await readBody(incoming, largestBodyBytes);
     const question = incoming.method === 'GET' ? QUESTION.exec(incoming.url ?? '')?.[1] : undefined;
     if (question !== undefined) return say(decodeURIComponent(question), incoming.headers, response);
     const request: ToolRequest = { method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, body, at: new Date() };

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { readBody } from './read-body.js';
 import { blocksFault } from './slack-limits.js';
 
 export type SlackBlock = Readonly<Record<string, unknown>> & { readonly type: string };
@@ -69,16 +70,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const largestBodyBytes = 1024 * 1024;
 const triggerMs = 3_000;
 
-const readJson = async (incoming: IncomingMessage): Promise<Fields> => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > largestBodyBytes) throw new Error('body too large');
-    chunks.push(chunk);
-  }
-  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as Fields;
-};
+const readJson = async (incoming: IncomingMessage): Promise<Fields> => JSON.parse((await readBody(incoming, largestBodyBytes)).toString('utf8')) as Fields;
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
