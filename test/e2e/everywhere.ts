@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ALL_TOPICS } from '@exequatur/contracts';
-import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
+import { messagesOnKafka } from '../../libs/messaging/src/spec/messages-on-kafka.js';
 
 /** The database of a standalone as its superuser, past every service. */
 export const openDatabaseOf = async (dataDir: string): Promise<pg.Client> => {
@@ -48,38 +47,8 @@ export const placesOf = async (database: pg.Client, text: string): Promise<reado
 
 /** Topics of Kafka, of all that Exequatur has, in whose messages a text can be read, and how many messages were read in all. */
 export const topicsHolding = async (brokers: string, text: string): Promise<{ readonly topics: readonly string[]; readonly messages: number }> => {
-  const kafka = new Kafka({ clientId: 'searching', brokers: brokers.split(','), logLevel: logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  /** what is still to be read, by topic and partition: the last offset */
-  const ahead = new Map<string, bigint>();
-  for (const { name } of ALL_TOPICS) {
-    for (const { partition, high, low } of await admin.fetchTopicOffsets(name)) if (BigInt(high) > BigInt(low)) ahead.set(`${name}/${partition}`, BigInt(high) - 1n);
-  }
-  await admin.disconnect();
-  const consumer = kafka.consumer({ groupId: `searching-${randomUUID()}`, maxWaitTimeInMs: 50 });
-  const topics = new Set<string>();
-  let messages = 0;
   const spellings = spellingsOf(text);
-  await consumer.connect();
-  await consumer.subscribe({ topics: ALL_TOPICS.map(({ name }) => name), fromBeginning: true });
-  await new Promise<void>((resolve) => {
-    const read = (place: string, offset: string): void => {
-      if (BigInt(offset) >= (ahead.get(place) ?? 0n)) ahead.delete(place);
-      if (ahead.size === 0) resolve();
-    };
-    void consumer.run({
-      autoCommit: false,
-      eachMessage: ({ topic, partition, message }) => {
-        messages += 1;
-        const said = [message.key, message.value, ...Object.values(message.headers ?? {})].map((part) => String(part ?? '')).join(' ');
-        if (spellings.some((spelling) => said.includes(spelling))) topics.add(topic);
-        read(`${topic}/${partition}`, message.offset);
-        return Promise.resolve();
-      },
-    });
-    if (ahead.size === 0) resolve();
-  });
-  await consumer.disconnect();
-  return { topics: [...topics].sort(), messages };
+  const messages = await messagesOnKafka(brokers, ALL_TOPICS.map(({ name }) => name));
+  const holding = messages.filter(({ said }) => spellings.some((spelling) => said.includes(spelling)));
+  return { topics: [...new Set(holding.map(({ topic }) => topic))].sort(), messages: messages.length };
 };
