@@ -72,6 +72,7 @@ const proposalFrom = ({ facts, claimed }: DataOf<typeof ActionProposed>, sealed:
     tool: facts.tool,
     arguments: parseStrict(sealed.arguments, { maxBytes: MAX_ARGUMENT_BYTES }) as JsonValue,
     execution_mode: facts.execution_mode,
+    ...(facts.delegation_id === undefined ? {} : { delegation_id: facts.delegation_id }),
     risk_tags: claimed.risk_tags ?? (facts.derived === undefined ? [] : facts.risk_tags),
     ...(environment === undefined ? {} : { environment }),
     ...(claimed.risk_points === undefined ? {} : { risk_points: claimed.risk_points }),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { newId } from '@exequatur/kernel';
 import type { KeyStore } from '@exequatur/sealing';
 import { KEY_STORE } from '@exequatur/service-kit';
 import { startTestPostgres, type TestPostgres } from '@exequatur/testing';
@@ -92,7 +93,8 @@ describe('asking a policy without effect', () => {
   });
 
   test('P7: from quarantine to a rule: drafted, tried on what was recorded, published, and the same kind is decided', async () => {
-    const note = proposalOf('acme', { action_kind: 'crm.note', tool: { name: 'crm', version: '1' }, arguments: { text: 'x' } });
+    const delegation_id = newId();
+    const note = proposalOf('acme', { action_kind: 'crm.note', tool: { name: 'crm', version: '1' }, arguments: { text: 'x' }, delegation_id });
     const first = (await bed.post<{ action_id: string }>('/v1/actions', note, agent)).body;
     expect(first).toMatchObject({ verdict: 'QUARANTINE', code: 'QUARANTINED_UNKNOWN_KIND' });
     expect((await bed.get<{ items: { action_id: string }[] }>('/v1/actions?status=quarantined&limit=1', admin)).body.items).toMatchObject([{ action_id: first.action_id }]);
@@ -113,7 +115,7 @@ describe('asking a policy without effect', () => {
     expect((await bed.get(`/v1/actions/${first.action_id}`, agent)).body).toMatchObject({ status: 'quarantined', followed_by: anew.body.action_id });
     expect((await bed.get(`/v1/actions/${anew.body.action_id}`, agent)).body).toMatchObject({ status: 'awaiting_approval', follows: first.action_id, agent: 'outreach-agent', run_id: 'run-1' });
     const { rows } = await bed.database.query<{ bytes: Buffer }>("SELECT bytes FROM event WHERE aggregate = 'action' AND subject = $1 AND version = 1", [anew.body.action_id]);
-    expect(JSON.parse(String(rows[0]?.bytes))).toMatchObject({ actortype: 'person', actorid: 'petra', data: { follows: first.action_id, facts: { agent: 'outreach-agent' } } });
+    expect(JSON.parse(String(rows[0]?.bytes))).toMatchObject({ actortype: 'person', actorid: 'petra', data: { follows: first.action_id, facts: { agent: 'outreach-agent', delegation_id } } });
     expect((await bed.post(`/v1/actions/${anew.body.action_id}/decide-anew`, {}, admin)).status).toBe(409);
     expect((await bed.post(`/v1/actions/${first.action_id}/decide-anew`, {}, agent)).status).toBe(403);
     expect((await bed.post('/v1/policies/rollback', { to_version: 1, reason: 'next spec' }, admin)).status).toBe(201);
