@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -10,7 +11,7 @@ import type { Ask } from './asking.js';
 import { startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
 
-const SLOW = 120_000;
+const SLOW = 300_000;
 const CANARY = 'canary-credential-90210-"quoted"';
 const TENANT = 'canary';
 const POLICY = `version: 1
@@ -71,21 +72,24 @@ describe('a credential of a connector', () => {
     for (const behaviour of ['200', '400', 'lost']) {
       const proposal = { scope_path: `tenant:${TENANT}`, run_id: 'run-1', action_kind: 'crm.contact.update', tool: { name: 'crm.update', version: '1.0' }, target: behaviour, arguments: { contact: behaviour, behaviour }, reversal: { reason: 'it can be edited again' }, execution_mode: 'managed' };
       const { body } = await until(() => ask<{ action_id?: string }>(agent, 'POST /v1/actions', proposal), ({ status }) => status === 201, 'the proposal');
-      const end = await until(() => ask<{ status: string }>(agent, `GET /v1/actions/${body.action_id}`), ({ body: { status } }) => status === (behaviour === '400' ? 'failed' : 'executed'), `the end of ${behaviour}`, 60_000);
-      const receipt = await until(() => ask(auditor, `GET /v1/receipts/${body.action_id}`), ({ status }) => status === 200, 'the receipt', 60_000);
+      const end = await until(() => ask<{ status: string }>(agent, `GET /v1/actions/${body.action_id}`), ({ body: { status } }) => status === (behaviour === '400' ? 'failed' : 'executed'), `the end of ${behaviour}`);
+      const receipt = await until(() => ask(auditor, `GET /v1/receipts/${body.action_id}`), ({ status }) => status === 200, 'the receipt');
       seen.push(end.bytes, receipt.bytes, (await ask(operator, `GET /v1/executions?action_id=${body.action_id}`)).bytes);
     }
     // The tool really had it, in calls and in the question.
     expect(tool.received.map(({ headers }) => headers.authorization)).toEqual([`Bearer ${CANARY}`, `Bearer ${CANARY}`, `Bearer ${CANARY}`]);
     expect(tool.asked).toHaveLength(1);
-    const exported = await fetch(`${standalone.origin}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${auditor}`, 'content-type': 'application/json', 'idempotency-key': 'canary' }, body: '{}' });
-    const lines = (await exported.text()).split('\n').filter((line) => line !== '');
+    const exported = async (): Promise<{ lines: string[]; events: string[] }> => {
+      const answer = await fetch(`${standalone.origin}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${auditor}`, 'content-type': 'application/json', 'idempotency-key': randomUUID() }, body: '{}' });
+      const lines = (await answer.text()).split('\n').filter((line) => line !== '');
+      const events = lines.flatMap((line) => {
+        const { bytes_b64 } = JSON.parse(line) as { bytes_b64?: string };
+        return bytes_b64 === undefined ? [] : [Buffer.from(bytes_b64, 'base64').toString('utf8')];
+      });
+      return { lines, events };
+    };
+    const { lines, events } = await until(exported, (taken) => taken.events.some((event) => event.includes('ExecutionReconciled')), 'the reconciliation in the log');
     expect(lines.length).toBeGreaterThan(20);
-    const events = lines.flatMap((line) => {
-      const { bytes_b64 } = JSON.parse(line) as { bytes_b64?: string };
-      return bytes_b64 === undefined ? [] : [Buffer.from(bytes_b64, 'base64').toString('utf8')];
-    });
-    expect(events.some((event) => event.includes('ExecutionReconciled'))).toBe(true);
     const trustedKeys = JSON.parse(readFileSync(join(directory.path, 'secrets', 'trusted-keys.json'), 'utf8')) as TrustedKeys;
     expect((await verifyExport(streamed(lines), { trustedKeys })).violations).toEqual([]);
     seen.push(...lines, ...events, (await ask(operator, 'GET /v1/connectors')).bytes, standalone.program.output.stdout, standalone.program.output.stderr);

@@ -35,8 +35,7 @@ test('a service that starts with another key records it in each log; the verifie
   const seen = (await signers()).map(({ type, key_id: kid }) => `${type.split('.')[3]} ${kid === next.kid ? 'new' : kid === old?.kid ? 'old' : kid}`);
   expect(seen).toEqual(['ExportMade old', 'SigningKeyRotated old', 'ExportMade new']);
 
-  const text = await world.exported();
-  const report = await world.verified(text);
+  const { report } = await world.judged();
   expect(report.violations).toEqual([]);
   expect(report).toMatchObject({ result: 'valid', keys: 'pinned' });
 });

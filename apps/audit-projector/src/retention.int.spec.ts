@@ -65,8 +65,7 @@ test('what is older than its class is kept goes, a legal hold keeps it, and the 
   expect(new Set(await inTimeline())).toEqual(new Set(all.filter((id) => id !== old)));
   await world.until('the end is logged', async () => (await world.rows('SELECT FROM leaf WHERE type = $1', [RetentionEnded.type])).length === 1);
 
-  const text = await world.exported();
-  const report = await world.verified(text);
+  const { text, report } = await world.judged();
   expect(report.violations).toEqual([]);
   expect(report).toMatchObject({ result: 'valid', notes: expect.arrayContaining([expect.stringContaining('2 leaves are no longer kept')]) });
   const keys = await world.rows<{ wrapped: Buffer | null }>('SELECT wrapped FROM keystore.read_action_keys($1, ARRAY[$2]::uuid[])', ['acme', old]);

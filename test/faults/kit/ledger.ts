@@ -29,7 +29,7 @@ export const claimsOf = (rows: Rows, tenant: string): Promise<number> => countOf
  * What a second effect of a write to reservations would change: its events of the tenant, but those that sweeps add by themselves.
  * One statement: heads are published at any moment, so a difference of two counts may be of two moments.
  */
-export const effectsOf = (rows: Rows, tenant: string): Promise<number> => countOf(rows, "tenant = $1 AND type !~ '[.](StreamHeadsPublished|FreezeQuiesced)[.]v'", [tenant]);
+export const effectsOf = (rows: Rows, tenant: string): Promise<number> => countOf(rows, "tenant = $1 AND type !~ '[.](StreamHeadsPublished|FreezeQuiesced)[.]v' AND convert_from(bytes, 'UTF8')::jsonb->>'actorid' <> 'sweep'", [tenant]);
 
 /** Committed events that are not in the log: invariant 20, with the rows as what is true. */
 export const notLogged = (committed: readonly string[], events: readonly LoggedEvent[]): readonly string[] => {

@@ -197,6 +197,15 @@ export class Installation {
     return (await this.call('POST', '/v1/exports', this.personToken('auditor'), { body: {} })).text;
   }
 
+  /** An export that can be judged to its end: of a log in motion, one may show what is open and nothing wrong; then another is taken. */
+  async judged(): Promise<{ readonly text: string; readonly report: Report }> {
+    for (const deadline = performance.now() + PATIENCE_MS; ; await delay(100)) {
+      const text = await this.exported();
+      const report = await this.verified(text);
+      if (report.result !== 'incomplete' || performance.now() > deadline) return { text, report };
+    }
+  }
+
   verified(text: string, witnesses: readonly WitnessKey[] = []): Promise<Report> {
     return verifyExport(linesOf(text), { trustedKeys: this.trustedKeys, witnesses });
   }
@@ -206,7 +215,15 @@ export class Installation {
     return this.neighbours[service].publish({ tenant, aggregate: definition.aggregate, id }, { definition, data, actor: { type: 'service', id: service }, correlationId: actionId });
   }
 
+  /** Asked again, with its key, while the answer is "later": a loaded machine may have no database in time. */
   async call<T = Record<string, unknown>>(method: 'GET' | 'POST', path: string, token?: string, { body, key = newId() }: { readonly body?: unknown; readonly key?: string } = {}): Promise<Answered<T>> {
+    for (const deadline = performance.now() + PATIENCE_MS; ; await delay(50)) {
+      const answered = await this.callOnce<T>(method, path, token, { body, key });
+      if (![429, 503].includes(answered.status) || performance.now() > deadline) return answered;
+    }
+  }
+
+  private async callOnce<T>(method: 'GET' | 'POST', path: string, token: string | undefined, { body, key }: { readonly body: unknown; readonly key: string }): Promise<Answered<T>> {
     const answer = await fetch(`${this.origin}${path}`, {
       method,
       headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(method === 'POST' ? { 'idempotency-key': key, 'content-type': 'application/json' } : {}) },

@@ -68,7 +68,8 @@ describe('POST /v1/actions', () => {
     test('invariant 21: the same key and input give the byte-equal answer and no event', async () => {
       const key = { 'idempotency-key': newId() };
       const first = await bed.post('/v1/actions', mailTo('acme', 'ann@customer.example'), agent, key);
-      const events = async (): Promise<unknown> => (await bed.database.query('SELECT count(*) FROM event')).rows[0];
+      // Heads are published by themselves.
+      const events = async (): Promise<unknown> => (await bed.database.query("SELECT count(*) FROM event WHERE type NOT LIKE '%.StreamHeadsPublished.%'")).rows[0];
       const before = await events();
       const second = await bed.post('/v1/actions', mailTo('acme', 'ann@customer.example'), agent, key);
       expect(second.text).toBe(first.text);

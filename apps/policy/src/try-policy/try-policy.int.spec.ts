@@ -42,7 +42,9 @@ describe('asking a policy without effect', () => {
   ];
 
   test('explain tells every rule, what was derived and what claimed, and changes nothing', async () => {
-    const before = (await bed.database.query('SELECT count(*) FROM event')).rows;
+    // Heads are published by themselves.
+    const events = async (): Promise<unknown> => (await bed.database.query("SELECT count(*) FROM event WHERE type NOT LIKE '%.StreamHeadsPublished.%'")).rows;
+    const before = await events();
     const { status, body } = await ask('explain', { agent: 'outreach-agent', proposal: refund({ risk_points: 90 }) });
     expect(status).toBe(200);
     expect(body).toMatchObject({
@@ -58,7 +60,7 @@ describe('asking a policy without effect', () => {
       facts: expect.arrayContaining([{ fact: 'risk_points', value: 90, source: 'claimed' }, { fact: 'amounts', value: [{ unit: 'USD_MICROCENTS', amount: '4200000000' }], source: 'derived' }]),
     });
     expect((await ask('explain', { agent: 'a', proposal: proposalOf('acme', { action_kind: 'message.email.sent' }) })).body).toMatchObject({ verdict: 'QUARANTINE', nearest_kinds: ['message.email.send', 'message.internal.post', 'draft.email'] });
-    expect((await bed.database.query('SELECT count(*) FROM event')).rows).toEqual(before);
+    expect(await events()).toEqual(before);
   });
 
   test('simulate answers for each, also under a candidate; faults of it are told', async () => {
