@@ -42,8 +42,12 @@ describe('startHttpTool', () => {
   });
 
   test('has its effect although the caller gave up waiting', async () => {
-    tool.behave(() => ({ answerAfterMs: 2_000 }));
-    await expect(call('exe_1', '{}', AbortSignal.timeout(100))).rejects.toThrow('timeout');
+    const caller = new AbortController();
+    tool.behave(() => ({ answerAfterMs: 60_000 }));
+    const asked = expect(call('exe_1', '{}', caller.signal)).rejects.toThrow('gave up');
+    while (tool.effects.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    caller.abort(new Error('gave up'));
+    await asked;
     expect(tool.effects).toHaveLength(1);
   });
 

@@ -19,7 +19,8 @@ export type ToolBehaviour = {
   /** Waits before the effect, and between it and the answer. */
   effectAfterMs?: number;
   answerAfterMs?: number;
-  /** Answers once this resolves. */
+  /** Has the effect, and answers, once this resolves. */
+  effectAfter?: Promise<void>;
   answerAfter?: Promise<void>;
   /** Sends the body in pieces of one byte, this far apart: an answer that has begun and takes its time. */
   trickleMs?: number;
@@ -86,6 +87,7 @@ export const startHttpTool = (options: { port?: number } = {}): Promise<HttpTool
   const say = async (key: string, headers: IncomingHttpHeaders, response: ServerResponse): Promise<void> => {
     const reaction = whenAsked(key, asked.push(key), headers) ?? journalSays(key);
     if (reaction.answerAfterMs !== undefined) await wait(reaction.answerAfterMs);
+    await reaction.answerAfter;
     if (reaction.hangUp === true) response.destroy();
     else await answer(response, reaction, wait);
   };
@@ -97,6 +99,7 @@ export const startHttpTool = (options: { port?: number } = {}): Promise<HttpTool
     const request: ToolRequest = { method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, body, at: new Date() };
     const reaction = behaviour(request, received.push(request));
     if (reaction.effectAfterMs !== undefined) await wait(reaction.effectAfterMs);
+    await reaction.effectAfter;
     if (reaction.effect ?? (reaction.status ?? 200) < 400) effects.push({ key: keyOf(request), request, at: new Date() });
     if (reaction.answerAfterMs !== undefined) await wait(reaction.answerAfterMs);
     await reaction.answerAfter;

@@ -33,7 +33,7 @@ describe('an unknown outcome is settled by what the tool says', () => {
   /** One whose effect is there or not, and whose answer was lost either way. */
   const lost = async (effect: boolean, to = TOOL): Promise<Allowed> => {
     tool.behave(() => ({ hangUp: true, effect }));
-    return bed.allow({ effect }, { tool: to, caps: { max_runtime_sec: 1 } });
+    return bed.allow({ effect }, { tool: to, caps: { max_runtime_sec: 5 } });
   };
   const requestsOf = (key: string) => tool.received.filter(({ headers }) => headers['idempotency-key'] === key);
   const settled = async (executionId: string, name: string): Promise<void> => {
@@ -57,7 +57,7 @@ describe('an unknown outcome is settled by what the tool says', () => {
     const [unknown, asked] = [await bed.names(executionId), await bed.call('GET', `${origin}/v1/executions/${executionId}`, OPERATOR_TOKEN)];
     expect(unknown.at(-1)).toBe('ExecutionUnknown');
     const from = Date.parse(String(asked.body['not_executed_from']));
-    const last = (await bed.ended(executionId, /Reconciled/, 40_000)).at(-1);
+    const last = (await bed.ended(executionId, /Reconciled/)).at(-1);
     expect(last?.data).toMatchObject({ result: 'not_executed', by: 'tool_query' });
     expect(last?.time).toBeGreaterThanOrEqual(from);
     expect(requestsOf(executionId)).toHaveLength(1);
@@ -88,12 +88,15 @@ describe('an unknown outcome is settled by what the tool says', () => {
   });
 
   test('a person may be faster: the tool’s word then changes nothing', async () => {
-    tool.behaveWhenAsked(() => ({ answerAfterMs: 700 }));
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    tool.behaveWhenAsked(() => ({ answerAfter: answered }));
     const first = tool.asked.length;
     const { executionId } = await lost(true);
     await bed.until('the tool is asked', async () => tool.asked.length > first);
     const reply = await bed.post(origin, `/v1/executions/${executionId}/reconcile`, { result: 'executed', evidence: 'seen', reason: 'it stands in the ledger' });
     expect(reply).toMatchObject({ status: 200, body: { status: 'reconciled' } });
+    answer();
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect((await bed.names(executionId)).filter((name) => name === 'ExecutionReconciled')).toHaveLength(1);
     expect((await bed.row(executionId))['status']).toBe('reconciled');

@@ -11,7 +11,7 @@ import { LIMITS } from '../limits.js';
 import { callHttpTool } from './call-http-tool.js';
 import type { NotSent, ToolCall } from './tool-call.js';
 
-const call = (changes: Partial<ToolCall> = {}): ToolCall => ({ effectKey: 'key', bytes: Buffer.from('{"a":1}'), runtimeMs: 2_000, mayBegin: () => undefined, ...changes });
+const call = (changes: Partial<ToolCall> = {}): ToolCall => ({ effectKey: 'key', bytes: Buffer.from('{"a":1}'), runtimeMs: 20_000, mayBegin: () => undefined, ...changes });
 
 const EGRESS = new Egress(DEFAULT_PRIVATE_NETWORKS, (host) => lookup(host, { all: true }));
 const local = (url: string, more: Partial<HttpSettings> = {}): HttpSettings => ({ url, private_networks: ['127.0.0.1'], ...more });

@@ -17,7 +17,7 @@ const GRANT = { amounts: [], risk_points: 1, tool: { name: 'billing.refund' }, f
 const BYTES = Buffer.from('{"to":"a@x.example"}');
 const CREDENTIAL = { bearer_token: 'canary-of-the-tool' };
 
-const call = (caps: Caps = {}, runtimeMs = 2_000): ToolCall => ({ effectKey: 'key-1', bytes: BYTES, runtimeMs, mayBegin: (facts) => judgeCall(caps, GRANT, facts) });
+const call = (caps: Caps = {}, runtimeMs = 20_000): ToolCall => ({ effectKey: 'key-1', bytes: BYTES, runtimeMs, mayBegin: (facts) => judgeCall(caps, GRANT, facts) });
 
 /** A name server that answers as told, one answer a look-up; the last one repeats. */
 const resolving = (...answers: readonly (readonly string[])[]): { readonly egress: Egress; readonly lookups: () => number } => {
@@ -165,13 +165,13 @@ describe('egress at the socket', () => {
     });
 
     test('after the first byte: unknown', async () => {
-      tool.behave(() => ({ answerAfterMs: 2_000 }));
-      expect((await callHttpTool(local(), undefined, call({}, 300), LITERALS)).ending).toEqual({ phase: 'sent', because: 'timeout' });
+      tool.behave(() => ({ answerAfterMs: 20_000 }));
+      expect((await callHttpTool(local(), undefined, call({}, 2_000), LITERALS)).ending).toEqual({ phase: 'sent', because: 'timeout' });
     });
 
     test('in the middle of an answer: what its status said', async () => {
       tool.behave(() => ({ body: Buffer.alloc(1_000, 'x'), trickleMs: 50 }));
-      const result = await callHttpTool(local(), undefined, call({}, 400), LITERALS);
+      const result = await callHttpTool(local(), undefined, call({}, 3_000), LITERALS);
       expect(result.ending).toEqual({ phase: 'answered', answer: 'done' });
       expect(result.excerpt.length).toBeLessThan(100);
     });
