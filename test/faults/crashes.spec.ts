@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { SERVICES } from '@exequatur/contracts';
 import { everyService, startServices } from '@exequatur/standalone';
 import { describeWithKafka } from '@exequatur/testing';
+import { freePort } from '../e2e/free-port.js';
 import { startStandalone, temporaryDirectory } from '../e2e/programs.js';
 import { crashRun } from './crash-run.js';
 import type { CrashRun, Victim } from './crash-run.js';
@@ -37,15 +36,6 @@ const expectNothingLostNothingTwice = (run: CrashRun, targets: readonly string[]
   expect(run.report).toMatchObject({ result: 'valid', violations: [] });
   console.log(`kills ${JSON.stringify(run.kills)}, effects ${run.effects.length}, unknown ${run.executions.unknown.size}, leaves ${run.report.counts.leaves}`);
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 test('invariants 4, 5, 7, 8, 19, 20, 23: one process, killed again and again during 200 actions', async () => {
   const directory = temporaryDirectory();

@@ -69,7 +69,12 @@ export const ensureKafkaJars = async (cacheDirectory: string = defaultKafkaCache
     log(`downloading Kafka ${kafkaVersion} with Maven (44 MB) to ${jars}`);
     writeFileSync(join(workplace, 'pom.xml'), pom);
     await copyDependencies(workplace);
-    if (!existsSync(jars)) renameSync(join(workplace, 'jars'), jars);
+    try {
+      renameSync(join(workplace, 'jars'), jars);
+    } catch (error) {
+      // Somebody else's download was ready a moment earlier.
+      if (!existsSync(jars)) throw error;
+    }
     log('Kafka is downloaded');
   } finally {
     rmSync(workplace, { recursive: true, force: true });

@@ -12,7 +12,12 @@ const prefix = 'exequatur-test-kafka-';
 const sweepLeftovers = (): void => {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
     const pid = Number(name.slice(prefix.length).split('-')[0]);
-    if (Number.isSafeInteger(pid) && !isAlive(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 3 });
+    if (!Number.isSafeInteger(pid) || isAlive(pid)) continue;
+    try {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 3 });
+    } catch {
+      // Another run sweeps it at this moment, or its broker is still ending: the next run finds what is left.
+    }
   }
 };
 
@@ -34,7 +39,7 @@ export const startTestKafka = async (properties: Readonly<Record<string, string>
     restart: () => kafka.restart(),
     stop: async () => {
       await kafka.stop();
-      rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
+      rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 };

@@ -40,8 +40,12 @@ const sweepLeftovers = (): void => {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
     const pid = Number(name.slice(prefix.length).split('-')[0]);
     if (!Number.isSafeInteger(pid) || isAlive(pid)) continue;
-    removePostgresData(join(tmpdir(), name));
-    rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 3 });
+    try {
+      removePostgresData(join(tmpdir(), name));
+      rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 3 });
+    } catch {
+      // Another run sweeps it at this moment, or its server is still ending: the next run finds what is left.
+    }
   }
 };
 
@@ -88,7 +92,7 @@ export const startTestPostgres = async (options: TestPostgresOptions = {}): Prom
     stop: async () => {
       await server.stop();
       removePostgresData(dataDirectory);
-      rmSync(dataDirectory, { recursive: true, force: true, maxRetries: 3 });
+      rmSync(dataDirectory, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 };
