@@ -45,7 +45,7 @@ export const evidence = async (narrator: Narrator, setting: Setting, instance: I
 };
 
 const completeReceipt = async (setting: Setting, actionId: string): Promise<Receipt> => {
-  const deadline = performance.now() + 15_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     const { status, body } = await setting.call<Receipt>('audit', setting.auditor, `GET /v1/receipts/${actionId}`);
     if (status === 200 && body.outcome === 'executed') return body;
@@ -56,7 +56,7 @@ const completeReceipt = async (setting: Setting, actionId: string): Promise<Rece
 
 /** An export of a log in motion may lack its last moments, which the verifier calls incomplete: ask again until it is whole. */
 const settledExport = async (log: string, instance: Instance, setting: Setting): Promise<string> => {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     writeFileSync(log, await exported(instance, setting));
     const { exitCode, output } = await verify(log, instance.trustedKeysFile);

@@ -62,7 +62,7 @@ interface Card {
 
 /** The approval may take a moment to reach approvals' queue over the bus. */
 const cardOf = async (setting: Setting, approvalId: string): Promise<{ card: Card; etag: string }> => {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     const { status, body, etag } = await setting.call<Card>('approvals', setting.approver, `GET /v1/approvals/${approvalId}`);
     if (status === 200 && etag !== undefined) return { card: body, etag };
@@ -87,7 +87,7 @@ const approved = async (setting: Setting, proposal: Proposal): Promise<{ propose
 };
 
 const reaching = async (agent: ExequaturClient, actionId: string, statuses: readonly string[]): Promise<ActionView> => {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     const view = await agent.action(actionId);
     if (statuses.includes(view.status)) return view;
@@ -206,7 +206,7 @@ const attacks = async (narrator: Narrator, setting: Setting): Promise<void> => {
 
 /** A revocation is effective once reservations has closed the grant. */
 const effective = async (setting: Setting, grantId: string): Promise<void> => {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     const { body } = await setting.call<{ status?: string }>('reservations', setting.operator, `GET /v1/grants/${grantId}`);
     if (body.status === 'Revoked') return;
