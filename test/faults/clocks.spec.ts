@@ -14,7 +14,7 @@ import { Installation } from './kit/installation.js';
 import { committedEvents, everythingOf, notLogged } from './kit/ledger.js';
 import { connect } from './kit/steady-work.js';
 import { isLongRun } from './kit/seeds.js';
-import { post, Tenant, until } from './kit/tenant.js';
+import { persistently, Tenant, until } from './kit/tenant.js';
 import { TRANSPORT } from './kit/topology.js';
 import type { Reply } from './kit/tenant.js';
 import { randomFrom, seedOf } from './seeded-random.js';
@@ -66,14 +66,14 @@ describeWithFaults(['libfaketime'], 'a clock two hours off', () => {
     return isLongRun() || deciding.includes(service) ? both : both.slice(random() < 0.5 ? 0 : 1).slice(0, 1);
   });
   test.each(skews)('invariants 2, 22, 28: %s at %s: authority is never longer, and with the clock right again all ends', async (service, offset) => {
-    const tenant = await Tenant.create(here, `clock-${randomUUID().slice(0, 6)}`, POLICY);
+    const tenant = await Tenant.create(here, `clock-${randomUUID().slice(0, 8)}`, POLICY);
     await tenant.budget(1_000);
     await connect(here, tenant, tool.url);
     const proposalOf = (kind: string, mode: 'self' | 'managed'): Record<string, unknown> => ({ ...tenant.proposalOf({ kind, mode }), tool: { name: kind, version: '1.0' } });
-    const propose = (kind: string, mode: 'self' | 'managed') => post(here.urls.policy, { token: tenant.agent, path: '/v1/actions', body: proposalOf(kind, mode), key: randomUUID() });
+    const propose = (kind: string, mode: 'self' | 'managed') => persistently(here.urls.policy, { token: tenant.agent, path: '/v1/actions', body: proposalOf(kind, mode), key: randomUUID() });
     const reserve = async (allowed: Record<string, unknown>): Promise<Reply> => {
       const { scope_path, run_id, action_kind, tool: named_, execution_mode } = proposalOf('mail.brief', 'self');
-      return post(here.urls.reservations, { token: tenant.agent, path: '/v1/reservations', body: { grant: allowed['grant'], scope_path, run_id, action_kind, tool: named_, execution_mode, target_hash: allowed['target_hash'], arguments_hash: allowed['arguments_hash'] }, key: randomUUID() });
+      return persistently(here.urls.reservations, { token: tenant.agent, path: '/v1/reservations', body: { grant: allowed['grant'], scope_path, run_id, action_kind, tool: named_, execution_mode, target_hash: allowed['target_hash'], arguments_hash: allowed['arguments_hash'] }, key: randomUUID() });
     };
     const early = await propose('mail.brief', 'self');
     const earlyAt = Date.now();
@@ -99,7 +99,7 @@ describeWithFaults(['libfaketime'], 'a clock two hours off', () => {
     expect([403, 409, 410]).toContain(late.status);
 
     await jump(service, '+0');
-    if (claim.status === 201) await post(here.urls.reservations, { token: tenant.agent, path: `/v1/reservations/${claim.body['reservation_id'] as string}/commit`, body: {}, key: randomUUID() });
+    if (claim.status === 201) await persistently(here.urls.reservations, { token: tenant.agent, path: `/v1/reservations/${claim.body['reservation_id'] as string}/commit`, body: {}, key: randomUUID() });
     const action = managed.body['action_id'] as string;
     // A grant dated two hours ahead is not valid before; it is not longer for that, and nothing ends until then.
     const ahead = service === 'policy' && offset.startsWith('+');

@@ -46,7 +46,7 @@ const signalAll = (pids: readonly number[], signal: NodeJS.Signals): void => {
 const serverLog = (directory: string): string => ['server.log.1', 'server.log'].map((name) => join(directory, name)).filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8')).join('');
 
 const working = async (here: Installation, name: string): Promise<{ tenant: Tenant; work: SteadyWork }> => {
-  const tenant = await Tenant.create(here, `${name}-${randomUUID().slice(0, 4)}`);
+  const tenant = await Tenant.create(here, `${name}-${randomUUID().slice(0, 8)}`);
   await tenant.budget(1_000_000);
   const work = await SteadyWork.start(here, tenant, here.of('reservations').map(({ url }) => url));
   await until(() => Promise.resolve(work.acked), (acked) => acked > 100, 'work');

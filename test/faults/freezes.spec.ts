@@ -6,7 +6,7 @@ import { Installation } from './kit/installation.js';
 import { claimsOf, committedEvents, eventsNamed, everythingOf } from './kit/ledger.js';
 import { ReserveLoad } from './kit/reserve-load.js';
 import { isLongRun } from './kit/seeds.js';
-import { persistently, post, Tenant, until } from './kit/tenant.js';
+import { persistently, Tenant, until } from './kit/tenant.js';
 import { TRANSPORT } from './kit/topology.js';
 import { randomFrom, seedOf } from './seeded-random.js';
 
@@ -18,7 +18,7 @@ const DRILLS = isLongRun() ? 40 : 6;
 const DRILLING_MS = 6_000;
 /** The sweep that quiesces comes every second; a machine that others use may be late by this much more. */
 const SWEEP_MS = 1_000;
-const SLACK_MS = process.env['EXEQUATUR_QUIET'] === '1' ? 0 : 10_000;
+const SLACK_MS = process.env['EXEQUATUR_QUIET'] === '1' ? 0 : 30_000;
 
 let here: Installation;
 beforeAll(async () => {
@@ -43,7 +43,7 @@ interface Frozen {
 const percentile = (sorted: readonly number[], share: number): number => sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0;
 
 const frozenUnderLoad = async (scope: string, random: () => number): Promise<Frozen> => {
-  const tenant = await Tenant.create(here, `f-${scope}-${randomUUID().slice(0, 4)}`);
+  const tenant = await Tenant.create(here, `f-${scope}-${randomUUID().slice(0, 8)}`);
   await tenant.budget(1_000_000);
   const asked = { kind: 'mail.bulk', scopePath: `${tenant.scope}/workflow:w1` };
   const allowed = await tenant.propose(asked);
@@ -54,7 +54,7 @@ const frozenUnderLoad = async (scope: string, random: () => number): Promise<Fro
   const fencedMs: number[] = [];
   const freeze = async (body: object): Promise<{ freeze_id: string; fence_epoch: number }> => {
     const began = performance.now();
-    const reply = await post(here.urls.reservations, { token: tenant.operator, path: '/v1/freezes', body: { ...body, reason: 'under load' }, key: randomUUID() });
+    const reply = await persistently(here.urls.reservations, { token: tenant.operator, path: '/v1/freezes', body: { ...body, reason: 'under load' }, key: randomUUID() });
     fencedMs.push(performance.now() - began);
     expect([reply.status, reply.bytes]).toEqual([201, expect.anything()]);
     return reply.body as unknown as { freeze_id: string; fence_epoch: number };

@@ -44,7 +44,7 @@ const onTopology = (start: () => Promise<Installation>, open: (here: Installatio
     here = await start();
     door = await open(here);
     actions = new ClaimedActions(here);
-    await Promise.all(everyPack().map(async (pack) => packs.set(pack.name, { pack, tenant: await Tenant.create(here, `${pack.name}-${randomUUID().slice(0, 4)}`, pack.source) })));
+    await Promise.all(everyPack().map(async (pack) => packs.set(pack.name, { pack, tenant: await Tenant.create(here, `${pack.name}-${randomUUID().slice(0, 8)}`, pack.source) })));
   }, SLOW);
   afterAll(async () => {
     await door.close();
@@ -75,7 +75,7 @@ const onTopology = (start: () => Promise<Installation>, open: (here: Installatio
 
   test('P3: silence ends as the policy file says: denied, a logged no-op, or given to a senior role; never a yes', async () => {
     const silent = (kind: string, ending: string): string => `  ${kind}: { kinds: [note.${kind}], default: require_approval, approval: { roles: [approver], ttl: 1s, on_timeout: ${ending} } }\n`;
-    const tenant = await Tenant.create(here, `silence-${randomUUID().slice(0, 4)}`, `version: 1\nclasses:\n${silent('deny', 'deny')}${silent('expire', 'expire')}${silent('escalate', '{ escalate: cfo }, escalation: 1h')}`);
+    const tenant = await Tenant.create(here, `silence-${randomUUID().slice(0, 8)}`, `version: 1\nclasses:\n${silent('deny', 'deny')}${silent('expire', 'expire')}${silent('escalate', '{ escalate: cfo }, escalation: 1h')}`);
     const cfo = await actions.personWith(tenant, 'fiona', 'cfo');
     const ask = (kind: string): Promise<Shown> => door.propose(tenant, proposal(tenant, { action_kind: `note.${kind}`, tool: { name: 'notes', version: '1' }, arguments: {} }));
     const [denied, expired, escalated] = await Promise.all([ask('deny'), ask('expire'), ask('escalate')]);
@@ -146,7 +146,7 @@ const onTopology = (start: () => Promise<Installation>, open: (here: Installatio
   }, SLOW);
 
   test('invariant 13: with a publication every second under load, nothing is decided or claimed under a hash that is no longer in force', async () => {
-    const tenant = await Tenant.create(here, `publishing-${randomUUID().slice(0, 4)}`, POLICY);
+    const tenant = await Tenant.create(here, `publishing-${randomUUID().slice(0, 8)}`, POLICY);
     await tenant.budget(1_000_000);
     const { hashes, decisions, claims } = await publishUnderLoad(here, tenant, LOAD_SECONDS);
     const decided = decisions.filter(({ reply }) => reply.status === 201);

@@ -39,7 +39,7 @@ describe('the projector is killed while events come in', () => {
 
   test(`invariants 19, 20, 24: kill -9 at ${KILLS} seeded moments: no gap, no fork, no leaf lost, and the witness never sees two heads of one size`, async () => {
     const first = seedOf('projector');
-    const name = `burst-${randomUUID().slice(0, 4)}`;
+    const name = `burst-${randomUUID().slice(0, 8)}`;
     // Whatever it was shown, every export since must continue.
     const tenant = await Tenant.create({ urls: here.urls, adminToken: here.adminToken, trustedKeys: { ...here.trustedKeys, knownHeads: witness.notesOf(name) } }, name);
     await tenant.budget(10_000_000);

@@ -7,7 +7,7 @@ import { claimsOf, committedEvents, eventsNamed, everythingOf, notLogged } from 
 import { RaceClients, raceRequest } from './kit/race-clients.js';
 import type { RaceReply } from './kit/race-client.js';
 import { seedsFrom } from './kit/seeds.js';
-import { persistently, post, POLICY, Tenant, until } from './kit/tenant.js';
+import { persistently, POLICY, Tenant, until } from './kit/tenant.js';
 import { TRANSPORT } from './kit/topology.js';
 import { randomFrom, seedOf } from './seeded-random.js';
 
@@ -64,7 +64,7 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
     const random = randomFrom(seed);
     // Mostly few; sometimes more than one batch has to give.
     const units = 1 + Math.floor(random() ** 3 * (CLIENTS - 1));
-    const tenant = await Tenant.create(here, `unit-${seed}-${randomUUID().slice(0, 4)}`);
+    const tenant = await Tenant.create(here, `unit-${seed}-${randomUUID().slice(0, 8)}`);
     await tenant.budget(units);
     const requests = await tenant.reservable({ kind: 'mail.send' }, CLIENTS);
     const replies = await clients.race(requests.map((body, client) => [reserving(tenant, client, body)]));
@@ -90,7 +90,7 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
 
   test.each(seeds)('invariants 4, 5, 21: the last uses of a grant are claimed once each, and twins of one request get one answer (seed %i)', async (seed) => {
     const random = randomFrom(seed);
-    const tenant = await Tenant.create(here, `use-${seed}-${randomUUID().slice(0, 4)}`);
+    const tenant = await Tenant.create(here, `use-${seed}-${randomUUID().slice(0, 8)}`);
     await tenant.budget(1_000);
     const asked = { kind: 'mail.few' };
     // The first use makes the grant's row and the racers name it, so that its lock alone stands between them.
@@ -128,7 +128,7 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
 
   test.each(seeds)('invariants 15, 16: no claim after fenced, whichever instance was asked (seed %i)', async (seed) => {
     const random = randomFrom(seed);
-    const tenant = await Tenant.create(here, `freeze-${seed}-${randomUUID().slice(0, 4)}`);
+    const tenant = await Tenant.create(here, `freeze-${seed}-${randomUUID().slice(0, 8)}`);
     await tenant.budget(100_000);
     const asked = { kind: 'mail.bulk' };
     const allowed = await tenant.propose(asked);
@@ -141,7 +141,7 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
       async () => {
         const wanted = 1 + Math.floor(random() * CLIENTS);
         await until(() => claimsOf(here.rows, tenant.name), (claims) => claims >= wanted, 'load');
-        const freeze = await post(originOf(seed), { token: tenant.operator, path: '/v1/freezes', body: { scope: 'kind', value: 'mail.bulk', reason: 'race' }, key: randomUUID() });
+        const freeze = await persistently(originOf(seed), { token: tenant.operator, path: '/v1/freezes', body: { scope: 'kind', value: 'mail.bulk', reason: 'race' }, key: randomUUID() });
         fencedAt = Date.now();
         expect(freeze.status).toBe(201);
         epoch = freeze.body['fence_epoch'] as number;
@@ -158,7 +158,7 @@ describe(`${CLIENTS} client processes behind one barrier, ${INSTANCES} processes
 
   test.each(seeds)('invariant 13: no claim under the old policy once the new one is in force (seed %i)', async (seed) => {
     const random = randomFrom(seed);
-    const tenant = await Tenant.create(here, `switch-${seed}-${randomUUID().slice(0, 4)}`);
+    const tenant = await Tenant.create(here, `switch-${seed}-${randomUUID().slice(0, 8)}`);
     await tenant.budget(100_000);
     const asked = { kind: 'mail.bulk' };
     const allowed = await tenant.propose(asked);

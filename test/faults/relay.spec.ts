@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Installation } from './kit/installation.js';
 import { committedEvents, everythingOf, notLogged } from './kit/ledger.js';
-import { persistently, post, Tenant, until } from './kit/tenant.js';
+import { persistently, Tenant, until } from './kit/tenant.js';
 import { TRANSPORT } from './kit/topology.js';
 import { seedOf } from './seeded-random.js';
 
@@ -12,7 +12,7 @@ const BEHIND = 40;
 /** Long enough that a relay which did not wait for the lower id would have passed it many times; below the authority's lock_timeout of 5 s. */
 const HELD_MS = 1_500;
 /** A log that lost an event never gets it; no need to wait as long as a crash might take. */
-const LOGGED_WITHIN_MS = 60_000;
+const LOGGED_WITHIN_MS = 150_000;
 
 let here: Installation;
 beforeAll(async () => {
@@ -28,9 +28,16 @@ const expectLogged = async (tenant: Tenant): Promise<void> => {
   expect(report).toMatchObject({ result: 'valid', violations: [] });
 };
 
-/** Scenario 12 of reliability.md: an id drawn first and committed last. */
-test('invariants 19, 20: a transaction that drew a lower id and commits after higher ones loses nothing', async () => {
-  const [slow, quick] = [await Tenant.create(here, `slow-${randomUUID().slice(0, 4)}`), await Tenant.create(here, `quick-${randomUUID().slice(0, 4)}`)];
+interface Disorder {
+  readonly slow: Tenant;
+  readonly quick: Tenant;
+  readonly higher: number;
+  readonly passed: boolean;
+}
+
+/** Undefined when the lower id was given up before the higher ones were in, as happens on a loaded machine: then nothing was seen. */
+const disorder = async (): Promise<Disorder | undefined> => {
+  const [slow, quick] = [await Tenant.create(here, `slow-${randomUUID().slice(0, 8)}`), await Tenant.create(here, `quick-${randomUUID().slice(0, 8)}`)];
   await slow.budget(100);
   await quick.budget(100);
   const [slowly, quickly] = [await slow.reservable({ kind: 'mail.send' }, 1), await quick.reservable({ kind: 'mail.send' }, BEHIND)];
@@ -46,32 +53,38 @@ test('invariants 19, 20: a transaction that drew a lower id and commits after hi
   const [lower] = await until(() => here.rows<{ xid: string }>(waiting), (found) => found.length === 1, 'the batch that waits with its id drawn');
 
   const began = performance.now();
-  const replies = await Promise.all(quickly.map((body) => post(second ?? '', { token: quick.agent, path: '/v1/reservations', body, key: randomUUID() })));
+  const replies = await Promise.all(quickly.map((body) => persistently(second ?? '', { token: quick.agent, path: '/v1/reservations', body, key: randomUUID() })));
   expect(replies.map(({ status }) => status)).toEqual(quickly.map(() => 201));
   await delay(Math.max(0, HELD_MS - (performance.now() - began)));
   // The fault happened: higher ids are committed, the lower one is not, and the relay has not passed it.
-  const [held] = await here.rows<{ higher: string; passed: boolean }>(
-    `SELECT (SELECT count(*) FROM reservations.event WHERE tenant = $1 AND xid > $2::xid8) AS higher, (SELECT xid >= $2::xid8 FROM reservations.relay_cursor) AS passed`,
+  const [held] = await here.rows<{ higher: string; passed: boolean; lower: string | null }>(
+    `SELECT pg_xact_status($2::xid8) AS lower, (SELECT count(*) FROM reservations.event WHERE tenant = $1 AND xid > $2::xid8) AS higher, (SELECT xid >= $2::xid8 FROM reservations.relay_cursor) AS passed`,
     [quick.name, lower?.xid],
   );
   await blocker.query('COMMIT');
   blocker.release();
-  expect(Number(held?.higher)).toBeGreaterThanOrEqual(BEHIND);
   expect((await late).status).toBe(201);
+  return held?.lower === 'in progress' ? { slow, quick, higher: Number(held.higher), passed: held.passed } : undefined;
+};
+
+/** Scenario 12 of reliability.md: an id drawn first and committed last. */
+test('invariants 19, 20: a transaction that drew a lower id and commits after higher ones loses nothing', async () => {
+  const { slow, quick, higher, passed } = (await until(disorder, (seen) => seen !== undefined, 'an id drawn first and committed last', LOGGED_WITHIN_MS)) as Disorder;
+  expect(higher).toBeGreaterThanOrEqual(BEHIND);
   await expectLogged(slow);
   await expectLogged(quick);
-  expect(held?.passed).toBe(false);
+  expect(passed).toBe(false);
 }, SLOW);
 
 test('invariants 19, 20: while a long transaction of somebody else is open the log stands still, and then it has everything', async () => {
-  const tenant = await Tenant.create(here, `still-${randomUUID().slice(0, 4)}`);
+  const tenant = await Tenant.create(here, `still-${randomUUID().slice(0, 8)}`);
   await tenant.budget(100);
   const requests = await tenant.reservable({ kind: 'mail.send' }, BEHIND);
   await expectLogged(tenant);
   const long = await here.postgres.connect();
   await long.query('BEGIN');
   await long.query('SELECT pg_current_xact_id()');
-  const replies = await Promise.all(requests.map((body) => post(here.urls.reservations, { token: tenant.agent, path: '/v1/reservations', body, key: randomUUID() })));
+  const replies = await Promise.all(requests.map((body) => persistently(here.urls.reservations, { token: tenant.agent, path: '/v1/reservations', body, key: randomUUID() })));
   expect(replies.map(({ status }) => status)).toEqual(requests.map(() => 201));
   await delay(HELD_MS);
   const committed = await committedEvents(here.rows, tenant.name);

@@ -14,6 +14,7 @@ classes:
   deny: { kinds: [pay.deny], default: require_approval, on_silence: unknown, approval: { roles: [finance], ttl: 2s, on_timeout: deny } }
   expire: { kinds: [pay.expire], default: require_approval, on_silence: unknown, approval: { roles: [finance], ttl: 2s, on_timeout: expire } }
   escalate: { kinds: [pay.escalate], default: require_approval, on_silence: unknown, approval: { roles: [finance], ttl: 4s, on_timeout: { escalate: cfo } } }
+  senior: { kinds: [pay.senior], default: require_approval, on_silence: unknown, approval: { roles: [finance], ttl: 4s, on_timeout: { escalate: cfo }, escalation: 10m } }
   logged: { kinds: [pay.logged], default: allow, tier: log, sample: 1, on_silence: expire }
 tools:
   billing.refund: { kind: pay.refund, risk_points: 1, target: /account, extract: { amount.USD: /amount }, bounded: [/amount] }
@@ -24,6 +25,7 @@ tools:
   billing.deny: { kind: pay.deny, risk_points: 1 }
   billing.expire: { kind: pay.expire, risk_points: 1 }
   billing.escalate: { kind: pay.escalate, risk_points: 1 }
+  billing.senior: { kind: pay.senior, risk_points: 1 }
   billing.logged: { kind: pay.logged, risk_points: 1 }
 rules:
   - id: small
@@ -63,7 +65,7 @@ export class Deciders {
   ) {}
 
   static async start(here: Installation): Promise<Deciders> {
-    const tenant = await Tenant.create(here, `deciders-${randomUUID().slice(0, 4)}`, POLICY);
+    const tenant = await Tenant.create(here, `deciders-${randomUUID().slice(0, 8)}`, POLICY);
     const admin = async (path: string, body: object): Promise<Body> => {
       const { status, bytes, body: answer } = await persistently(here.urls.policy, { token: here.adminToken, path, body: { tenant: tenant.name, ...body }, key: randomUUID() });
       if (status >= 300) throw new Error(`POST ${path} answered ${status} ${bytes}`);
@@ -136,7 +138,7 @@ export class Deciders {
   }
 
   async withdraw({ action_id }: Asked): Promise<void> {
-    const { status, bytes } = await post(this.here.urls.policy, { token: this.agent, path: `/v1/actions/${action_id}/withdraw`, body: { reason: 'no longer needed' }, key: randomUUID() });
+    const { status, bytes } = await persistently(this.here.urls.policy, { token: this.agent, path: `/v1/actions/${action_id}/withdraw`, body: { reason: 'no longer needed' }, key: randomUUID() });
     expect([status, bytes]).toEqual([200, bytes]);
   }
 

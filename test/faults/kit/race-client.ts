@@ -54,14 +54,22 @@ const prepare = (): void => {
   socket.on('error', () => undefined);
 };
 
+/** The same bytes again while the answer is "later", as on a loaded machine: it is the last one that stands, and when that was asked. */
+const standing = async (on: Socket, bytes: string, first: string): Promise<RaceReply> => {
+  for (let rest = first; ; rest = bytes) {
+    const reply = replyOn(on, Date.now());
+    on.write(rest);
+    const replied = await reply;
+    if (!replied.body.includes('"code":"BUSY"') || on.destroyed) return replied;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
+
 const race = async (): Promise<void> => {
   const replies: RaceReply[] = [];
   for (const [nth, { bytes }] of requests.entries()) {
     if (socket === undefined || socket.destroyed) break;
-    const sentAt = Date.now();
-    const reply = replyOn(socket, sentAt);
-    socket.write(nth === 0 ? bytes.slice(-1) : bytes);
-    replies.push(await reply);
+    replies.push(await standing(socket, bytes, nth === 0 ? bytes.slice(-1) : bytes));
   }
   socket?.destroy();
   say({ replies });
