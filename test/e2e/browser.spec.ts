@@ -7,7 +7,7 @@ import type { Locator, Page } from '@playwright/test';
 import { until } from './asking.js';
 import { BrowserBed } from './browser-bed.js';
 
-const SLOW = 120_000;
+const SLOW = 300_000;
 /** Where to keep pictures of the pages, when somebody wants to look at them. */
 const PICTURES = process.env['EXEQUATUR_PICTURES'];
 

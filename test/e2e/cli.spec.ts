@@ -7,7 +7,7 @@ import type { Ask } from './asking.js';
 import { start, startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
 
-const SLOW = 120_000;
+const SLOW = 300_000;
 
 interface Ran {
   readonly exit: number;

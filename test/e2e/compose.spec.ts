@@ -12,7 +12,7 @@ import { DEFINITIONS } from '../../apps/standalone/src/definitions.js';
 import { topicsOf } from './kafka-metadata.js';
 import { start, temporaryDirectory } from './programs.js';
 
-const SLOW = 60_000;
+const SLOW = 300_000;
 
 interface ComposeService {
   readonly image: string;

@@ -17,7 +17,7 @@ import { claimsOf, signedProposal } from './hostile/signed-proposal.js';
 import { startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
 
-const SLOW = 120_000;
+const SLOW = 300_000;
 const PERSON = 'canary-person-4711@example.org';
 
 async function* streamed(lines: readonly string[]): AsyncGenerator<string> {

@@ -27,7 +27,7 @@ import type { World } from './hostile/world.js';
 import { startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
 
-const SLOW = 240_000;
+const SLOW = 300_000;
 const BY_CHANCE = 25;
 /** Proposals that were decided. */
 const proposalsIn = (ledger: Ledger): number => ledger['policy dev.exequatur.actions.ActionProposed.v1'] ?? 0;

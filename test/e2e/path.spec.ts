@@ -15,7 +15,7 @@ import { signedProposal } from './hostile/signed-proposal.js';
 import { startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
 
-const SLOW = 120_000;
+const SLOW = 300_000;
 
 /** The whole path over HTTP, each of its ends with a receipt. Everything here knows only docs/reference. */
 describe('the whole path', () => {
@@ -140,7 +140,8 @@ describe('the whole path', () => {
     await decide('approve', approval_id);
     const decidedAt = performance.now();
     expect((await waiting).body).toMatchObject({ status: 'granted', grant: expect.any(String) });
-    expect(performance.now() - decidedAt).toBeLessThan(10_000);
+    // Because of the decision, not because its time was up.
+    expect(performance.now() - decidedAt).toBeLessThan(28_000);
   }, SLOW);
 
   test('rejected: the reason and the instruction reach the agent', async () => {

@@ -40,7 +40,7 @@ export interface RunningStandalone {
   interrupt(): Promise<Ended>;
 }
 
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 180_000;
 
 /** `npm start` on a directory, on a free port. */
 export const startStandalone = async (dataDir: string, args: readonly string[] = [], environment: Record<string, string> = {}): Promise<RunningStandalone> => {

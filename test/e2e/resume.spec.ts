@@ -10,7 +10,7 @@ import type { Ask } from './asking.js';
 import { startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
 
-const SLOW = 120_000;
+const SLOW = 300_000;
 
 /** A11: the agent's process is killed while people decide; another one goes on from what was parked. */
 describe('a parked run', () => {

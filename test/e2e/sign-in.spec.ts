@@ -11,7 +11,7 @@ import { freePort } from './free-port.js';
 import { AGENT, API, IdentityProvider, PAGES } from './identity-provider.js';
 import type { RunningStandalone } from './programs.js';
 
-const SLOW = 120_000;
+const SLOW = 300_000;
 const STEP_UP_SECONDS = 3_600;
 
 /** Issue 6, "Shown by" 5: people of an organisation sign in with their own provider, in a real browser. */

@@ -3,10 +3,11 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { QUIET } from '@exequatur/testing';
 import { start, startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
 
-const SLOW = 120_000;
+const SLOW = 300_000;
 
 describe('npm start', () => {
   const directory = temporaryDirectory();
@@ -57,7 +58,7 @@ describe('npm start', () => {
     const stopping = performance.now();
     const ended = await standalone.interrupt();
     expect([ended.code, ended.signal]).toEqual([0, null]);
-    expect(performance.now() - stopping).toBeLessThan(5_500);
+    if (QUIET) expect(performance.now() - stopping).toBeLessThan(5_500);
     standalone = await startStandalone(directory.path);
     standalone.program.child.kill('SIGKILL');
     await standalone.program.ended;
@@ -72,7 +73,7 @@ describe('npm start', () => {
     expect((await get('/livez')).status).toBe(200);
     const tookMs = performance.now() - starting;
     console.log(`second start to first answer: ${(tookMs / 1_000).toFixed(2)} s`);
-    expect(tookMs).toBeLessThan(process.env['CI'] === 'true' ? 15_000 : 5_000);
+    if (QUIET) expect(tookMs).toBeLessThan(5_000);
   }, SLOW);
 });
 

@@ -4,7 +4,7 @@ import { freePort } from './free-port.js';
 import { startStandalone, temporaryDirectory } from './programs.js';
 import type { RunningStandalone } from './programs.js';
 
-const SLOW = 120_000;
+const SLOW = 300_000;
 
 const walk = (environment: Record<string, string>): Promise<{ code: number | null; stdout: string; stderr: string }> =>
   new Promise((resolve, reject) => {

@@ -13,7 +13,7 @@ export interface Received {
   readonly text: string;
 }
 
-const WITHIN_MS = 20_000;
+const WITHIN_MS = 60_000;
 
 /** Sends exactly what it is told, without fetch's tidying. A connection that ends without an answer rejects. */
 export const wireTo = (origin: string): { ask(sent: Sent): Promise<Received>; raw(bytes: string | Buffer): Promise<Received>; close(): void } => {

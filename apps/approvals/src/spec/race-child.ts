@@ -56,7 +56,8 @@ const send = async (request: RaceRequest, tries = 1): Promise<RaceAnswer> => {
 };
 
 const start = async (environment: RaceSetup): Promise<void> => {
-  service = await createService(approvalsService.definition, loadConfig(approvalsService.Config, environment));
+  // A barrier that is held until everybody waits is held for longer, on a loaded machine, than a request waits for a lock.
+  service = await createService({ ...approvalsService.definition, lockTimeoutMs: 8_000 }, loadConfig(approvalsService.Config, environment));
   origin = await service.listen();
   say('ready');
 };

@@ -17,7 +17,7 @@ describe(`${PROCESSES} processes at one barrier`, () => {
   beforeAll(async () => {
     here = await Installation.start();
     racers = await startRacers(PROCESSES, { url: here.url, key: JSON.parse(here.secrets.signingKeys.reservations) as PrivateJwk });
-  }, 180_000);
+  });
   afterAll(async () => {
     await racers.stop();
     await here.stop();

@@ -112,7 +112,7 @@ describe('runs of events', () => {
     const first = [deliver(batch(actionEvent(a, 1, say('a1')))), deliver(batch(actionEvent(b, 1, say('b1')), actionEvent(b, 2, UNHANDLED)))];
     while (behaviour.runs.length === 0) await pauseMs(5);
     const next = [deliver(batch(actionEvent(c, 1, say('c1')))), deliver(batch(actionEvent(d, 1, say('d1'))))];
-    await pauseMs(20);
+    await pauseMs(500);
     expect(behaviour.runs).toEqual([['a1', 'b1']]);
     letGo();
     await Promise.all([...first, ...next]);

@@ -4,7 +4,7 @@ import { afterEach, beforeAll, afterAll, describe, expect, test } from '@jest/gl
 import { Controller, Get, Module } from '@nestjs/common';
 import { SERVICES } from '@exequatur/contracts';
 import { newId } from '@exequatur/kernel';
-import { startTestPostgres, type TestPostgres } from '@exequatur/testing';
+import { QUIET, startTestPostgres, type TestPostgres } from '@exequatur/testing';
 import { Database } from '../database/database.js';
 import { Gate, NotesModule } from '../spec/notes.module.js';
 import { addAgent } from '../spec/test-credentials.js';
@@ -101,7 +101,7 @@ describe('life of a service', () => {
     gate.release();
     expect((await underWay).status).toBe(201);
     await closing;
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(QUIET ? 5_000 : 40_000);
     await expect(post()).rejects.toThrow();
   });
 
@@ -116,7 +116,7 @@ describe('life of a service', () => {
     await until(() => gate.entered > before);
     const startedAt = performance.now();
     await service.close();
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(QUIET ? 5_000 : 40_000);
     gate.release();
     await stuck;
   });
@@ -197,6 +197,6 @@ describe('life of a service', () => {
     const refusal = await run(notes('policy'), { DATABASE_URL: url.toString() }).catch((error: unknown) => error);
     expect(String(refusal)).toContain('password authentication failed');
     expect(JSON.stringify(refusal) + String(refusal)).not.toContain('canary-3b3b');
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(QUIET ? 5_000 : 40_000);
   });
 });
