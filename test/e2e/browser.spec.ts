@@ -172,7 +172,7 @@ describeWithBrowser('browser suite', () => {
       expect([...Array(all).keys()].filter((at) => !seen.has(at))).toEqual([]);
     };
     const unlabelled = (): Promise<readonly string[]> =>
-      page.locator('input:not([type=hidden]), select, textarea').evaluateAll((fields) => fields.filter((field) => ((field as HTMLInputElement).labels?.length ?? 0) === 0 && !field.hasAttribute('aria-label')).map((field) => field.outerHTML));
+      page.locator('input:not([type=hidden]), select, textarea').evaluateAll((fields) => fields.filter((field) => ((field as { labels?: { length: number } | null }).labels?.length ?? 0) === 0 && !field.hasAttribute('aria-label')).map((field) => field.outerHTML));
 
     test('sign in, skip to the content, open, read, reject with a reason; approve another with a narrowed amount', async () => {
       const [refused, narrowed] = [await refundAsked('81.00'), await refundAsked('121.00')];
