@@ -12,7 +12,7 @@ import type { Running } from './kit/standalone-victim.js';
 import { persistently, post, Tenant } from './kit/tenant.js';
 import type { Request } from './kit/tenant.js';
 
-const SLOW = 300_000;
+const SLOW = 600_000;
 
 interface Write extends Omit<Request, 'key'> {
   /** the same write with another meaning, under the same key */
