@@ -64,7 +64,7 @@ describe('the auditor’s walk', () => {
     const answer = await fetch(`${standalone.origin}/v1/exports`, { method: 'POST', headers: { authorization: `Bearer ${standalone.credentials.auditor}`, 'content-type': 'application/json', 'idempotency-key': `archive-${performance.now()}` }, body: JSON.stringify({ format: 'archive', content: true }) });
     expect(answer.status).toBe(200);
     writeFileSync(at('acme.tar'), Buffer.from(await answer.arrayBuffer()));
-    return spawnSync('tar', ['-xOf', at('acme.tar'), 'acme/export.jsonl'], { encoding: 'utf8', maxBuffer: 64 << 20 }).stdout;
+    return spawnSync('tar', ['-xOf', at('acme.tar'), 'export.jsonl'], { encoding: 'utf8', maxBuffer: 64 << 20 }).stdout;
   };
 
   beforeAll(async () => {
