@@ -11,6 +11,7 @@ import { verifyExport } from '@exequatur/audit-verify';
 import { AppendLeaves } from './append-leaves/append-leaves.js';
 import { Installation } from './spec/installation.contract.js';
 import { rebuildTimeline } from './timeline-view/rebuild-timeline.js';
+import { insertUnread } from './timeline-view/timeline-rows.js';
 
 const bytesOf = (hash: string): Buffer => Buffer.from(hash.slice('sha256:'.length), 'hex');
 const hashOf = (digit: string): string => `sha256:${digit.repeat(64)}`;
@@ -224,6 +225,14 @@ describe('the audit projector', () => {
     expect(await receiptOf(last, auditor())).toMatchObject({ outcome: 'denied' });
     expect((await rebuildTimeline(app.get(Database), app.get(PgEventStore), 'acme')).after).toMatch(/^sha256:/);
     expect((await world.rows<{ generation: number }>("SELECT DISTINCT generation FROM timeline WHERE tenant = 'acme'")).length).toBe(1);
+  });
+
+  test('invariant 22: of two leaves of one event the first counts in a rebuilt chunk too, and the others of the chunk stand', async () => {
+    const database = world.service?.app.get(Database);
+    if (database === undefined) throw new Error('not started');
+    const row = { tenant: 'twice', generation: 7, event_id: 'a', action_id: 'x', sequence: 1, name: 'N', type: 't', service: 's', version: 1, time: 't', actor_type: 'agent', actor_id: 'i', event_hash: 'h', data: 'first' };
+    await insertUnread(database, [row, { ...row, sequence: 2, data: 'second' }, { ...row, event_id: 'b', sequence: 3 }]);
+    expect(await world.rows("SELECT event_id, data FROM timeline WHERE tenant = 'twice' ORDER BY event_id")).toEqual([{ event_id: 'a', data: 'first' }, { event_id: 'b', data: 'first' }]);
   });
 
   test('the rebuild command runs beside the live service and says that nothing differs', async () => {

@@ -15,6 +15,8 @@ export const AUDIT_LIMITS = {
   fetchSpacingMs: 50,
   /** Leaves an export or a rebuild reads at once. */
   chunkLeaves: 200,
+  /** Of a rebuild, which has no client to keep waiting; two chunks are in memory at a time. */
+  rebuildLeaves: 500,
   /** Rows of the timeline, which hold open data only, compared at once. */
   digestRows: 1_000,
   /** How often witnesses are asked, and how long one answer is waited for. */

@@ -3,7 +3,7 @@ import type { Database, Queryable } from '@exequatur/service-kit';
 import { logStream } from '../append-leaves/append-leaves.js';
 import { AUDIT_LIMITS } from '../limits.js';
 import { project } from './project.js';
-import { insertTimeline, timelineDigest } from './timeline-rows.js';
+import { insertTimeline, insertUnread, timelineDigest } from './timeline-rows.js';
 import type { GenerationRow } from './timeline-rows.js';
 
 export interface RebuiltTimeline {
@@ -23,7 +23,7 @@ interface ReplayedLeaf {
 /** One statement, in recorded sequence. */
 const readChunk = async (db: Queryable, tenant: string, generation: number, from: number): Promise<readonly GenerationRow[]> => {
   const text = `SELECT sequence::text, bytes FROM leaf WHERE tenant = $1 AND sequence >= $2 AND sequence < $3 AND origin = 'ok' AND NOT pruned ORDER BY leaf.sequence`;
-  const { rows } = await db.query<ReplayedLeaf>(text, [tenant, from, from + AUDIT_LIMITS.chunkLeaves]);
+  const { rows } = await db.query<ReplayedLeaf>(text, [tenant, from, from + AUDIT_LIMITS.rebuildLeaves]);
   return rows.flatMap(({ sequence, bytes }) => {
     const row = project(null, { tenant, sequence: Number(sequence), bytes });
     return row === null ? [] : [{ ...row, generation }];
@@ -31,15 +31,15 @@ const readChunk = async (db: Queryable, tenant: string, generation: number, from
 };
 
 /** From one sequence up to another, which its last chunk may pass. The next chunk is read while one is written. */
-const replay = async (db: Queryable, tenant: string, generation: number, start: number, end: number): Promise<void> => {
+const replay = async (db: Queryable, insert: typeof insertTimeline, tenant: string, generation: number, start: number, end: number): Promise<void> => {
   let reading = start < end ? readChunk(db, tenant, generation, start) : Promise.resolve([]);
-  for (let from = start; from < end; from += AUDIT_LIMITS.chunkLeaves) {
+  for (let from = start; from < end; from += AUDIT_LIMITS.rebuildLeaves) {
     const rows = await reading;
-    const next = from + AUDIT_LIMITS.chunkLeaves;
+    const next = from + AUDIT_LIMITS.rebuildLeaves;
     if (next < end) reading = readChunk(db, tenant, generation, next);
     // Of two failures the first one is told.
     reading.catch(() => undefined);
-    await insertTimeline(db, rows);
+    await insert(db, rows);
   }
 };
 
@@ -63,13 +63,13 @@ export const rebuildTimeline = async (database: Database, store: PgEventStore, t
   const generation = start.generation + 1;
   // What an interrupted rebuild left behind.
   await sweep(database, tenant, start.generation);
-  await replay(database, tenant, generation, 0, start.size);
+  await replay(database, insertUnread, tenant, generation, 0, start.size);
   const [before, after] = await Promise.all([timelineDigest(database, tenant, start.generation, start.size), timelineDigest(database, tenant, generation, start.size)]);
   await store.transact({ streams: [logStream(tenant)] }, async (tx) => {
     const now = await logNow(tx, tenant);
     if (now.generation !== start.generation) throw new Error(`the timeline of ${tenant} was rebuilt by somebody else meanwhile`);
     // Not from where that ended: its last chunk may have ended in what was still growing.
-    await replay(tx, tenant, generation, start.size, now.size);
+    await replay(tx, insertTimeline, tenant, generation, start.size, now.size);
     await tx.query('UPDATE log SET generation = $2 WHERE tenant = $1', [tenant, generation]);
   });
   await sweep(database, tenant, generation);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { pgArray } from '@exequatur/event-store';
 import type { Queryable } from '@exequatur/service-kit';
 import { AUDIT_LIMITS } from '../limits.js';
 import type { TimelineRow } from './project.js';
@@ -7,28 +8,45 @@ export type GenerationRow = TimelineRow & { readonly generation: number };
 
 const INSERT = `
 INSERT INTO timeline (tenant, generation, event_id, action_id, sequence, name, type, service, version, time, actor_type, actor_id, event_hash, data)
-SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
-ON CONFLICT (tenant, generation, event_id) DO NOTHING`;
+SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])`;
+const UNLESS_THERE = 'ON CONFLICT (tenant, generation, event_id) DO NOTHING';
+
+/** Of a generation nobody reads yet: its commit does not wait for the disk, since the one that switches to it comes after it in the log and does. */
+const INSERT_UNREAD = `${INSERT} WHERE (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL`;
 
 /** Of several rows of one event the first stands, within the call too. */
-export const insertTimeline = async (tx: Queryable, rows: readonly GenerationRow[]): Promise<void> => {
+export const insertTimeline = (tx: Queryable, rows: readonly GenerationRow[]): Promise<void> => insert(tx, `${INSERT} ${UNLESS_THERE}`, rows);
+
+const UNIQUE_VIOLATION = '23505';
+
+/** Each call a transaction of its own. Two leaves of one event are rare, so a chunk is written as if there were none. */
+export const insertUnread = async (db: Queryable, rows: readonly GenerationRow[]): Promise<void> => {
+  try {
+    await insert(db, INSERT_UNREAD, rows);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION)) throw error;
+    await insertTimeline(db, rows);
+  }
+};
+
+const insert = async (db: Queryable, statement: string, rows: readonly GenerationRow[]): Promise<void> => {
   if (rows.length === 0) return;
-  const column = (of: (row: GenerationRow) => unknown): unknown[] => rows.map(of);
-  await tx.query(INSERT, [
-    column((row) => row.tenant),
-    column((row) => row.generation),
-    column((row) => row.event_id),
-    column((row) => row.action_id),
-    column((row) => row.sequence),
-    column((row) => row.name),
-    column((row) => row.type),
-    column((row) => row.service),
-    column((row) => row.version),
-    column((row) => row.time),
-    column((row) => row.actor_type),
-    column((row) => row.actor_id),
-    column((row) => row.event_hash),
-    column((row) => row.data),
+  const text = (of: (row: GenerationRow) => string): Buffer => pgArray.text(rows.map(of));
+  await db.query(statement, [
+    text((row) => row.tenant),
+    pgArray.int4(rows.map((row) => row.generation)),
+    text((row) => row.event_id),
+    text((row) => row.action_id),
+    pgArray.int8(rows.map((row) => row.sequence)),
+    text((row) => row.name),
+    text((row) => row.type),
+    text((row) => row.service),
+    pgArray.int4(rows.map((row) => row.version)),
+    text((row) => row.time),
+    text((row) => row.actor_type),
+    text((row) => row.actor_id),
+    text((row) => row.event_hash),
+    text((row) => row.data),
   ]);
 };
 
