@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Kafka, logLevel } from 'kafkajs';
 
-/** A message as any reader of the topic sees it: its key, value and headers in one text. */
+/** A message as whoever reads the topic sees it: its key, value and headers in one text. */
 export interface SeenMessage {
   readonly topic: string;
   readonly said: string;
