@@ -61,8 +61,11 @@ export class RaceClients {
     return this.children.length;
   }
 
-  /** One list of requests a client; all let go at once. @returns every reply, in the order of the lists */
-  async race(lists: readonly (readonly RaceRequest[])[], meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<readonly RaceReply[]> {
+  /**
+   * One list of requests a client; all let go at once. With `meanwhile` they go on until it is over, however long it takes, and
+   * each sends one more after it; what is left of the lists is not sent. @returns every reply, in the order of the lists
+   */
+  async race(lists: readonly (readonly RaceRequest[])[], meanwhile?: () => Promise<void>): Promise<readonly RaceReply[]> {
     if (lists.length > this.children.length) throw new Error(`${lists.length} lists for ${this.children.length} clients`);
     const racing = this.children.slice(0, lists.length);
     racing.forEach((child, nth) => tell(child, { requests: lists[nth] ?? [] }));
@@ -72,7 +75,12 @@ export class RaceClients {
     this.races += 1;
     const first = (this.races * 7) % racing.length;
     for (const child of [...racing.slice(first), ...racing.slice(0, first)]) tell(child, 'go');
-    await meanwhile();
+    try {
+      await meanwhile?.();
+    } finally {
+      if (meanwhile !== undefined) for (const child of racing) tell(child, 'enough');
+      await Promise.all(words);
+    }
     return (await Promise.all(words)).flatMap((word) => (word === 'ready' ? [] : word.replies));
   }
 
