@@ -7,6 +7,8 @@ import type { Reply, Request, Tenant, Where } from './tenant.js';
 
 const SELF_CLIENTS = 12;
 const MANAGED_CLIENTS = 3;
+/** Of one grant of mail.bulk. */
+const USES = 10_000;
 
 /** A write that was answered at last, with everything needed to ask again. */
 export interface Acked {
@@ -38,7 +40,7 @@ export class SteadyWork {
     private readonly where: Where,
     private readonly origins: readonly string[],
     private readonly tenant: Tenant,
-    private readonly bulk: Proposed,
+    private bulk: Promise<Proposed>,
     private readonly tool: HttpTool,
   ) {
     this.clients = [
@@ -51,7 +53,8 @@ export class SteadyWork {
   static async start(where: Where, tenant: Tenant, origins: readonly string[] = [where.urls.reservations]): Promise<SteadyWork> {
     const tool = await startHttpTool();
     await connect(where, tenant, tool.url);
-    return new SteadyWork(where, origins, tenant, await tenant.propose({ kind: 'mail.bulk' }), tool);
+    const first = await tenant.propose({ kind: 'mail.bulk' });
+    return new SteadyWork(where, origins, tenant, Promise.resolve(first), tool);
   }
 
   get acked(): number {
@@ -83,9 +86,20 @@ export class SteadyWork {
 
   private async reserving(origin: string): Promise<void> {
     while (!this.stopping) {
-      const held = await this.ask(this.reserves, origin, '/v1/reservations', this.tenant.reserving({ kind: 'mail.bulk' }, this.bulk, (this.useNo += 1)));
+      const { bulk, useNo } = this.nextUse();
+      const held = await this.ask(this.reserves, origin, '/v1/reservations', this.tenant.reserving({ kind: 'mail.bulk' }, await bulk, useNo));
       if (held.status === 201) await this.ask(this.ends, origin, `/v1/reservations/${held.body['reservation_id'] as string}/commit`, {});
     }
+  }
+
+  /** Of another grant when one is used up. */
+  private nextUse(): { readonly bulk: Promise<Proposed>; readonly useNo: number } {
+    if (this.useNo === USES) {
+      this.bulk = this.tenant.propose({ kind: 'mail.bulk' });
+      this.useNo = 0;
+    }
+    this.useNo += 1;
+    return { bulk: this.bulk, useNo: this.useNo };
   }
 
   private async proposing(): Promise<void> {
