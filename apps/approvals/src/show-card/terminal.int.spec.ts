@@ -70,11 +70,18 @@ describe('exequatur approvals, against the service', () => {
   });
 
   test('watch prints what happened since an event, and what happens', async () => {
-    const before = (await here.call('GET', '/v1/stream', here.personToken('fiona'))).body['last_event_id'] as string;
-    const asked = await here.ask();
-    const watching = approvals('fiona', ['watch', '--for', '4', '--since', before, '--json']);
-    await here.decide(asked, 'reject', 'fiona', { reason: 'no' });
-    const lines = (await watching).out.trim().split('\n').map((each) => JSON.parse(each) as { event: string; approval_id: string });
-    expect(lines.filter(({ approval_id }) => approval_id === idOf(asked)).map(({ event }) => event)).toEqual(expect.arrayContaining(['ApprovalOpened', 'ApprovalRejected']));
+    const watched = async (seconds: number): Promise<readonly string[]> => {
+      const before = (await here.call('GET', '/v1/stream', here.personToken('fiona'))).body['last_event_id'] as string;
+      const asked = await here.ask();
+      const watching = approvals('fiona', ['watch', '--for', String(seconds), '--since', before, '--json']);
+      await here.decide(asked, 'reject', 'fiona', { reason: 'no' });
+      const lines = (await watching).out.split('\n').filter((each) => each !== '').map((each) => JSON.parse(each) as { event: string; approval_id: string });
+      return lines.filter(({ approval_id }) => approval_id === idOf(asked)).map(({ event }) => event);
+    };
+    const happened = ['ApprovalOpened', 'ApprovalRejected'];
+    // It ends by the clock: where four seconds were too few for a loaded machine, once more and for longer.
+    let seen = await watched(4);
+    if (!happened.every((event) => seen.includes(event))) seen = await watched(60);
+    expect(seen).toEqual(expect.arrayContaining(happened));
   });
 });
