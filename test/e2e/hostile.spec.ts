@@ -19,7 +19,7 @@ import { hostileMessages, JUDGED_ON_THE_TOPIC, soundProposal } from './hostile/i
 import { LedgerReader } from './hostile/ledger.js';
 import type { Ledger } from './hostile/ledger.js';
 import { pageFault, pageRequests, rawRequests } from './hostile/pages.js';
-import { HOSTILE_TEXTS } from './hostile/payloads.js';
+import { EVALUATED, HOSTILE_TEXTS } from './hostile/payloads.js';
 import { forgedServiceTokens, grantAttacks, policyFileAttacks, scopeAttacks, strayAttacks, timedGrantAttacks, voteAttacks } from './hostile/special-attacks.js';
 import { wireTo } from './hostile/wire.js';
 import { signingKeyOf, worldOf } from './hostile/world.js';
@@ -187,7 +187,7 @@ describe('hostile requests', () => {
       expect([text, proposed.status]).toEqual([text, 201]);
       const card = await until(() => world.ask(world.acme.person, `GET /v1/approvals/${String(proposed.body['approval_id'])}`), ({ status }) => status === 200, 'the card');
       expect(card.bytes).toContain(JSON.stringify(text).slice(1, 40));
-      expect(card.bytes).not.toMatch(/"49"|: 49/);
+      expect(card.bytes).not.toContain(EVALUATED);
     }
   }, SLOW);
 

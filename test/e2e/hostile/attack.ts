@@ -1,5 +1,6 @@
 import { CODES } from '@exequatur/contracts';
 import type { Code } from '@exequatur/contracts';
+import { EVALUATED } from './payloads.js';
 import type { Received, Sent } from './wire.js';
 import { FOREIGN_CANARY } from './world.js';
 
@@ -12,7 +13,7 @@ export interface Attack {
 }
 
 /** What an answer must never show: our code, SQL, places on our disk, another tenant. */
-const LEAKS = [/\bat \S+ \(|\.(?:ts|js):\d+|node_modules|file:\/\//, /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\b [^"]*\b(?:FROM|VALUES|SET|WHERE)\b/, /syntax error|relation "|column "|violates|duplicate key value|pg_|ECONN|ENOENT/, /\/(?:tmp|work|root|home|usr)\//, new RegExp(FOREIGN_CANARY), /\b49\b/];
+const LEAKS = [/\bat \S+ \(|\.(?:ts|js):\d+|node_modules|file:\/\//, /\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\b [^"]*\b(?:FROM|VALUES|SET|WHERE)\b/, /syntax error|relation "|column "|violates|duplicate key value|\bpg_[a-z]{3}|ECONN|ENOENT/, /\/(?:tmp|work|root|home|usr)\//, new RegExp(FOREIGN_CANARY), new RegExp(EVALUATED)];
 
 /** Why the answer is not the refusal it must be; undefined when it is. */
 export const faultOf = ({ codes, sent }: Attack, { status, type, text }: Received): string | undefined => {

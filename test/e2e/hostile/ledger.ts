@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { PATIENCE_MS } from '@exequatur/testing';
 import pg from 'pg';
 
 const SCHEMAS = ['policy', 'approvals', 'reservations', 'executor', 'audit'] as const;
@@ -11,6 +13,14 @@ const MOVES_BY_ITSELF = /^(event|idempotency|inbox_.*|relay_cursor|stream_heads|
 
 /** Rows that show a recorded refusal or that a time has passed; they still may not become more or fewer. */
 const SHOWS_SUCH: ReadonlySet<string> = new Set(['action_view', 'reservation', 'scope_freeze']);
+
+const BETWEEN_LOOKS_MS = 500;
+
+/** Events that no relay has sent yet (heads aside, which follow by themselves), messages that a group has not taken, executions that have not ended. */
+const ON_ITS_WAY = `${SCHEMAS.map((schema) => `SELECT '${schema} relays ' || e.type AS what FROM ${schema}.event e, ${schema}.relay_cursor c WHERE (e.xid, e.position) > (c.xid, c.position) AND e.type !~ '(StreamHeads|TreeHead)Published'`).join(' UNION ALL ')}
+UNION ALL SELECT l.consumer_group || ' takes ' || l.topic FROM bus.lease l JOIN bus.partition p USING (topic)
+LEFT JOIN bus.consumer_offset o ON (o.consumer_group, o.topic, o.partition) = (l.consumer_group, p.topic, p.partition) WHERE coalesce(o.next_offset, 0) < p.next_offset
+UNION ALL SELECT 'execution ' || status FROM executor.execution WHERE status IN ('requested', 'started')`;
 
 /** Events by service and type, and rows by table, less what refusals record. */
 export type Ledger = Readonly<Record<string, number>>;
@@ -34,13 +44,19 @@ export class LedgerReader {
     return this.client.end();
   }
 
-  /** Only once nothing moves any more: two equal looks, `quietMs` apart. */
-  async settled(quietMs = 1_500): Promise<Ledger> {
-    for (let before = await this.everything(); ; ) {
-      await new Promise((resolve) => setTimeout(resolve, quietMs));
-      const after = await this.everything();
-      if (JSON.stringify(after) === JSON.stringify(before)) return Object.fromEntries(Object.entries(after).filter(([name]) => !NOBODY_ASKED.test(name)));
-      before = after;
+  /**
+   * Once nothing is on its way any more: what was committed is relayed and taken, no execution is under way, and two looks in a
+   * row see the same. @throws Error that names what is still on its way
+   */
+  async settled(): Promise<Ledger> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (let before: string | undefined; ; ) {
+      const { onItsWay, everything } = await this.look();
+      const seen = onItsWay.length === 0 ? JSON.stringify(everything) : undefined;
+      if (seen !== undefined && seen === before) return Object.fromEntries(Object.entries(everything).filter(([name]) => !NOBODY_ASKED.test(name)));
+      if (performance.now() > deadline) throw new Error(`nothing settled within ${PATIENCE_MS} ms; on its way: ${onItsWay.join(', ')}`);
+      before = seen;
+      await delay(BETWEEN_LOOKS_MS);
     }
   }
 
@@ -57,6 +73,21 @@ export class LedgerReader {
       return rows.map(({ name }) => `${schema}: ${name}`);
     }));
     return all.flat();
+  }
+
+  /** All of it as of one moment. */
+  private async look(): Promise<{ readonly onItsWay: readonly string[]; readonly everything: Record<string, number> }> {
+    await this.client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    try {
+      return { onItsWay: await this.onItsWay(), everything: await this.everything() };
+    } finally {
+      await this.client.query('ROLLBACK');
+    }
+  }
+
+  private async onItsWay(): Promise<readonly string[]> {
+    const { rows } = await this.client.query<{ what: string }>(ON_ITS_WAY);
+    return rows.map(({ what }) => what);
   }
 
   private async everything(): Promise<Record<string, number>> {

@@ -1,4 +1,4 @@
-import { HOSTILE_TEXTS } from './payloads.js';
+import { EVALUATED, HOSTILE_TEXTS } from './payloads.js';
 import type { Received, Sent } from './wire.js';
 import type { World } from './world.js';
 
@@ -35,7 +35,7 @@ export const pageRequests = ({ acme, globex, root }: World): Sent[] => {
 export const pageFault = (sent: Sent, { status, text }: Received): string | undefined => {
   if (status >= 500 || status < 200) return `${status} ${text.slice(0, 200)}`;
   if (sent.method !== 'GET' && status < 300) return `accepted with ${status}`;
-  return /<script|javascript:alert|href="(https?:)?\/\/evil|value="(https?:)?\/\/evil|\bat \S+ \(|node_modules|\b49\b/.exec(text)?.[0];
+  return /<script|javascript:alert|href="(https?:)?\/\/evil|value="(https?:)?\/\/evil|\bat \S+ \(|node_modules/.exec(text)?.[0] ?? (text.includes(EVALUATED) ? EVALUATED : undefined);
 };
 
 const lines = (...all: readonly string[]): string => `${all.join('\r\n')}\r\n\r\n`;

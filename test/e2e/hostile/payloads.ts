@@ -1,11 +1,15 @@
+const [FACTOR, OTHER_FACTOR] = [7_402_931, 8_615_527] as const;
+/** What a template that was evaluated shows. So many digits stand in no id, time or port. */
+export const EVALUATED = String(FACTOR * OTHER_FACTOR);
+
 /** Texts that mean something to some machine, none of which may mean anything to us. */
 export const HOSTILE_TEXTS = [
   "'; DROP TABLE event; --",
   "' OR '1'='1",
   '1); SELECT pg_sleep(10); --',
-  '{{7*7}}',
-  '${7*7}',
-  '<%= 7*7 %>',
+  `{{${FACTOR}*${OTHER_FACTOR}}}`,
+  `\${${FACTOR}*${OTHER_FACTOR}}`,
+  `<%= ${FACTOR}*${OTHER_FACTOR} %>`,
   '${jndi:ldap://127.0.0.1/a}',
   '<script>alert(1)</script>',
   '../../../../etc/passwd',
