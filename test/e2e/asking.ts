@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { PATIENCE_MS } from '@exequatur/testing';
+import { askAgain, PATIENCE_MS } from '@exequatur/testing';
 
 export interface Answer<T = Record<string, unknown>> {
   readonly status: number;
@@ -8,7 +8,7 @@ export interface Answer<T = Record<string, unknown>> {
   readonly body: T;
 }
 
-/** Plain HTTP, as a client that knows the reference alone would speak it. */
+/** Plain HTTP, as a client that knows the reference alone would speak it: asked again, with its key, while the answer is "later". */
 export type Ask = <T = Record<string, unknown>>(credential: string, request: `${'GET' | 'POST'} /${string}`, body?: unknown, headers?: Record<string, string>) => Promise<Answer<T>>;
 
 export const askingAt =
@@ -16,14 +16,16 @@ export const askingAt =
   async <T>(credential: string, request: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> => {
     const [method = 'GET', path = '/'] = request.split(' ', 2);
     const writing = method === 'POST' ? { 'content-type': 'application/json', 'idempotency-key': randomUUID() } : {};
-    const response = await fetch(`${origin}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${credential}`, ...writing, ...headers },
-      ...(method === 'POST' ? { body: JSON.stringify(body ?? {}) } : {}),
-      signal: AbortSignal.timeout(60_000),
+    return askAgain(async () => {
+      const response = await fetch(`${origin}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${credential}`, ...writing, ...headers },
+        ...(method === 'POST' ? { body: JSON.stringify(body ?? {}) } : {}),
+        signal: AbortSignal.timeout(60_000),
+      });
+      const bytes = await response.text();
+      return { status: response.status, headers: response.headers, bytes, body: (bytes === '' ? {} : JSON.parse(bytes)) as T };
     });
-    const bytes = await response.text();
-    return { status: response.status, headers: response.headers, bytes, body: (bytes === '' ? {} : JSON.parse(bytes)) as T };
   };
 
 /** Asks again until it holds; events take a moment to reach the next service. @throws Error with the last answer */

@@ -5,6 +5,7 @@ export { describeWithFaults, faketimeLibrary, type FaultTool } from './fault-sui
 export { describeWithBrowser, launchBrowser } from './browser-suite.js';
 export { specFor, type Decider, type Expectation, type Spec } from './given-when-then.js';
 export { sourceLoader } from './source-loader.js';
+export { askAgain } from './ask-again.js';
 export { PATIENCE_MS, QUIET } from './patience.js';
 export { KeyServer } from './key-server.js';
 export { Racers, type RaceMessage, type RaceReport } from './racers.js';

@@ -10,7 +10,7 @@ import { postgresTransport } from '@exequatur/messaging';
 import { open, PgKeyStore, seal } from '@exequatur/sealing';
 import { bootstrapDatabase, createService, loadConfig, newInstallationSecrets, Signer } from '@exequatur/service-kit';
 import type { InstallationSecrets, RunningService } from '@exequatur/service-kit';
-import { PATIENCE_MS, startTestPostgres } from '@exequatur/testing';
+import { askAgain, PATIENCE_MS, startTestPostgres } from '@exequatur/testing';
 import type { TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { approvalsService } from '../index.js';
@@ -37,6 +37,12 @@ export interface Answered {
   readonly body: Record<string, unknown>;
   readonly bytes: string;
   readonly etag: string;
+}
+
+interface Sending {
+  readonly body?: unknown;
+  readonly ifMatch?: string;
+  readonly key?: string;
 }
 
 /** What was asked for, as policy would have published it. */
@@ -208,7 +214,12 @@ export class Installation {
     await this.policy.publish({ tenant: facts.tenant, aggregate: 'action', id: action_id }, { definition: ActionWithdrawn, data: { action_id, reason: 'no longer needed' }, actor: { type: 'agent', id: facts.agent }, correlationId: action_id });
   }
 
-  async call(method: 'GET' | 'POST', path: string, token: string, { body, ifMatch, key = newId() }: { readonly body?: unknown; readonly ifMatch?: string; readonly key?: string } = {}): Promise<Answered> {
+  /** Asked again with its key while the answer is "later". */
+  call(method: 'GET' | 'POST', path: string, token: string, { key = newId(), ...more }: Sending = {}): Promise<Answered> {
+    return askAgain(() => this.callOnce(method, path, token, { key, ...more }));
+  }
+
+  private async callOnce(method: 'GET' | 'POST', path: string, token: string, { body, ifMatch, key }: Sending & { readonly key: string }): Promise<Answered> {
     const answer = await fetch(`${this.origin}${path}`, {
       method,
       headers: {

@@ -44,8 +44,8 @@ const field = (text: string, name: string): string => {
 const send = async (request: RaceRequest, tries = 1): Promise<RaceAnswer> => {
   const answer = await fetch(`${origin}${request.path}`, { method: 'POST', headers: request.headers, body: request.body, redirect: 'manual' });
   const text = await answer.text();
-  // The barrier may hold the lock for longer than a request waits for it; then it is asked again, as the answer says.
-  if (answer.status === 429) return send(request, tries);
+  // The barrier may hold the lock for longer than a request waits for it, or a connection; then it is asked again, as the answer says.
+  if (answer.status === 429 || answer.status === 503) return send(request, tries);
   if (answer.status === 412 && request.readAgain !== undefined && tries < MOST_TRIES) {
     const seen = await fetch(`${origin}${request.readAgain}`, { headers: { authorization: request.headers['authorization'] ?? '' } });
     const { view_hash } = (await seen.json()) as { view_hash: string };

@@ -8,7 +8,7 @@ import { newId } from '@exequatur/kernel';
 import { postgresTransport } from '@exequatur/messaging';
 import { bootstrapDatabase, createService, Database, loadConfig, newInstallationSecrets, ServiceConfig } from '@exequatur/service-kit';
 import type { RunningService } from '@exequatur/service-kit';
-import { PATIENCE_MS } from '@exequatur/testing';
+import { askAgain, PATIENCE_MS } from '@exequatur/testing';
 import pg from 'pg';
 import { policyService } from '../policy-service.js';
 
@@ -61,7 +61,9 @@ export const startPolicyBed = async (adminUrl: string, environment: Readonly<Rec
   const origin = await service.listen();
   const root = secrets.adminToken;
 
-  const call = async <T>(method: string, path: string, credential: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply<T>> => {
+  /** Sent again as it is while the answer is "later". */
+  const call = <T>(method: string, path: string, credential: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply<T>> => askAgain(() => callOnce<T>(method, path, credential, body, headers));
+  const callOnce = async <T>(method: string, path: string, credential: string, body: unknown, headers: Record<string, string>): Promise<Reply<T>> => {
     const payload = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
     const response = await fetch(`${origin}${path}`, { method, headers: { authorization: `Bearer ${credential}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers }, ...payload });
     const text = await response.text();

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { newId } from '@exequatur/kernel';
 import { PATIENCE_MS } from '@exequatur/testing';
@@ -32,7 +33,7 @@ export class CyclesClient {
     return new CyclesClient(here);
   }
 
-  /** `operation` is the path in the OpenAPI. A loaded machine may answer 503, which says to ask again: that is done, with the same key. */
+  /** `operation` is the path in the OpenAPI. A loaded machine may answer 429 or 503, which say to ask again: that is done, with the same key. */
   async ask(method: 'GET' | 'POST', path: string, operation: string, body?: object, credential = this.here.agentToken('acme'), headers: Record<string, string> = {}): Promise<Answered & { readonly headers: Headers }> {
     const request = {
       method,
@@ -42,7 +43,10 @@ export class CyclesClient {
     const send = (): Promise<Response> => fetch(`${this.here.origin}/cycles${path}`, request);
     const deadline = performance.now() + PATIENCE_MS;
     let answer = await send();
-    while (answer.status === 503 && performance.now() < deadline) answer = await send();
+    while ([429, 503].includes(answer.status) && performance.now() < deadline) {
+      await delay(50);
+      answer = await send();
+    }
     const bytes = await answer.text();
     const parsed = JSON.parse(bytes) as Record<string, unknown>;
     expect({ path, status: answer.status, bytes, faults: this.protocol?.faultsOfAnswer(method, operation, answer.status, parsed) ?? [] }).toMatchObject({ faults: [] });

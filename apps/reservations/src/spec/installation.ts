@@ -9,7 +9,7 @@ import type { Policy } from '@exequatur/policy-domain';
 import type { JsonValue } from '@exequatur/kernel';
 import { bootstrapDatabase, createService, loadConfig, newInstallationSecrets, serviceToken, Signer } from '@exequatur/service-kit';
 import type { InstallationSecrets, RunningService } from '@exequatur/service-kit';
-import { PATIENCE_MS, startTestPostgres } from '@exequatur/testing';
+import { askAgain, PATIENCE_MS, startTestPostgres } from '@exequatur/testing';
 import type { TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { reservationsService } from '../index.js';
@@ -226,7 +226,12 @@ export class Installation {
     };
   }
 
-  async call(method: 'GET' | 'POST', path: string, token: string, body?: unknown, key: string = newId()): Promise<Answered> {
+  /** Asked again with its key while the answer is "later". */
+  call(method: 'GET' | 'POST', path: string, token: string, body?: unknown, key: string = newId()): Promise<Answered> {
+    return askAgain(() => this.callOnce(method, path, token, body, key));
+  }
+
+  private async callOnce(method: 'GET' | 'POST', path: string, token: string, body: unknown, key: string): Promise<Answered> {
     const answer = await fetch(`${this.origin}${path}`, {
       method,
       headers: { authorization: `Bearer ${token}`, ...(method === 'POST' ? { 'idempotency-key': key } : {}), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
