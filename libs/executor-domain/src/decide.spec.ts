@@ -38,6 +38,8 @@ const execution = specFor({ decide, evolve, initialState });
 
 describe('a use of a managed grant', () => {
   test('is requested once', () => execution.given().when(request).then(requested));
+  test('R10: of a child agent it says who asked, and under which delegation', () =>
+    execution.given().when({ ...request, data: { ...ids, tool, expiresAt: EXECUTE_BY, child: { agent: 'child', delegationId: 'd' } } }).then({ type: 'ExecutionRequested', data: { ...ids, tool, expires_at: EXECUTE_BY, child_agent: 'child', delegation_id: 'd' } }));
   test('the same grant again adds nothing', () => execution.given(requested).when(request).thenNothing());
   test('nor after it ended', () => execution.given(requested, started, succeeded).when(request).thenNothing());
 });

@@ -12,7 +12,7 @@ type CommandOf<T extends string, D> = { readonly type: T; readonly data: D; read
 
 export type ExecutionCommand =
   /** A managed grant arrived, or its next use was asked for. */
-  | CommandOf<'Request', ExecutionIds & { readonly tool: Tool; readonly expiresAt: string }>
+  | CommandOf<'Request', ExecutionIds & { readonly tool: Tool; readonly expiresAt: string; /** who asks for a use of another agent's grant */ readonly child?: ChildUse }>
   /** Reservations holds authority and budget for it; the tool is called next. */
   | CommandOf<'Start', { readonly reservationId: string; readonly executeBy: number }>
   | CommandOf<'Succeed', { readonly providerRequestId?: string; readonly actual: readonly UnitAmount[]; readonly executedArgumentsHash: string; readonly result: string }>
@@ -22,6 +22,12 @@ export type ExecutionCommand =
   | CommandOf<'Reconcile', ReconcileData>
   /** Nothing ran and nothing will: `code` is that of reservations' refusal, or of ours. */
   | CommandOf<'Skip', { readonly code: string }>;
+
+/** A child agent uses what was handed on to it of its parent's grant. */
+export interface ChildUse {
+  readonly agent: string;
+  readonly delegationId: string;
+}
 
 export interface ReconcileData {
   readonly result: 'executed' | 'not_executed';
@@ -54,8 +60,9 @@ export const decide = (command: ExecutionCommand, state: Execution): Decision =>
   switch (command.type) {
     case 'Request': {
       if (state.status !== 'None') return [];
-      const { tool, expiresAt } = command.data;
-      return [{ type: 'ExecutionRequested', data: { ...idsOf(command.data), tool, expires_at: expiresAt } }];
+      const { tool, expiresAt, child } = command.data;
+      const under = child === undefined ? {} : { child_agent: child.agent, delegation_id: child.delegationId };
+      return [{ type: 'ExecutionRequested', data: { ...idsOf(command.data), tool, expires_at: expiresAt, ...under } }];
     }
     case 'Start':
       return start(command.data, command.metadata.now, state);

@@ -99,6 +99,7 @@ describe('a claim under a delegation', () => {
     ['a chain with a gap', 'GRANT_UNKNOWN', asked([below()])],
     ['a chain that was handed on by somebody else', 'GRANT_UNKNOWN', asked([below({ fromAgent: 'stranger' }), link({})])],
     ['a delegation of another grant', 'AGENT_MISMATCH', asked([link({ parent: { type: 'grant', id: id(9) } })])],
+    ['a grant asked for under a delegation itself', 'AGENT_MISMATCH', asked([link({})], { grant: { claims: grant({ facts: { ...grant().facts, delegation_id: id(60) } }), usesTaken: new Set() } })],
     ['a revoked delegation', 'GRANT_REVOKED', asked([link({ revoked: true })])],
     ['a revoked ancestor', 'GRANT_REVOKED', asked([below(), link({ revoked: true })])],
     ['a revoked grant', 'GRANT_REVOKED', asked([below(), link({})], { grant: { claims: grant(), closed: 'revoked', usesTaken: new Set() } })],

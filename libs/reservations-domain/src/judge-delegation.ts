@@ -27,7 +27,9 @@ export const chainStands = (chain: DelegationChain, asked: string | undefined, g
   const root = chain.at(-1);
   if (root === undefined || chain.length > MAX_DELEGATION_DEPTH || chain[0]?.delegationId !== request.delegation_id || !isWhole(chain)) return refuse('GRANT_UNKNOWN');
   if (chain[0]?.toAgent !== asked) return refuse('AGENT_MISMATCH');
-  const leadsHere = root.parent.type === 'grant' ? root.parent.id === grant.grant_id && root.fromAgent === grant.agent_identity : root.parent.id === grant.run_id && asked === grant.agent_identity;
+  // A grant that was itself asked for under a delegation is used under that one: past it, nothing above would be charged or ended.
+  const ofGrant = (): boolean => root.parent.id === grant.grant_id && root.fromAgent === grant.agent_identity && grant.facts.delegation_id === undefined;
+  const leadsHere = root.parent.type === 'grant' ? ofGrant() : root.parent.id === grant.run_id && asked === grant.agent_identity;
   if (!leadsHere) return refuse('AGENT_MISMATCH');
   if (chain.some(({ revoked }) => revoked)) return refuse('GRANT_REVOKED');
   return chain.some(({ authority }) => nowMs >= fromInstant(authority.expires_at)) ? refuse('GRANT_EXPIRED') : undefined;

@@ -83,7 +83,7 @@ export const bodyAttacks = (endpoint: Endpoint, world: World, random: () => numb
   const as = (what: string, body: string | Buffer, codes: readonly Code[]): Attack => attack(endpoint, what, { ...sound, body }, codes);
   const typed = (type: string): Attack => attack(endpoint, `content type ${type}`, { ...sound, headers: { ...sound.headers, 'content-type': type } }, ['UNSUPPORTED_MEDIA_TYPE']);
   return [
-    ...unreadableBodies(sound.body?.toString() ?? '{}').map(([what, body, code]) => as(what, body, [code])),
+    ...unreadableBodies(sound.body?.toString() ?? '{}').filter(([what]) => !(endpoint.bodyOptional && what === 'no body')).map(([what, body, code]) => as(what, body, [code])),
     ...NO_OBJECTS.map((body) => as(body, body, ['INVALID'])),
     ...['application/x-www-form-urlencoded', 'application/xml', 'multipart/form-data; boundary=x', 'application/json-patch+json', 'text/html', ''].map(typed),
     ...fieldAttacks(schema, sound.fields).map(([what, value]) => as(what, JSON.stringify(value), ['INVALID', 'MALFORMED'])),

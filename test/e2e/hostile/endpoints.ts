@@ -3,7 +3,7 @@ import type { JsonSchema } from './json-schema.js';
 interface Operation {
   readonly description: string;
   readonly parameters: readonly { readonly name: string; readonly in: 'path' | 'query' | 'header'; readonly required: boolean; readonly schema: JsonSchema }[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> };
+  readonly requestBody?: { readonly required: boolean; readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> };
 }
 export interface OpenApi {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
@@ -22,6 +22,8 @@ export interface Endpoint {
   readonly query: Readonly<Record<string, JsonSchema>>;
   readonly neededQuery: readonly string[];
   readonly body: JsonSchema | undefined;
+  /** it may be left out */
+  readonly bodyOptional: boolean;
   readonly needsKey: boolean;
   readonly needsMatch: boolean;
 }
@@ -39,6 +41,7 @@ export const endpointsOf = (document: OpenApi): Endpoint[] =>
         query: Object.fromEntries(named('query')),
         neededQuery: operation.parameters.filter((parameter) => parameter.in === 'query' && parameter.required).map(({ name: needed }) => needed),
         body: operation.requestBody?.content['application/json']?.schema,
+        bodyOptional: operation.requestBody?.required === false,
         needsKey: headers.includes('Idempotency-Key'),
         needsMatch: headers.includes('If-Match'),
       };

@@ -29,7 +29,7 @@ const calendarInstant = (text: string | undefined): Date | null => {
 const oneShape = object({ tenant: optional(name()) });
 const pageShape = object({ items: list(executionShape, 200), next_cursor: optional(text(500)) });
 
-/** Agents see what was executed for them, people of the tenant everything, root the tenant it names. */
+/** Agents see what was executed for them and of their grants, people of the tenant everything, root the tenant it names. */
 const visibleTo = (principal: Principal, tenant: string | undefined): Visible => ({ tenant: actingTenant(principal, tenant), agent: principal.type === 'agent' ? principal.id : null });
 
 @Controller('v1/executions')
@@ -51,7 +51,7 @@ export class ExecutionViewHttp {
     const size = pageSize(query.limit);
     const { rows } = await this.database.query<ExecutionViewRow>(
       `SELECT ${VIEW_COLUMNS} FROM execution
-       WHERE tenant = $1 AND ($2::text IS NULL OR agent = $2) AND ($3::text IS NULL OR agent = $3) AND ($4::text IS NULL OR status = $4)
+       WHERE tenant = $1 AND ($2::text IS NULL OR agent = $2 OR granted_to = $2) AND ($3::text IS NULL OR agent = $3) AND ($4::text IS NULL OR status = $4)
          AND ($5::uuid IS NULL OR action_id = $5) AND ($6::bigint IS NULL OR position < $6)
          AND ($8::text IS NULL OR tool_name = $8) AND ($9::text IS NULL OR code = $9) AND ($10::text IS NULL OR reconciled_as = $10) AND ($11::timestamptz IS NULL OR ended_at < $11)
        ORDER BY position DESC LIMIT $7`,

@@ -14,6 +14,9 @@ export const executionShape = object({
   grant_id: uuid(),
   use_no: count(),
   agent: name(),
+  /** a use of another agent's grant: whose, and under which delegation */
+  granted_to: optional(name()),
+  delegation_id: optional(uuid()),
   tool,
   status: oneOf(...EXECUTION_STATUSES),
   attempt: count(),
@@ -46,6 +49,8 @@ export interface ExecutionViewRow {
   readonly grant_id: string;
   readonly use_no: number;
   readonly agent: string;
+  readonly granted_to: string | null;
+  readonly delegation_id: string | null;
   readonly tool_name: string;
   readonly tool_version: string;
   readonly status: ExecutionView['status'];
@@ -66,7 +71,7 @@ export interface ExecutionViewRow {
 }
 
 export const VIEW_COLUMNS =
-  'position, execution_id, tenant, action_id, grant_id, use_no, agent, tool_name, tool_version, status, attempt, waiting_for, code, reconciled_as, reservation_id, execute_by, provider_request_id, max_runtime_ms, asks, tool_said, ask_at, requested_at, started_at, ended_at';
+  'position, execution_id, tenant, action_id, grant_id, use_no, agent, granted_to, delegation_id, tool_name, tool_version, status, attempt, waiting_for, code, reconciled_as, reservation_id, execute_by, provider_request_id, max_runtime_ms, asks, tool_said, ask_at, requested_at, started_at, ended_at';
 
 export const shownExecution = (row: ExecutionViewRow): ExecutionView => ({
   execution_id: row.execution_id,
@@ -75,6 +80,8 @@ export const shownExecution = (row: ExecutionViewRow): ExecutionView => ({
   grant_id: row.grant_id,
   use_no: row.use_no,
   agent: row.agent,
+  ...(row.granted_to === null ? {} : { granted_to: row.granted_to }),
+  ...(row.delegation_id === null ? {} : { delegation_id: row.delegation_id }),
   tool: { name: row.tool_name, version: row.tool_version },
   status: row.status,
   attempt: row.attempt,
@@ -102,7 +109,7 @@ const unknownOf = (row: ExecutionViewRow): Pick<ExecutionView, 'not_executed_fro
   };
 };
 
-/** `agent` null: whatever its agent. */
+/** `agent` null: whatever its agent. An agent also sees what others run of its grants. */
 export interface Visible {
   readonly tenant: string;
   readonly agent: string | null;
@@ -110,6 +117,6 @@ export interface Visible {
 
 /** @throws Problem NOT_FOUND, also for what the caller may not see */
 export const oneExecution = async (db: Queryable, { tenant, agent }: Visible, executionId: string): Promise<ExecutionView> => {
-  const { rows } = await db.query<ExecutionViewRow>(`SELECT ${VIEW_COLUMNS} FROM execution WHERE tenant = $1 AND execution_id = $2 AND ($3::text IS NULL OR agent = $3)`, [tenant, executionId, agent]);
+  const { rows } = await db.query<ExecutionViewRow>(`SELECT ${VIEW_COLUMNS} FROM execution WHERE tenant = $1 AND execution_id = $2 AND ($3::text IS NULL OR agent = $3 OR granted_to = $3)`, [tenant, executionId, agent]);
   return rows[0] === undefined ? problem('NOT_FOUND') : shownExecution(rows[0]);
 };

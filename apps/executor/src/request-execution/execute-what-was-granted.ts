@@ -48,7 +48,7 @@ export class ExecuteWhatWasGranted {
     const locks = { streams: [executionStream(claims.tenant, executionIdOf(claims, FIRST_USE))] };
     await this.inbox.once(delivery, locks, async (tx) => {
       await keepGrant(tx, grant);
-      await recordRequest(tx, this.records, claims, FIRST_USE, EXECUTOR, delivery.event.id);
+      await recordRequest(tx, this.records, claims, FIRST_USE, { actor: EXECUTOR, causationId: delivery.event.id });
     });
     this.worker.wake();
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { answerOf } from './ask-reservations.js';
+import { answerOf, refusedFor } from './ask-reservations.js';
 
 describe('what an answer of reservations means', () => {
   const held = { reservation_id: 'r', execute_by: '2026-01-01T00:00:00.000Z', execute_within_ms: 10_000, caps: {}, status: 'held', more: 1 };
@@ -27,4 +27,19 @@ describe('what an answer of reservations means', () => {
     [409, { code: 'A_CODE_FROM_LATER' }],
     [409, 'no'],
   ])('invariant 27: %i %j gives no authority', (status, body) => expect(answerOf(status, body)).toEqual({ kind: 'wait', code: 'DEPENDENCY_DOWN' }));
+});
+
+describe('what a dry run means for a child that asks', () => {
+  test.each([
+    [200, { allowed: 'yes', caps: {} }, undefined],
+    [200, { allowed: 'no', code: 'AGENT_MISMATCH' }, 'AGENT_MISMATCH'],
+    [200, { allowed: 'no', code: 'GRANT_REVOKED' }, 'GRANT_REVOKED'],
+    // May pass: it is queued and waits.
+    [200, { allowed: 'no', code: 'FROZEN' }, undefined],
+    [200, { allowed: 'no', code: 'A_CODE_FROM_LATER' }, 'DEPENDENCY_DOWN'],
+    [200, { allowed: 'no' }, 'DEPENDENCY_DOWN'],
+    [200, [], 'DEPENDENCY_DOWN'],
+    [201, { allowed: 'yes' }, 'DEPENDENCY_DOWN'],
+    [503, { code: 'BUSY' }, 'DEPENDENCY_DOWN'],
+  ])('invariant 27: %i %j: %s', (status, body, code) => expect(refusedFor(status, body)).toBe(code));
 });

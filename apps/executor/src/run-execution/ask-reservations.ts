@@ -36,17 +36,10 @@ export class AskReservations implements OnApplicationShutdown {
   /** One question an attempt: a repeated one, after a lost answer or a restart, gets the first one's answer. Never throws. */
   async ask(lease: Lease, stopping: AbortSignal): Promise<ReservationAnswer> {
     try {
-      const token = serviceToken(this.signer, 'reservations', this.clock.now());
-      const response = await request(`${this.config.RESERVATIONS_URL}/v1/reservations`, {
-        method: 'POST',
-        dispatcher: this.connections,
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': `${lease.executionId}/${lease.attempt}` },
-        body: JSON.stringify(reserveRequest(lease)),
-        signal: AbortSignal.any([stopping, AbortSignal.timeout(LIMITS.askMs)]),
-      });
-      const answer = answerOf(response.statusCode, parseStrict(await boundedBytes(response.body)));
+      const { status, body } = await this.post('/v1/reservations', lease, AbortSignal.any([stopping, AbortSignal.timeout(LIMITS.askMs)]), { 'idempotency-key': `${lease.executionId}/${lease.attempt}` });
+      const answer = answerOf(status, body);
       // Our own fault or the installation's: no authority comes of it, and an operator has to see it.
-      if (answer.kind === 'wait' && response.statusCode < 500 && response.statusCode !== 429) this.log.error({ execution_id: lease.executionId, tenant: lease.tenant, status: response.statusCode, code: answer.code }, 'reservations did not understand the executor');
+      if (answer.kind === 'wait' && status < 500 && status !== 429) this.log.error({ execution_id: lease.executionId, tenant: lease.tenant, status, code: answer.code }, 'reservations did not understand the executor');
       return answer;
     } catch (error) {
       if (!stopping.aborted) this.log.warn({ err: error, execution_id: lease.executionId, tenant: lease.tenant }, 'reservations did not answer');
@@ -54,18 +47,47 @@ export class AskReservations implements OnApplicationShutdown {
     }
   }
 
+  /**
+   * Why this use would be refused for good, were it claimed now; undefined when it would not. Nothing is set aside: it keeps
+   * agents from queueing, and so from using up, what was not handed on to them. The claim itself is judged when it is made.
+   */
+  async wouldRefuse(use: UseAsked): Promise<Code | undefined> {
+    try {
+      const { status, body } = await this.post('/v1/decide', use, AbortSignal.timeout(LIMITS.askMs));
+      return refusedFor(status, body);
+    } catch (error) {
+      this.log.warn({ err: error, grant_id: use.claims.grant_id, tenant: use.claims.tenant }, 'reservations did not answer');
+      return 'DEPENDENCY_DOWN';
+    }
+  }
+
+  private async post(path: string, use: UseAsked, signal: AbortSignal, more: Readonly<Record<string, string>> = {}): Promise<{ readonly status: number; readonly body: JsonValue }> {
+    const token = serviceToken(this.signer, 'reservations', this.clock.now());
+    const response = await request(`${this.config.RESERVATIONS_URL}${path}`, {
+      method: 'POST',
+      dispatcher: this.connections,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...more },
+      body: JSON.stringify(reserveRequest(use)),
+      signal,
+    });
+    return { status: response.statusCode, body: parseStrict(await boundedBytes(response.body)) };
+  }
+
   async onApplicationShutdown(): Promise<void> {
     await this.connections.destroy();
   }
 }
 
+/** One use of a managed grant, by the grant's agent or a child's. */
+export type UseAsked = Pick<Lease, 'claims' | 'grantJws' | 'useNo' | 'attempt' | 'agent' | 'delegationId'>;
+
 /** A pure function of grant, use and attempt, so that the repeated question has the same bytes. */
-export const reserveRequest = ({ claims, grantJws, useNo, attempt }: Pick<Lease, 'claims' | 'grantJws' | 'useNo' | 'attempt'>): ReserveRequest => ({
+export const reserveRequest = ({ claims, grantJws, useNo, attempt, agent, delegationId = claims.facts.delegation_id }: UseAsked): ReserveRequest => ({
   grant_id: claims.grant_id,
   grant: grantJws,
   use_no: useNo,
-  agent: claims.agent_identity,
-  ...(claims.facts.delegation_id === undefined ? {} : { delegation_id: claims.facts.delegation_id }),
+  agent,
+  ...(delegationId === undefined ? {} : { delegation_id: delegationId }),
   execution_mode: 'managed',
   scope_path: claims.scope_path,
   run_id: claims.run_id,
@@ -100,6 +122,15 @@ export const answerOf = (status: number, body: JsonValue): ReservationAnswer => 
   if (typeof code !== 'string' || !Object.hasOwn(CODES, code)) return { kind: 'wait', code: 'DEPENDENCY_DOWN' };
   const known = code as Code;
   return isStoredRefusal(status, known) ? { kind: 'refused', code: known, retryable: CODES[known].retryable } : { kind: 'wait', code: known };
+};
+
+/** Of a dry run. What may pass is no reason to refuse: the use then waits, as any other does. */
+export const refusedFor = (status: number, body: JsonValue): Code | undefined => {
+  if (status !== 200 || !isJsonObject(body)) return 'DEPENDENCY_DOWN';
+  if (body['allowed'] === 'yes') return undefined;
+  const code = body['code'];
+  if (typeof code !== 'string' || !Object.hasOwn(CODES, code)) return 'DEPENDENCY_DOWN';
+  return CODES[code as Code].retryable ? undefined : (code as Code);
 };
 
 const heldOf = ({ reservation_id, execute_by, execute_within_ms, caps }: Partial<Reserved>): ReservationAnswer => {

@@ -12,6 +12,9 @@ export interface Lease {
   readonly executionId: string;
   readonly actionId: string;
   readonly useNo: number;
+  /** the grant's, or the child that uses it under a delegation */
+  readonly agent: string;
+  readonly delegationId: string | undefined;
   readonly attempt: number;
   /** asks without a yes so far */
   readonly waits: number;
@@ -31,6 +34,8 @@ interface LeaseRow {
   readonly execution_id: string;
   readonly action_id: string;
   readonly use_no: number;
+  readonly agent: string;
+  readonly delegation_id: string | null;
   readonly attempt: number;
   readonly waits: number;
   readonly claims: Grant;
@@ -75,7 +80,7 @@ WITH RECURSIVE tool AS (
 UPDATE execution e SET lease_owner = $2, lease_until = clock_timestamp() + $3 * interval '1 millisecond'
 FROM due, managed_grant g
 WHERE e.tenant = due.tenant AND e.execution_id = due.execution_id AND g.tenant = e.tenant AND g.grant_id = e.grant_id
-RETURNING e.tenant, e.execution_id, e.action_id, e.use_no, e.attempt, e.waits, g.claims, g.grant_jws, g.content, g.content_event_id, g.expires_at <= clock_timestamp() AS expired`;
+RETURNING e.tenant, e.execution_id, e.action_id, e.use_no, e.agent, e.delegation_id, e.attempt, e.waits, g.claims, g.grant_jws, g.content, g.content_event_id, g.expires_at <= clock_timestamp() AS expired`;
 
 const HEARTBEAT = `
 UPDATE execution SET lease_until = clock_timestamp() + $2 * interval '1 millisecond'
@@ -165,6 +170,8 @@ const leaseOf = (row: LeaseRow, heldUntil: number): Lease => ({
   executionId: row.execution_id,
   actionId: row.action_id,
   useNo: row.use_no,
+  agent: row.agent,
+  delegationId: row.delegation_id ?? undefined,
   attempt: row.attempt,
   waits: row.waits,
   claims: row.claims,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { canonicalBytes, saltedHash } from '@exequatur/kernel';
+import { canonicalBytes, newId, saltedHash } from '@exequatur/kernel';
 import { startHttpTool, startSmtpSink } from '@exequatur/local-servers';
 import type { HttpTool, SmtpSink } from '@exequatur/local-servers';
 import { AGENT_TOKEN, ExecutorBed, OPERATOR_TOKEN, OTHER_AGENT_TOKEN, THIRD_AGENT_TOKEN } from '../spec/executor-bed.js';
@@ -76,6 +76,101 @@ describe('a managed grant is executed', () => {
     expect((await bed.ended(second.executionId)).at(-1)).toMatchObject({ data: { code: 'GRANT_REVOKED' } });
     expect(effectsOf(second.executionId)).toEqual([]);
     expect(await chargedTo()).toEqual([{ uses: 1 }, { uses: 1 }]);
+  });
+
+  describe('R10: a child uses its parent’s managed grant under what was handed on', () => {
+    const handOn = async (parent: object, to: string, token: string, authority = {}): Promise<string> => {
+      const { status, text, body } = await bed.post(bed.reservationsOrigin, '/v1/delegations', { parent, to_agent: to, authority }, token);
+      expect([status, text]).toEqual([201, text]);
+      return String(body['delegation_id']);
+    };
+    const use = (actionId: string, delegation_id: string | undefined, token: string, key?: string) => bed.post(origin, `/v1/actions/${actionId}/executions`, delegation_id === undefined ? undefined : { delegation_id }, token, key);
+    const lastOf = async (executionId: unknown) => (await bed.ended(String(executionId))).at(-1);
+    const granted = async (changes: Parameters<ExecutorBed['allow']>[1] = {}) => {
+      const allowed = await bed.allow({ account: 'a-8', to: 'kim@customer.example' }, { tool: HTTP_TOOL, max_uses: 5, ...changes });
+      await bed.ended(allowed.executionId);
+      return allowed;
+    };
+    beforeAll(() => bed.until('the agents are known', async () => (await bed.admin.query("SELECT FROM reservations.directory_agent_key WHERE agent IN ('mailer', 'other', 'third')")).rowCount === 3));
+
+    test('it is run as the child’s, charged to every delegation above, and ends when one of them is revoked', async () => {
+      const { actionId, bytes } = await granted();
+      const above = await handOn({ type: 'grant', id: actionId }, 'other', AGENT_TOKEN, { max_uses: 3 });
+      const below = await handOn({ type: 'delegation', id: above }, 'third', OTHER_AGENT_TOKEN, { max_uses: 1 });
+      const asked = await use(actionId, below, THIRD_AGENT_TOKEN, 'by-third');
+      expect(asked).toMatchObject({ status: 201, body: { use_no: 2, agent: 'third', granted_to: 'mailer', delegation_id: below } });
+      const id = String(asked.body['execution_id']);
+      const events = await bed.ended(id);
+      expect(events[0]).toMatchObject({ name: 'ExecutionRequested', data: { child_agent: 'third', delegation_id: below } });
+      expect(events.at(-1)?.name).toBe('ExecutionSucceeded');
+      expect(effectsOf(id).map(({ request }) => request.body)).toEqual([bytes]);
+      expect(await bed.claims(id)).toMatchObject([{ agent: 'third', use_no: 2, delegations: [below, above], delegated_by: ['other', 'mailer'] }]);
+      const uses = async (): Promise<unknown> => (await bed.admin.query('SELECT uses FROM reservations.delegation WHERE delegation_id = ANY($1::uuid[]) ORDER BY depth', [[above, below]])).rows;
+      expect(await uses()).toEqual([{ uses: 1 }, { uses: 1 }]);
+      // The child, the agent whose grant it is, and nobody else, sees it.
+      for (const [token, status] of [[THIRD_AGENT_TOKEN, 200], [AGENT_TOKEN, 200], [OTHER_AGENT_TOKEN, 404]] as const) expect((await bed.call('GET', `${origin}/v1/executions/${id}`, token)).status).toBe(status);
+      // No more than was handed on, and nothing is queued for it.
+      expect(await use(actionId, below, THIRD_AGENT_TOKEN)).toMatchObject({ status: 409, body: { code: 'GRANT_EXHAUSTED' } });
+      const third = (await use(actionId, above, OTHER_AGENT_TOKEN)).body;
+      expect(third).toMatchObject({ use_no: 3, agent: 'other' });
+      await lastOf(third['execution_id']);
+      expect(await uses()).toEqual([{ uses: 2 }, { uses: 1 }]);
+      expect((await bed.post(bed.reservationsOrigin, `/v1/delegations/${above}/revoke`, { reason: 'enough' }, AGENT_TOKEN)).status).toBe(200);
+      expect(await use(actionId, above, OTHER_AGENT_TOKEN)).toMatchObject({ status: 403, body: { code: 'GRANT_REVOKED' } });
+      // The first answer, whatever became of the delegation since.
+      expect((await use(actionId, below, THIRD_AGENT_TOKEN, 'by-third')).text).toBe(asked.text);
+      const fourth = (await use(actionId, undefined, AGENT_TOKEN)).body;
+      expect(fourth).toMatchObject({ use_no: 4, agent: 'mailer' });
+      await lastOf(fourth['execution_id']);
+    });
+
+    test('nobody else gets a use out of it: not without a delegation, nor by another’s, nor of another grant; none is used up', async () => {
+      const [one, another] = [await granted(), await granted()];
+      const id = await handOn({ type: 'grant', id: one.actionId }, 'other', AGENT_TOKEN);
+      expect((await use(one.actionId, undefined, OTHER_AGENT_TOKEN)).status).toBe(404);
+      expect(await use(one.actionId, id, THIRD_AGENT_TOKEN)).toMatchObject({ status: 403, body: { code: 'AGENT_MISMATCH' } });
+      expect(await use(another.actionId, id, OTHER_AGENT_TOKEN)).toMatchObject({ status: 403, body: { code: 'AGENT_MISMATCH' } });
+      expect(await use(one.actionId, newId(), OTHER_AGENT_TOKEN)).toMatchObject({ status: 403, body: { code: 'GRANT_UNKNOWN' } });
+      expect(await use(one.actionId, id, OPERATOR_TOKEN)).toMatchObject({ status: 422, body: { code: 'INVALID' } });
+      expect((await bed.post(origin, `/v1/actions/${one.actionId}/executions`, { delegation_id: 'x' }, OTHER_AGENT_TOKEN)).status).toBe(422);
+      bed.door.pass(() => 'never arrives');
+      expect(await use(one.actionId, id, OTHER_AGENT_TOKEN)).toMatchObject({ status: 503, body: { code: 'DEPENDENCY_DOWN' } });
+      bed.door.pass(() => 'through');
+      expect((await bed.admin.query('SELECT FROM execution WHERE grant_id = ANY($1::uuid[])', [[one.actionId, another.actionId]])).rowCount).toBe(2);
+      const own = (await use(one.actionId, id, OTHER_AGENT_TOKEN)).body;
+      expect(own).toMatchObject({ use_no: 2 });
+      await lastOf(own['execution_id']);
+    });
+
+    test('invariant 17: what was handed on narrower is kept narrower at the tool, and revoked between the question and the claim nothing runs', async () => {
+      const { actionId } = await granted();
+      const narrow = await handOn({ type: 'grant', id: actionId }, 'other', AGENT_TOKEN, { caps: { allowed_recipients: ['lee@customer.example'] } });
+      const refused = await use(actionId, narrow, OTHER_AGENT_TOKEN);
+      expect(refused.status).toBe(201);
+      expect(await lastOf(refused.body['execution_id'])).toMatchObject({ name: 'ExecutionFailed', data: { code: 'CAP_EXCEEDED' } });
+      const wide = await handOn({ type: 'grant', id: actionId }, 'other', AGENT_TOKEN);
+      const question = bed.door.asks.length + 1;
+      // The claim waits before the door until the delegation is gone.
+      let revoked = (): void => undefined;
+      const gone = new Promise<void>((resolve) => (revoked = resolve));
+      bed.door.pass(async (nth) => {
+        if (nth !== question) await gone;
+        return 'through' as const;
+      });
+      const late = await use(actionId, wide, OTHER_AGENT_TOKEN);
+      expect(late.status).toBe(201);
+      await bed.post(bed.reservationsOrigin, `/v1/delegations/${wide}/revoke`, { reason: 'enough' }, AGENT_TOKEN);
+      revoked();
+      expect(await lastOf(late.body['execution_id'])).toMatchObject({ name: 'ExecutionSkipped', data: { code: 'GRANT_REVOKED' } });
+      for (const { body } of [refused, late]) expect(effectsOf(String(body['execution_id']))).toEqual([]);
+    });
+
+    test('a grant that was asked for under a delegation itself is not handed on past it', async () => {
+      const run = 'run-not-past';
+      const own = await handOn({ type: 'run', id: run }, 'mailer', OTHER_AGENT_TOKEN);
+      const { actionId } = await granted({ run_id: run, facts: { ...bed.facts(HTTP_TOOL), run_id: run, delegation_id: own } });
+      expect(await bed.post(bed.reservationsOrigin, '/v1/delegations', { parent: { type: 'grant', id: actionId }, to_agent: 'third' }, AGENT_TOKEN)).toMatchObject({ status: 422, body: { code: 'WIDENS_AUTHORITY' } });
+    });
   });
 
   test('invariant 3: the tool gets exactly the granted bytes', async () => {
@@ -289,7 +384,7 @@ describe('a managed grant is executed', () => {
       expect(list.body['next_cursor']).toEqual(expect.any(String));
       for (const odd of ['2026-02-30T10:00:00Z', '0000-01-01T00:00:00Z', '9999-12-31T23:59:59.999999Z']) expect((await bed.call('GET', `${origin}/v1/executions?ended_before=${odd}`, OPERATOR_TOKEN)).status).toBe(200);
       for (const bad of ['ended_before=2026-02-30T99:00:00Z', 'code=%00', 'tool=%00', 'reconciled_as=maybe']) expect((await bed.call('GET', `${origin}/v1/executions?${bad}`, OPERATOR_TOKEN)).status).toBe(422);
-      expect((await bed.call('GET', `${origin}/v1/executions`, OTHER_AGENT_TOKEN)).body['items']).toEqual([]);
+      expect((await bed.call('GET', `${origin}/v1/executions?action_id=${allowed.actionId}`, OTHER_AGENT_TOKEN)).body['items']).toEqual([]);
       expect((await bed.call('GET', `${origin}/v1/executions?tenant=globex`, OPERATOR_TOKEN)).status).toBe(403);
       expect((await bed.call('GET', `${origin}/v1/executions?tenant=globex`, bed.secrets.adminToken)).body['items']).toEqual([]);
       expect((await bed.call('GET', `${path}?tenant=globex`, bed.secrets.adminToken)).status).toBe(404);

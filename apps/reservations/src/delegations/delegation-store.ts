@@ -44,6 +44,7 @@ export class DelegationStore {
     const grant = await grantNow(tx, tenant, grantId);
     if (grant?.claims?.agent_identity !== agent) return problem('GRANT_UNKNOWN');
     const { claims } = grant;
+    if (claims.facts.delegation_id !== undefined) return problem('WIDENS_AUTHORITY', 'it was asked for under a delegation: that is handed on, not the grant');
     return { parent: { type: 'grant', id: grantId }, holder: agent, runId: claims.run_id, authority: authorityOfGrant(claims), depth: 0, ended: grant.closed };
   }
 

@@ -15,7 +15,14 @@ export const ExecutionRequested = defineEvent({
   ...executions,
   name: 'ExecutionRequested',
   summary: 'A managed grant arrived; the executor will ask to reserve.',
-  data: object({ ...execution, tool, expires_at: instant() }),
+  data: object({
+    ...execution,
+    tool,
+    expires_at: instant(),
+    /** a use that a child agent asked for: the child, and the delegation of the grant that it asked under */
+    child_agent: optional(name()),
+    delegation_id: optional(uuid()),
+  }),
 });
 
 export const ExecutionStarted = defineEvent({

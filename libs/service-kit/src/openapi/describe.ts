@@ -5,6 +5,8 @@ export interface RouteDescription {
   /** One sentence. */
   readonly summary: string;
   readonly body?: Schema<unknown>;
+  /** It may be left out. */
+  readonly bodyOptional?: true;
   readonly query?: Schema<unknown>;
   /** By status; `'html'` for a page, `'empty'` for none. */
   readonly answers: Readonly<Record<number, Schema<unknown> | 'html' | 'empty'>>;

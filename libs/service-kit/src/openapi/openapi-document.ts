@@ -81,7 +81,7 @@ const operationOf = (route: Route): Json => ({
   parameters: parametersOf(route),
   ...(route.description?.body === undefined
     ? {}
-    : { requestBody: { required: true, content: Object.fromEntries(mediaTypesOf(route).map((mediaType) => [mediaType, { schema: mediaType === 'application/json' ? route.description?.body?.json : { type: 'string' } }])) } }),
+    : { requestBody: { required: route.description.bodyOptional !== true, content: Object.fromEntries(mediaTypesOf(route).map((mediaType) => [mediaType, { schema: mediaType === 'application/json' ? route.description?.body?.json : { type: 'string' } }])) } }),
   responses: { ...problemsOf(route), ...answersOf(route) },
 });
 
