@@ -11,6 +11,7 @@ describeWithKafka('Kafka', () =>
     const administration = kafkaTransport(options);
     return {
       recipe: { kind: 'kafka', options },
+      makeReplaceable: () => kafkaTransport(options),
       make: () => kafkaTransport(options),
       createTopic: async (partitions) => {
         const topic: Topic = { name: `exequatur.spec-${randomUUID()}.v1`, owner: 'policy', partitions };

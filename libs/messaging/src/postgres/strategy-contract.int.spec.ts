@@ -3,7 +3,7 @@ import { onBusDatabase } from '../spec/bus-database.js';
 import { runStrategyContract } from '../spec/strategy.contract.js';
 import { postgresTransport } from './postgres-transport.js';
 
-runStrategyContract('PostgreSQL', 60_000, async () => {
+runStrategyContract('PostgreSQL', 180_000, async () => {
   const database = await onBusDatabase(await startTestPostgres());
   return {
     database,

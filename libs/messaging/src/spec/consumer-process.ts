@@ -9,16 +9,22 @@ import { compilePackages } from './compiled-packages.js';
 /** What a process of its own needs to make the transport. */
 export type TransportRecipe = { readonly kind: 'postgres'; readonly options: PostgresTransportOptions } | { readonly kind: 'kafka'; readonly options: KafkaTransportOptions };
 
+export interface Pace {
+  readonly perMessageMs: number;
+  /** The offset of a partition at which the handler never ends. */
+  readonly holdAt: number;
+}
+
 /** One line a message, written before the batch is acknowledged: `<partition> <offset> <key> <value>`. */
 const script = `
 import { appendFileSync } from 'node:fs';
 import { kafkaTransport, postgresTransport } from '@exequatur/messaging';
-const { recipe, group, topics, journal, perMessageMs } = JSON.parse(process.argv[2]);
+const { recipe, group, topics, journal, perMessageMs, holdAt } = JSON.parse(process.argv[2]);
 const transport = recipe.kind === 'kafka' ? kafkaTransport(recipe.options) : postgresTransport(recipe.options);
 await transport.subscribe({ group, topics, onBatch: async (messages) => {
   for (const { partition, offset, key, value } of messages) {
     appendFileSync(journal, partition + ' ' + offset + ' ' + key + ' ' + value + '\\n');
-    await new Promise((resolve) => setTimeout(resolve, perMessageMs));
+    await new Promise((resolve) => Number(offset) < holdAt && setTimeout(resolve, perMessageMs));
   }
 } });
 `;
@@ -37,10 +43,10 @@ export class ConsumerProcess {
   private readonly child: ChildProcess;
   private output = '';
 
-  constructor(recipe: TransportRecipe, group: string, topics: readonly string[], perMessageMs: number) {
+  constructor(recipe: TransportRecipe, group: string, topics: readonly string[], pace: Pace) {
     const file = join(this.directory, 'consumer.mjs');
     writeFileSync(file, script);
-    const settings = JSON.stringify({ recipe, group, topics, journal: this.journal, perMessageMs });
+    const settings = JSON.stringify({ recipe, group, topics, journal: this.journal, ...pace });
     this.child = spawn(process.execPath, [file, settings], { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr]) stream?.on('data', (chunk: Buffer) => (this.output = (this.output + chunk.toString()).slice(-4_000)));
   }

@@ -148,6 +148,7 @@ export const runStrategyContract = (name: string, startMs: number, start: () => 
     await publish(actionEvent(id, 4), poison);
     await eventually('quarantine', async () => (await quarantinedFor('APPROVAL_UNREADABLE')) === refusedBefore + 1);
     await effectsAre('number 1', 'number 1');
+    await eventually('a dead letter', () => deadLetters(`acme/action/${id}`).length > 0);
     await pauseMs(200);
     const [letter, ...more] = deadLetters(`acme/action/${id}`);
     expect(more).toHaveLength(0);
