@@ -1,4 +1,4 @@
-import { launchBrowser } from '@exequatur/testing';
+import { launchBrowser, PATIENCE_MS } from '@exequatur/testing';
 import type { Browser, BrowserContext, Page } from '@playwright/test';
 import { askingAt, until } from './asking.js';
 import type { Ask } from './asking.js';
@@ -29,6 +29,7 @@ export class BrowserBed {
   async open({ javaScriptEnabled = true, width = 1280 } = {}): Promise<Page> {
     await this.closePage();
     this.context = await this.browser.newContext({ javaScriptEnabled, viewport: { width, height: 900 } });
+    this.context.setDefaultTimeout(PATIENCE_MS);
     const page = await this.context.newPage();
     this.complaints = [];
     page.on('console', (message) => this.complaints.push(message.text()));

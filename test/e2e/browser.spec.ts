@@ -53,11 +53,12 @@ describeWithBrowser('browser suite', () => {
       expect(await page.getByRole('alert').textContent()).toBe('This token is not valid. It may have been replaced: ask your administrator.');
       await shot('1-wrong-token');
       await enter(bed.standalone.credentials.agent);
-      expect(await page.getByRole('alert').textContent()).toContain('Only people decide');
+      await page.getByRole('alert').filter({ hasText: 'Only people decide' }).waitFor();
       await enter(bed.standalone.credentials.approver);
-      expect(page.url()).toBe(urlOf('/queue'));
+      await page.waitForURL(urlOf('/queue'));
       await shot('2-queue');
       await page.locator(`a[href="${asked.path}"]`).first().click();
+      await page.waitForURL(urlOf(asked.path));
       expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe(asked.title);
       expect(await page.locator('main').textContent()).toContain('The parcel came a week late.');
       await shot('3-card');
@@ -82,7 +83,7 @@ describeWithBrowser('browser suite', () => {
       await page.goto(urlOf(asked.path));
       expect(page.url()).toBe(urlOf(`/login?next=${encodeURIComponent(asked.path)}`));
       await enter(bed.standalone.credentials.approver);
-      expect(page.url()).toBe(urlOf(asked.path));
+      await page.waitForURL(urlOf(asked.path));
       await shot('6-card-phone');
       await page.getByText('Reject', { exact: true }).first().click();
       await page.getByRole('button', { name: 'Reject', exact: true }).click();
@@ -101,6 +102,7 @@ describeWithBrowser('browser suite', () => {
       page = await bed.open({ javaScriptEnabled: javaScript });
       await page.goto(urlOf(asked.path));
       await enter(bed.standalone.credentials.approver);
+      await page.waitForURL(urlOf(asked.path));
       const forged = await page.request.post(urlOf(`${asked.path}/approve`), { form: { csrf: 'forged', version: '1', view_hash: `sha256:${'0'.repeat(64)}` }, maxRedirects: 0 });
       expect(forged.status()).toBe(403);
       const elsewhere = await page.request.post(urlOf(`${asked.path}/approve`), { form: { csrf: (await page.locator('input[name=csrf]').first().getAttribute('value')) ?? '', version: '1' }, headers: { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }, maxRedirects: 0 });
@@ -111,7 +113,7 @@ describeWithBrowser('browser suite', () => {
         expect([path, answer.headers()['content-security-policy'], answer.headers()['x-frame-options']]).toEqual([path, expect.stringContaining("default-src 'none'"), 'DENY']);
       }
       await page.getByRole('button', { name: 'Sign out' }).click();
-      expect(page.url()).toBe(urlOf('/login'));
+      await page.waitForURL(urlOf('/login'));
       await page.goto(urlOf('/queue'));
       expect(page.url()).toBe(urlOf('/login?next=%2Fqueue'));
       await page.goBack();
@@ -123,11 +125,12 @@ describeWithBrowser('browser suite', () => {
       page = await bed.open({ javaScriptEnabled: javaScript });
       await page.goto(urlOf(asked.path));
       await enter(bed.standalone.credentials.approver);
+      await page.waitForURL(urlOf(asked.path));
       // Another site, played by the browser's own router: nothing listens there.
       await page.route('http://evil.localhost:1/**', (route) => route.fulfill({ contentType: 'text/html', body: `<form method="post" action="${urlOf(`${asked.path}/approve`)}"><input name="version" value="1"><button>Win</button></form>` }));
       await page.goto('http://evil.localhost:1/');
       await page.getByRole('button', { name: 'Win' }).click();
-      await page.waitForLoadState();
+      await page.waitForURL((url) => url.origin === bed.standalone.origin);
       expect(await statusOf(asked.action)).toBe('awaiting_approval');
       expect(await page.getByRole('status').count()).toBe(0);
     }, SLOW);

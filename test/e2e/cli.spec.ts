@@ -65,7 +65,7 @@ describe('exequatur against a running instance', () => {
       const [id, path] = [String(proposed['action_id']), `/v1/approvals/${String(proposed['approval_id'])}` as const];
       expect(await agent('actions', 'wait', id, '--timeout', '0')).toMatchObject({ exit: 4, out: expect.stringContaining('awaiting_approval') });
       const card = await until(() => ask(standalone.credentials.approver, `GET ${path}`), ({ status }) => status === 200, 'the card');
-      const waiting = agent('actions', 'wait', id, '--timeout', '60');
+      const waiting = agent('actions', 'wait', id, '--timeout', '240');
       const body = { view_hash: card.body['view_hash'], ...(decision === 'reject' ? { reason_code: 'wrong_target', reason: 'Not this one', instruction: 'abort' } : {}) };
       expect((await ask(standalone.credentials.approver, `POST ${path}/${decision}`, body, { 'if-match': card.headers.get('etag') ?? '' })).status).toBe(200);
       expect((await waiting).exit).toBe(decision === 'approve' ? 0 : 1);

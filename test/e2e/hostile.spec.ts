@@ -197,7 +197,7 @@ describe('hostile requests', () => {
     expect(asked).toBeGreaterThanOrEqual(500);
     expect(endpoints.filter(({ name, callers }) => !total.has(name) && !callers.includes('public')).map(({ name }) => name)).toEqual([]);
     expect(await ledger.brokenStreams()).toEqual([]);
-    expect((await fetch(`${standalone.origin}/readyz`)).status).toBe(200);
+    await until(() => fetch(`${standalone.origin}/readyz`).then(({ status }) => status), (status) => status === 200, 'it is ready');
     const proposed = await world.ask(world.acme.agent, 'POST /v1/actions', { scope_path: world.acme.scopePath, run_id: `after-${randomBytes(4).toString('hex')}`, action_kind: 'research.search', tool: { name: 'search.web', version: '1.0' }, arguments: { query: 'still there?' }, execution_mode: 'self' });
     expect([proposed.status, proposed.body['verdict']]).toEqual([201, 'ALLOW']);
   }, SLOW);

@@ -5,7 +5,7 @@ const METADATA = 3;
 /** Topics and their partitions as a broker itself tells them (Metadata request, version 1), without a Kafka client. */
 export const topicsOf = async (port: number): Promise<ReadonlyMap<string, number>> => {
   const everyTopic = Buffer.from([0xff, 0xff, 0xff, 0xff]);
-  const answer = await askBroker(port, METADATA, 1, everyTopic, 10_000);
+  const answer = await askBroker(port, METADATA, 1, everyTopic, 60_000);
   let at = 0;
   const int16 = (): number => answer.readInt16BE((at += 2) - 2);
   const int32 = (): number => answer.readInt32BE((at += 4) - 4);
