@@ -17,7 +17,7 @@ import { persistently, Tenant, until } from './kit/tenant.js';
 import { TRANSPORT } from './kit/topology.js';
 import { seedOf } from './seeded-random.js';
 
-const SLOW = isLongRun() ? 3_600_000 : 300_000;
+const SLOW = isLongRun() ? 3_600_000 : 900_000;
 /** `npm run faults -- cards`: 10,000. */
 const ACTIONS = isLongRun() ? 10_000 : 150;
 const AT_ONCE = 8;

@@ -11,7 +11,7 @@ import { crashRun } from './crash-run.js';
 import type { CrashRun, Victim } from './crash-run.js';
 import { seedOf } from './seeded-random.js';
 
-const SLOW = 600_000;
+const SLOW = 1_200_000;
 const ACTIONS = 200;
 
 const trustedKeysOf = (dataDir: string): Victim['trustedKeys'] => ({ trustedKeys: JSON.parse(readFileSync(join(dataDir, 'secrets', 'trusted-keys.json'), 'utf8')) as NonNullable<Victim['trustedKeys']['trustedKeys']> });

@@ -17,6 +17,8 @@ import { randomFrom, seedOf } from './seeded-random.js';
 
 const SLOW = 600_000;
 const KILLS = isLongRun() ? 20 : 3;
+/** Recovery takes a second or two; a loaded machine may need many times that. */
+const HANGS_AFTER_MS = 60_000;
 
 /** Processes of a PostgreSQL server: the postmaster's children, then itself. */
 const serverProcesses = (postmaster: number): number[] => {
@@ -128,7 +130,7 @@ const recovered = async (here: Installation): Promise<void> => {
   for (let tries = 0; tries < 3; tries += 1) {
     const state = await Promise.race([
       here.postgres.exited.then(() => 'gone' as const),
-      until(() => answers(here), (yes) => yes, 'the database', 20_000).then(
+      until(() => answers(here), (yes) => yes, 'the database', HANGS_AFTER_MS).then(
         () => 'up' as const,
         () => 'hangs' as const,
       ),

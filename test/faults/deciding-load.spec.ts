@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { describeWithKafka } from '@exequatur/testing';
 import { Installation } from './kit/installation.js';
 import { isLongRun } from './kit/seeds.js';
-import { Tenant, until } from './kit/tenant.js';
+import { persistently, Tenant, until } from './kit/tenant.js';
 
 const SLOW = 900_000;
 const PENDING = isLongRun() ? 10_000 : 100;
@@ -34,7 +34,7 @@ describeWithKafka(`deciding ${PER_SECOND} a second while ${PENDING} wait`, () =>
   }, SLOW);
   afterAll(() => here.stop(), SLOW);
 
-  const approvals = (path: string) => tenant.get('approvals', `/v1/approvals${path}`, tenant.approver);
+  const approvals = (path: string) => until(() => tenant.get('approvals', `/v1/approvals${path}`, tenant.approver), ({ status }) => status === 200, path);
 
   const propose = async (): Promise<void> => {
     let asked = 0;
@@ -57,10 +57,9 @@ describeWithKafka(`deciding ${PER_SECOND} a second while ${PENDING} wait`, () =>
   };
 
   const approve = async ({ approval_id, version, view_hash }: Waiting): Promise<string> => {
-    const headers = { authorization: `Bearer ${tenant.approver}`, 'content-type': 'application/json', 'idempotency-key': randomUUID(), 'if-match': `"${version}"` };
-    const answer = await fetch(`${here.urls.approvals}/v1/approvals/${approval_id}/approve`, { method: 'POST', headers, body: JSON.stringify({ view_hash }) });
-    const body = (await answer.json()) as { status?: string; code?: string };
-    return body.status ?? body.code ?? String(answer.status);
+    const request = { token: tenant.approver, path: `/v1/approvals/${approval_id}/approve`, body: { view_hash }, key: randomUUID(), ifMatch: `"${version}"` };
+    const { status, body } = await persistently<{ status?: string; code?: string }>(here.urls.approvals, request);
+    return body.status ?? body.code ?? String(status);
   };
 
   test('each is granted once, and each grant reaches reservations; both soon enough where the machine is quiet', async () => {

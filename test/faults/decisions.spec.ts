@@ -11,7 +11,7 @@ import { RaceClients, raceRequest } from './kit/race-clients.js';
 import type { RaceReply } from './kit/race-client.js';
 import { seedsFrom } from './kit/seeds.js';
 import { seedOf } from './seeded-random.js';
-import { post, until } from './kit/tenant.js';
+import { persistently, until } from './kit/tenant.js';
 
 const SLOW = 600_000;
 /** of a grant of pay.many */
@@ -188,7 +188,7 @@ const revokedUnderLoad = (installation: () => Installation): void => {
     expect(await claimsOf(here.rows, people.tenant.name)).toBe(heldWhenEffective);
     expect(heldWhenEffective).toBe(before + (counts['held'] ?? 0));
     // After it, whoever asks.
-    const late = await post(origins[seed % origins.length] ?? '', { token: people.agent, path: '/v1/reservations', body: people.claiming('pay.many', { grant, arguments_hash, target_hash }, USES), key: randomUUID() });
+    const late = await persistently(origins[seed % origins.length] ?? '', { token: people.agent, path: '/v1/reservations', body: people.claiming('pay.many', { grant, arguments_hash, target_hash }, USES), key: randomUUID() });
     expect(['GRANT_REVOKED', 'CIRCUIT_OPEN']).toContain(late.body['code']);
   }, SLOW);
 };

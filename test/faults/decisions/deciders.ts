@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
 import type { Installation } from '../kit/installation.js';
-import { persistently, post, Tenant, until } from '../kit/tenant.js';
+import { persistently, Tenant, until } from '../kit/tenant.js';
 
 /** Refunds of 100.00 dollars, each kind with other demands; small ones pass. Silence is short where it is what is tested. */
 const POLICY = `version: 1
@@ -145,7 +145,7 @@ export class Deciders {
   /** The agent answers what it was asked. */
   async answer({ approval_id }: Asked, answer: string): Promise<void> {
     const { body } = await this.tenant.get<{ items: readonly { question_id: string }[] }>('approvals', `/v1/approvals/${approval_id}/questions`, this.agent);
-    const { status, bytes } = await post(this.here.urls.approvals, { token: this.agent, path: `/v1/approvals/${approval_id}/give-information`, body: { question_id: body.items[0]?.question_id, answer }, key: randomUUID() });
+    const { status, bytes } = await persistently(this.here.urls.approvals, { token: this.agent, path: `/v1/approvals/${approval_id}/give-information`, body: { question_id: body.items[0]?.question_id, answer }, key: randomUUID() });
     expect([status, bytes]).toEqual([200, bytes]);
   }
 
@@ -206,11 +206,8 @@ export class Deciders {
   private async send(asked: Asked, verb: string, token: string, body: object): Promise<{ readonly status: number; readonly answer: Body }> {
     const card = await this.card(asked);
     const voting = ['approve', 'edit', 'reject', 'respond', 'break-glass'].includes(verb);
-    const response = await fetch(`${this.here.urls.approvals}/v1/approvals/${asked.approval_id}/${verb}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': randomUUID(), 'if-match': card.etag },
-      body: JSON.stringify({ ...(voting ? { view_hash: card.body['view_hash'] } : {}), ...body }),
-    });
-    return { status: response.status, answer: (await response.json()) as Body };
+    const request = { token, path: `/v1/approvals/${asked.approval_id}/${verb}`, body: { ...(voting ? { view_hash: card.body['view_hash'] } : {}), ...body }, key: randomUUID(), ifMatch: card.etag };
+    const { status, body: answer } = await persistently(this.here.urls.approvals, request);
+    return { status, answer };
   }
 }

@@ -4,7 +4,7 @@ import type { ExportedLog } from './exported-log.js';
 import { committedEvents, everythingOf, notLogged } from './ledger.js';
 import type { Rows } from './ledger.js';
 import type { SteadyWork } from './steady-work.js';
-import { post } from './tenant.js';
+import { persistently } from './tenant.js';
 import type { Tenant } from './tenant.js';
 
 const REPLAYED = 25;
@@ -40,7 +40,7 @@ export const expectNothingLost = async (rows: Rows, tenant: Tenant, origin: stri
   expect(acked.filter((id) => !spent.has(id))).toEqual([]);
 
   for (const { request, reply } of [...told.reserves, ...told.ends].filter((_, nth) => nth % Math.ceil((told.reserves.length + told.ends.length) / REPLAYED) === 0)) {
-    const again = await post(origin, request);
+    const again = await persistently(origin, request);
     expect([again.status, again.bytes]).toEqual([reply.status, reply.bytes]);
   }
 

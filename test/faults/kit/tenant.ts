@@ -17,11 +17,13 @@ export interface Request {
   readonly path: string;
   readonly body: unknown;
   readonly key: string;
+  /** of the card that was seen */
+  readonly ifMatch?: string;
 }
 
 /** One POST; rejects when the connection breaks. */
-export const post = async <T = Record<string, unknown>>(origin: string, { token, path, body, key }: Request): Promise<Reply<T>> => {
-  const response = await fetch(`${origin}${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key }, body: JSON.stringify(body), signal: AbortSignal.timeout(30_000) });
+export const post = async <T = Record<string, unknown>>(origin: string, { token, path, body, key, ifMatch }: Request): Promise<Reply<T>> => {
+  const response = await fetch(`${origin}${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key, ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }) }, body: JSON.stringify(body), signal: AbortSignal.timeout(30_000) });
   const bytes = await response.text();
   return { status: response.status, bytes, body: JSON.parse(bytes === '' ? '{}' : bytes) as T };
 };
@@ -130,13 +132,13 @@ export class Tenant {
 
   /** Held and committed over all budgets of a unit. */
   async balance(unit = 'RISK_POINTS'): Promise<{ readonly held: number; readonly committed: number }> {
-    const { body } = await this.get<{ items: readonly { held: string; committed: string }[] }>('reservations', `/v1/balances?unit=${unit}&limit=200`, this.operator);
+    const { body } = await this.shown<{ items: readonly { held: string; committed: string }[] }>('reservations', `/v1/balances?unit=${unit}&limit=200`, this.operator);
     const sum = (field: 'held' | 'committed'): number => body.items.reduce((total, each) => total + Number(each[field]), 0);
     return { held: sum('held'), committed: sum('committed') };
   }
 
   async freezeStatus(freezeId: string): Promise<string | undefined> {
-    const { body } = await this.get<{ items: readonly { freeze_id: string; status: string }[] }>('reservations', '/v1/freezes?include_lifted=true&limit=200', this.operator);
+    const { body } = await this.shown<{ items: readonly { freeze_id: string; status: string }[] }>('reservations', '/v1/freezes?include_lifted=true&limit=200', this.operator);
     return body.items.find((each) => each.freeze_id === freezeId)?.status;
   }
 
@@ -179,6 +181,11 @@ export class Tenant {
     return { status: response.status, bytes, body: JSON.parse(bytes === '' ? '{}' : bytes) as T, etag: response.headers.get('etag') ?? '' };
   }
 
+  /** The same, asked again while a loaded machine has no answer. */
+  private shown<T>(service: ServiceName, path: string, token: string): Promise<Reply<T>> {
+    return until(() => this.get<T>(service, path, token), ({ status }) => status === 200, `GET ${path}`);
+  }
+
   /** Approves as a person who has seen the card. */
   approve(approvalId: string): Promise<void> {
     return this.vote(approvalId, 'approve', {});
@@ -191,12 +198,8 @@ export class Tenant {
   private async vote(approvalId: string, vote: 'approve' | 'reject', said: object): Promise<void> {
     const path = `/v1/approvals/${approvalId}`;
     const card = await until(() => this.get('approvals', path, this.approver), ({ status }) => status === 200, 'the card');
-    const response = await fetch(`${this.where.urls.approvals}${path}/${vote}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${this.approver}`, 'content-type': 'application/json', 'idempotency-key': randomUUID(), 'if-match': card.etag },
-      body: JSON.stringify({ view_hash: card.body['view_hash'], ...said }),
-    });
-    if (response.status !== 200) throw new Error(`${vote} answered ${response.status} ${await response.text()}`);
+    const { status, bytes } = await persistently(this.where.urls.approvals, { token: this.approver, path: `${path}/${vote}`, body: { view_hash: card.body['view_hash'], ...said }, key: randomUUID(), ifMatch: card.etag });
+    if (status !== 200) throw new Error(`${vote} answered ${status} ${bytes}`);
   }
 
   /** Each service learns of tenant, people and policy by events; a scenario begins when all have. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Installation } from '../kit/installation.js';
 import { eventsNamed } from '../kit/ledger.js';
-import { persistently, post, until } from '../kit/tenant.js';
+import { persistently, until } from '../kit/tenant.js';
 import type { Tenant } from '../kit/tenant.js';
 import type { Shown } from './doors.js';
 
@@ -13,18 +13,15 @@ export class ClaimedActions {
   async reject(tenant: Tenant, { action_id: actionId, ...asked }: Shown): Promise<void> {
     const path = `/v1/approvals/${String(asked['approval_id'])}`;
     const card = await until(() => tenant.get('approvals', path, tenant.approver), ({ status }) => status === 200, 'the card');
-    const response = await fetch(`${this.here.urls.approvals}${path}/reject`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${tenant.approver}`, 'content-type': 'application/json', 'idempotency-key': randomUUID(), 'if-match': card.etag },
-      body: JSON.stringify({ view_hash: card.body['view_hash'], reason_code: 'wrong_target', reason: 'Not this one', instruction: 'reroute' }),
-    });
-    if (response.status !== 200) throw new Error(`rejecting answered ${response.status} ${await response.text()}`);
-    await until(() => tenant.get('policy', `/v1/actions/${actionId}`, tenant.agent), ({ body }) => body['status'] === 'rejected', 'the rejection');
+    const body = { view_hash: card.body['view_hash'], reason_code: 'wrong_target', reason: 'Not this one', instruction: 'reroute' };
+    const { status, bytes } = await persistently(this.here.urls.approvals, { token: tenant.approver, path: `${path}/reject`, body, key: randomUUID(), ifMatch: card.etag });
+    if (status !== 200) throw new Error(`rejecting answered ${status} ${bytes}`);
+    await until(() => tenant.get('policy', `/v1/actions/${actionId}`, tenant.agent), (view) => view.body['status'] === 'rejected', 'the rejection');
   }
 
   /** Somebody of the tenant with this role. @returns their token */
   async personWith(tenant: Tenant, person: string, role: string): Promise<string> {
-    const { status, bytes, body } = await post<{ token: string }>(this.here.urls.policy, { token: this.here.adminToken, path: '/v1/people', body: { tenant: tenant.name, person, subject: `local#${tenant.name}-${person}`, roles: [role], issue_token: true }, key: randomUUID() });
+    const { status, bytes, body } = await persistently<{ token: string }>(this.here.urls.policy, { token: this.here.adminToken, path: '/v1/people', body: { tenant: tenant.name, person, subject: `local#${tenant.name}-${person}`, roles: [role], issue_token: true }, key: randomUUID() });
     if (status !== 201) throw new Error(`registering a person answered ${status} ${bytes}`);
     return body.token;
   }

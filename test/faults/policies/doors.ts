@@ -6,7 +6,7 @@ import { kafkaTransport } from '@exequatur/messaging';
 import type { Subscription, Transport } from '@exequatur/messaging';
 import { claimsOf, signedProposal } from '../../e2e/hostile/signed-proposal.js';
 import type { Installation } from '../kit/installation.js';
-import { persistently, post, until } from '../kit/tenant.js';
+import { persistently, until } from '../kit/tenant.js';
 import type { Tenant } from '../kit/tenant.js';
 
 /** An action as GET /v1/actions/{id} shows it to its agent. */
@@ -95,7 +95,7 @@ class IntakeDoor implements Door {
   }
 
   private async register(tenant: Tenant): Promise<void> {
-    const { status, bytes } = await post(this.here.urls.policy, { token: this.here.adminToken, path: '/v1/agents/worker/keys', body: { tenant: tenant.name, key_id: this.key.kid, public_key: this.key.x }, key: randomUUID() });
+    const { status, bytes } = await persistently(this.here.urls.policy, { token: this.here.adminToken, path: '/v1/agents/worker/keys', body: { tenant: tenant.name, key_id: this.key.kid, public_key: this.key.x }, key: randomUUID() });
     if (status !== 201) throw new Error(`registering a key answered ${status} ${bytes}`);
   }
 

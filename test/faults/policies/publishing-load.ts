@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Proposed } from '@exequatur/sdk';
 import type { Installation } from '../kit/installation.js';
-import { post, POLICY, until } from '../kit/tenant.js';
+import { persistently, post, POLICY, until } from '../kit/tenant.js';
 import type { Reply, Tenant } from '../kit/tenant.js';
 
 const EVERY_MS = 1_000;
@@ -54,7 +54,7 @@ export const publishUnderLoad = async (here: Installation, tenant: Tenant, secon
 
   const isInForce = async (version: number): Promise<boolean> => (await tenant.get<{ status: string }>('policy', `/v1/policies/${version}?tenant=${tenant.name}`, here.adminToken)).body.status === 'in_force';
   const publish = async (): Promise<void> => {
-    const { status, bytes, body } = await post<{ policy_version: number; policy_hash: string }>(here.urls.policy, { token: here.adminToken, path: '/v1/policies', body: { tenant: tenant.name, source: sourceOf(inForce + 1), reason: 'every second' }, key: randomUUID() });
+    const { status, bytes, body } = await persistently<{ policy_version: number; policy_hash: string }>(here.urls.policy, { token: here.adminToken, path: '/v1/policies', body: { tenant: tenant.name, source: sourceOf(inForce + 1), reason: 'every second' }, key: randomUUID() });
     if (status !== 201) throw new Error(`publishing answered ${status} ${bytes}`);
     hashes.set(body.policy_version, body.policy_hash);
     await until(() => isInForce(body.policy_version), Boolean, `version ${body.policy_version} in force`);
