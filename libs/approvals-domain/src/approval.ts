@@ -24,6 +24,8 @@ export interface Requested {
   /** the stage that is being answered, from 0 */
   readonly stage: number;
   readonly caps: Caps;
+  /** of what policy lets differ from use to use, what all votes so far do; all of it when absent */
+  readonly varies?: readonly string[];
   /** until when it can be decided; an escalation in time's name moves it, once */
   readonly expiresAt: string;
   /** who may or should answer besides the roles of the stage */
@@ -101,7 +103,7 @@ interface Ballot {
 }
 
 export type VoteCommand =
-  | { readonly type: 'Vote'; readonly metadata: VoteMetadata; readonly data: Ballot & { readonly vote: 'approve'; readonly content: OpenedContent; readonly rationale?: string; readonly caps?: VoteCaps } }
+  | { readonly type: 'Vote'; readonly metadata: VoteMetadata; readonly data: Ballot & { readonly vote: 'approve'; readonly content: OpenedContent; readonly rationale?: string; readonly caps?: VoteCaps; readonly varies?: readonly string[] } }
   | { readonly type: 'Vote'; readonly metadata: VoteMetadata; readonly data: Ballot & { readonly vote: 'reject'; readonly reasonCode: string; /** what the tenant rejects with */ readonly reasonCodes?: readonly string[]; readonly reason: string; readonly instruction: 'abort' | 'reroute' | 'escalate' } }
   | { readonly type: 'Vote'; readonly metadata: VoteMetadata; readonly data: Ballot & { readonly vote: 'respond'; readonly response: string } };
 

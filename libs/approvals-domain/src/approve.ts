@@ -1,8 +1,8 @@
 import { intersectCaps } from '@exequatur/caps';
 import type { Caps } from '@exequatur/contracts';
-import { canonicalText, isRefusal, parseStrict, saltedHash } from '@exequatur/kernel';
+import { canonicalText, isRefusal, parseStrict, refuse, saltedHash } from '@exequatur/kernel';
 import type { ApprovalEvent, OpenedContent, OpenState, Vote } from './approval.js';
-import { stageAfter } from './evolve.js';
+import { stageAfter, stillVarying } from './evolve.js';
 import { grantClaims } from './grant-claims.js';
 import { checkVoteCaps, narrowArguments, narrowedPointers } from './narrowing.js';
 import type { VoteCaps } from './narrowing.js';
@@ -12,6 +12,8 @@ import type { Decision, Refused } from './refusing.js';
 export interface Approving {
   readonly content: OpenedContent;
   readonly caps?: VoteCaps;
+  /** of the arguments that policy lets differ from use to use, those that this vote does; all of them when absent */
+  readonly varies?: readonly string[];
   readonly rationale?: string;
   readonly dwellMs?: number;
 }
@@ -32,11 +34,13 @@ export const approve = (approving: Approving, now: number, state: OpenState, bal
   return complete ? [accepted.voted, accepted.grant(votes)] : [accepted.voted];
 };
 
-export const accept = ({ content, caps = {}, rationale, dwellMs }: Approving, now: number, state: OpenState, ballot: Vote): Accepted | Refused => {
+export const accept = ({ content, caps = {}, varies, rationale, dwellMs }: Approving, now: number, state: OpenState, ballot: Vote): Accepted | Refused => {
   const { request, viewHash } = state;
   const proposed = parseStrict(content.proposal.arguments);
   const widens = checkVoteCaps(request, proposed, caps);
   if (widens !== undefined) return widens;
+  const beyond = varies?.findIndex((pointer) => request.varies?.some((one) => one.pointer === pointer) !== true) ?? -1;
+  if (beyond >= 0) return refuse('WIDENS_AUTHORITY', 'policy does not let this argument differ from use to use', `/varies/${beyond}`);
   const before = content.acceptedArguments === undefined ? proposed : parseStrict(content.acceptedArguments);
   const narrowing = narrowArguments(before, request.narrowable, intersectCaps(state.caps, caps));
   if (isRefusal(narrowing)) return narrowing as Refused;
@@ -48,11 +52,15 @@ export const accept = ({ content, caps = {}, rationale, dwellMs }: Approving, no
     vote: 'approve',
     grantedArgumentsHash,
     caps: recorded,
+    ...(varies === undefined ? {} : { varies }),
     ...(dwellMs === undefined ? {} : { dwellMs }),
     sealed: { ...rationaleOf, ...(grantedArguments === content.proposal.arguments ? {} : { granted_arguments: grantedArguments }) },
   });
-  const grant = (votes: readonly Vote[], tighter: Caps = {}): GrantedEvent => {
-    const claims = grantClaims({ request, viewHash, votes, caps: intersectCaps(intersectCaps(state.caps, recorded), tighter), grantedArgumentsHash, salt: content.salt, now, ...rationaleOf });
+  const grant = (votes: readonly Vote[], tighter?: Caps): GrantedEvent => {
+    const { varies: accepted } = stillVarying(state.varies, varies);
+    // In an emergency one use is granted, and it runs on what was seen.
+    const varying = tighter === undefined ? (request.varies ?? []).filter(({ pointer }) => accepted?.includes(pointer) !== false) : [];
+    const claims = grantClaims({ request, viewHash, votes, caps: intersectCaps(intersectCaps(state.caps, recorded), tighter ?? {}), grantedArgumentsHash, grantedArguments: narrowing.granted_arguments, varies: varying, salt: content.salt, now, ...rationaleOf });
     return {
       type: 'ApprovalGranted',
       data: {
@@ -83,11 +91,12 @@ interface VotedDetails {
   readonly vote: 'approve' | 'reject' | 'respond';
   readonly grantedArgumentsHash: string;
   readonly caps?: Caps;
+  readonly varies?: readonly string[];
   readonly dwellMs?: number;
   readonly sealed?: { readonly rationale?: string; readonly granted_arguments?: string };
 }
 
-export const votedEvent = (state: OpenState, ballot: Vote, { vote: kind, grantedArgumentsHash, caps = {}, dwellMs, sealed = {} }: VotedDetails): ApprovalEvent => ({
+export const votedEvent = (state: OpenState, ballot: Vote, { vote: kind, grantedArgumentsHash, caps = {}, varies, dwellMs, sealed = {} }: VotedDetails): ApprovalEvent => ({
   type: 'ApprovalVoted',
   id: ballot.voteEventId,
   data: {
@@ -97,6 +106,7 @@ export const votedEvent = (state: OpenState, ballot: Vote, { vote: kind, granted
     stage: ballot.stage,
     vote: kind,
     ...(Object.keys(caps).length === 0 ? {} : { caps }),
+    ...(varies === undefined ? {} : { varies }),
     view_hash: state.viewHash,
     granted_arguments_hash: grantedArgumentsHash,
     ...(ballot.onBehalfOf === undefined ? {} : { on_behalf_of: ballot.onBehalfOf }),

@@ -1,10 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { canonicalText, isRefusal, saltedHash } from '@exequatur/kernel';
+import { canonicalBytes, canonicalText, isRefusal, saltedHash } from '@exequatur/kernel';
+import type { JsonValue } from '@exequatur/kernel';
 import { specFor } from '@exequatur/testing';
 import type { ApprovalEvent, ApprovalState, Voter } from './approval.js';
-import { approveBy, CONTENT, FIONA, NOW, opened, OTHER_VOTE_ID, person, REFUND, rejectBy, requestFor, respondBy, SALT, VOTE_ID } from './approval.fixture.js';
+import { approveBy, CONTENT, FIONA, NOW, opened, OTHER_VOTE_ID, person, proposalOf, REFUND, rejectBy, requestFor, respondBy, SALT, VOTE_ID } from './approval.fixture.js';
 import { decide } from './decide.js';
 import { evolve, initialState } from './evolve.js';
+import { renderCard } from './render-card.js';
 import type { RequestFacts } from './request-facts.js';
 
 const approval = specFor({ decide, evolve, initialState });
@@ -91,6 +93,38 @@ describe('approving', () => {
     const { claims } = grantOf(decided(approveBy(FIONA, { caps: { max_total: { USD_MICROCENTS: '25000000000' } }, viewHash: opened(request).data.view_hash }), opened(request)));
     expect(claims).toMatchObject({ max_uses: 4, total_points: 70, total_amounts: [{ unit: 'USD_MICROCENTS', amount: '25000000000' }], caps: { max_total: { RISK_POINTS: '70', USD_MICROCENTS: '25000000000' } } });
   });
+  describe('R5: arguments that policy lets differ from use to use', () => {
+    const AMOUNT = { pointer: '/amount', unit: 'USD' };
+    const request = requestFor(undefined, { caps: { max_uses: 4 }, varies: [AMOUNT, { pointer: '/note', one_of: ['broken on arrival', 'lost'] }] });
+    const approving = (more: Parameters<typeof approveBy>[1] = {}) => approveBy(FIONA, { viewHash: opened(request).data.view_hash, ...more });
+    const fixed = (args: JsonValue): string => saltedHash(SALT, canonicalBytes(args));
+
+    test('are bounds of the grant: an amount at most as granted, a text one of those listed', () => {
+      expect(grantOf(decided(approving(), opened(request))).claims).toMatchObject({ binding: 'bounded', fixed_hash: fixed({ account: 'acct_42', amount: null, note: null }), bounded: [{ ...AMOUNT, max: '10000000000' }, { pointer: '/note', one_of: ['broken on arrival', 'lost'] }], max_uses: 4 });
+    });
+    test('invariant 17: are narrowed with the argument itself, and fixed where a voter says so', () => {
+      const { claims } = grantOf(decided(approving({ caps: { max_amount: { USD_MICROCENTS: '4000000000' } }, varies: ['/amount'] }), opened(request)));
+      expect(claims).toMatchObject({ binding: 'bounded', fixed_hash: fixed({ account: 'acct_42', amount: null, note: 'broken on arrival' }), bounded: [{ ...AMOUNT, max: '4000000000' }], amounts: [{ unit: 'USD_MICROCENTS', amount: '4000000000' }] });
+      const exact = grantOf(decided(approving({ varies: [] }), opened(request)));
+      expect(exact.claims).toMatchObject({ binding: 'exact' });
+      expect(exact.claims).not.toHaveProperty('bounded');
+    });
+    test('are those that every vote of a quorum lets differ', () => {
+      const dual = { ...request, demand: { ...request.demand, stages: [{ roles: ['finance'], quorum: 2 }] } };
+      const first = decided(approveBy(FIONA, { viewHash: opened(dual).data.view_hash, varies: ['/amount'] }), opened(dual));
+      expect(first).toMatchObject([{ type: 'ApprovalVoted', data: { varies: ['/amount'] } }]);
+      const last = decided(approveBy(person('georg', 'finance'), { viewHash: opened(dual).data.view_hash, varies: ['/note', '/amount'] }, { id: OTHER_VOTE_ID }), opened(dual), ...first);
+      expect(grantOf(last).claims?.bounded).toEqual([{ ...AMOUNT, max: '10000000000' }]);
+    });
+    test('are never more than policy says', () => approval.given(opened(request)).when(approving({ varies: ['/amount', '/account'] })).thenRefused('WIDENS_AUTHORITY'));
+    test('stand on the card', () => {
+      const { limits, next_effect } = renderCard(request, proposalOf(REFUND));
+      expect(limits).toEqual([{ limit: 'May differ from use to use', value: '/amount, up to what is granted here' }, { limit: 'May differ from use to use', value: '/note, one of: broken on arrival, lost' }]);
+      expect(next_effect).not.toContain('may differ');
+      expect(renderCard({ ...request, facts: { ...request.facts, execution_mode: 'self' } }, proposalOf(REFUND)).next_effect).toContain('some may differ');
+    });
+  });
+
   test.each([
     ['more money', { max_amount: { USD_MICROCENTS: '10000000001' } }],
     ['another unit', { max_amount: { TOKENS: '1' } }],

@@ -28,13 +28,14 @@ export const evolve = (state: ApprovalState, event: ApprovalEvent): ApprovalStat
   switch (event.type) {
     case 'ApprovalVoted':
       // A rejecting or answering vote ends the request with the next event; it counts towards no quorum.
-      return event.data.vote === 'approve' ? withVotes({ ...state, caps: intersectCaps(state.caps, event.data.caps ?? {}) }, [...state.votes, voteOf(event)]) : state;
+      return event.data.vote === 'approve' ? withVotes({ ...state, caps: intersectCaps(state.caps, event.data.caps ?? {}), ...stillVarying(state.varies, event.data.varies) }, [...state.votes, voteOf(event)]) : state;
     case 'VoteLapsed':
       return withVotes(state, state.votes.filter(({ voteEventId }) => voteEventId !== event.data.vote_event_id));
     case 'ApprovalEdited': {
       const { person, edited, view_hash, max_amount } = event.data;
       const caps = intersectCaps(state.request.caps ?? {}, max_amount === undefined ? {} : { max_amount });
-      return { ...state, viewHash: view_hash, votes: [], stage: 0, caps, edit: { person, pointers: edited } };
+      const { varies: _ofEarlierVotes, ...rest } = state;
+      return { ...rest, viewHash: view_hash, votes: [], stage: 0, caps, edit: { person, pointers: edited } };
     }
     case 'ApprovalGranted':
       return { ...state, status: 'Granted', grantExpiresAt: event.data.expires_at, ...decidedBy(event.data.approver_ids.at(-1)) };
@@ -121,3 +122,9 @@ export const currentRoles = ({ request, stage, escalation }: Known): readonly st
 
 /** Roles that take part at all. */
 export const rolesOf = ({ request, escalation }: Known): readonly string[] => [...new Set([...request.demand.stages.flatMap(({ roles }) => roles), ...escalation.roles])];
+
+/** What the votes before and this one both let differ; absent says all. */
+export const stillVarying = (before: readonly string[] | undefined, vote: readonly string[] | undefined): { readonly varies?: readonly string[] } => {
+  if (before === undefined || vote === undefined) return (before ?? vote) === undefined ? {} : { varies: before ?? vote ?? [] };
+  return { varies: before.filter((pointer) => vote.includes(pointer)) };
+};

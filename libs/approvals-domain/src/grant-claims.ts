@@ -1,6 +1,7 @@
-import { intersectCaps, totalsOf } from '@exequatur/caps';
-import type { Caps, Grant } from '@exequatur/contracts';
+import { boundArguments, intersectCaps, totalsOf } from '@exequatur/caps';
+import type { ArgumentBound, Caps, Grant } from '@exequatur/contracts';
 import { fromInstant, saltedHash, toInstant } from '@exequatur/kernel';
+import type { JsonValue } from '@exequatur/kernel';
 import type { Vote } from './approval.js';
 import { GRANT_LIFETIME_MS, GRANT_USES } from './narrowing.js';
 import type { RequestFacts } from './request-facts.js';
@@ -12,6 +13,9 @@ export interface Accepted {
   /** policy's caps and those of every vote, together */
   readonly caps: Caps;
   readonly grantedArgumentsHash: string;
+  readonly grantedArguments: JsonValue;
+  /** what policy, and every vote, let differ from use to use */
+  readonly varies: readonly ArgumentBound[];
   readonly salt: Uint8Array;
   /** of the vote that completed the last quorum */
   readonly rationale?: string;
@@ -23,8 +27,9 @@ export interface Accepted {
  * the narrowed ones, so that a hold, and a later policy, judge what will run. Recipients chosen by a person are bound by
  * granted_arguments_hash alone: an address is personal and stays sealed.
  */
-export const grantClaims = ({ request, viewHash, votes, caps, grantedArgumentsHash, salt, rationale, now }: Accepted): Grant => {
+export const grantClaims = ({ request, viewHash, votes, caps, grantedArgumentsHash, grantedArguments, varies, salt, rationale, now }: Accepted): Grant => {
   const amounts = request.facts.amounts.map(({ unit, amount }) => ({ unit, amount: smaller(amount, caps.max_amount?.[unit]) }));
+  const bound = varies.length === 0 ? undefined : boundArguments(grantedArguments, salt, varies, amounts);
   return {
     grant_id: request.approval_id,
     source: 'approval',
@@ -41,7 +46,8 @@ export const grantClaims = ({ request, viewHash, votes, caps, grantedArgumentsHa
     ...(request.target_hash === undefined ? {} : { target_hash: request.target_hash }),
     arguments_hash: request.arguments_hash,
     granted_arguments_hash: grantedArgumentsHash,
-    binding: 'exact',
+    binding: bound === undefined ? 'exact' : 'bounded',
+    ...bound,
     execution_mode: request.facts.execution_mode,
     not_before: toInstant(now),
     expires_at: toInstant(now + (caps.expires_in_ms ?? GRANT_LIFETIME_MS)),

@@ -97,7 +97,7 @@ const cardAt = (density: Density, { request, proposal, context, renderer }: Rend
     parameters: parameters.rows,
     parameters_not_shown: parameters.not_shown,
     narrowed_by_policy: narrowedByPolicy(request, proposed, show),
-    limits: limitRows(request.caps ?? {}),
+    limits: [...limitRows(request.caps ?? {}), ...variationRows(request)],
     agent_words: show('reasoning', proposal.reasoning, LIMITS.words),
     business_impact: show('business impact', proposal.business_impact, LIMITS.impact),
     evidence: (proposal.evidence ?? []).slice(0, LIMITS.evidence).map(({ title, url }) => ({ title: show('evidence title', title, LIMITS.evidenceTitle), url: show('evidence link', url, LIMITS.evidenceUrl) })),
@@ -128,11 +128,11 @@ const titleOf = ({ facts }: RequestFacts): string => {
   return `${facts.action_kind} by ${facts.agent}${amounts === '' ? '' : ` for ${amounts}`}`;
 };
 
-const nextEffect = ({ facts }: RequestFacts): string => {
+const nextEffect = ({ facts, varies }: RequestFacts): string => {
   const what = `${facts.tool.name} ${facts.tool.version}`;
   return facts.execution_mode === 'managed'
     ? `Exequatur runs ${what} with exactly the granted arguments, after budgets, freezes and policy are checked again.`
-    : `The agent may run ${what} itself with exactly the granted arguments, once it has reserved authority.`;
+    : `The agent may run ${what} itself with ${varies === undefined ? 'exactly the granted arguments' : 'the granted arguments, of which some may differ from use to use within limits'}, once it has reserved authority.`;
 };
 
 const sentences = (request: RequestFacts, first: boolean): Pick<Card, 'title' | 'next_effect' | 'if_approved' | 'if_rejected' | 'if_nobody_answers'> => {
@@ -161,6 +161,13 @@ const narrowedByPolicy = (request: RequestFacts, proposed: JsonValue, show: Show
   if (isRefusal(narrowing)) return [{ pointer: narrowing.pointer ?? '', value: `cannot be granted: ${narrowing.detail ?? 'outside the caps of policy'}` }];
   return narrowing.narrowed.map((pointer) => ({ pointer, value: show(pointer, JSON.stringify(readPointer(narrowing.granted_arguments, pointer)), LIMITS.narrowed) }));
 };
+
+/** What the uses of the grant need not have in common: the words people agree to when they approve. */
+const variationRows = ({ varies }: RequestFacts): Card['limits'] =>
+  (varies ?? []).map(({ pointer, one_of }) => ({
+    limit: 'May differ from use to use',
+    value: visibleText(one_of === undefined ? `${pointer}, up to what is granted here` : `${pointer}, one of: ${one_of.join(', ')}`, LIMITS.list).text,
+  }));
 
 const limitRows = (caps: Caps): Card['limits'] => {
   const rows: { limit: string; value: string }[] = [];

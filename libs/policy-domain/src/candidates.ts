@@ -88,7 +88,7 @@ const gated = (entry: Gated, decision: PolicyDecision, id: string, subject: Subj
   return { ...candidate, decision: entry.caps === undefined ? 'allow' : 'allow_with_caps', tier: 'LOG', reason: `${entry.reason ?? 'Approval is asked for'}; relaxed to LOG, since the stated confidence of ${subject.facts.confidence} reaches ${share(confidence.log_from_ppm)}` };
 };
 
-const asking = ({ caps, approval }: Gated, id: string, reason: string): Candidate => ({ decision: 'require_approval', id, approval: approval ?? DEFAULT_DEMAND, reason, ...(caps === undefined ? {} : { caps }) });
+const asking = ({ caps, approval, varies }: Gated, id: string, reason: string): Candidate => ({ decision: 'require_approval', id, approval: approval ?? DEFAULT_DEMAND, reason, ...(caps === undefined ? {} : { caps }), ...(varies === undefined ? {} : { varies }) });
 
 /** Decimal text such as 0.82; unstated counts as none. */
 const partsPerMillion = (fraction: string | undefined): number => (fraction === undefined ? 0 : Math.round(Number(fraction) * 1_000_000));

@@ -86,6 +86,15 @@ test('an allowance binds everything reservations checks', () => {
   });
 });
 
+test('R5: an allowance binds what may differ from use to use by its bounds; a request says which it may be', () => {
+  const varying = { fixed_hash: hash('e'), bounded: [{ pointer: '/amount', unit: 'USD', max: '900' }] };
+  const asked = propose({ caps: { max_uses: 3 } });
+  const claims = grantClaims({ ...asked, data: { ...asked.data, bound: varying } }, allowance.expires_at);
+  expect(claims).toMatchObject({ binding: 'bounded', ...varying });
+  const waiting = propose({ verdict: 'REQUIRE_APPROVAL', demand: { stages: [{ roles: ['finance'], quorum: 1 }], distinct: true, ttl_ms: 1_000, on_timeout: 'deny' } });
+  expect(decide({ ...waiting, data: { ...waiting.data, varies: [{ pointer: '/amount', unit: 'USD' }] } }, initialState())).toMatchObject([{}, { type: 'ApprovalRequired', data: { varies: [{ pointer: '/amount', unit: 'USD' }] } }]);
+});
+
 test('A6: totals of an allowance are those of its caps, points apart from amounts', () => {
   const claims = grantClaims(propose({ caps: { max_uses: 3, max_total: { RISK_POINTS: '50', USD_MICROCENTS: '900' } } }), allowance.expires_at);
   expect(claims).toMatchObject({ max_uses: 3, total_points: 50, total_amounts: [{ unit: 'USD_MICROCENTS', amount: '900' }] });

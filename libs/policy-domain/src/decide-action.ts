@@ -1,4 +1,5 @@
-import type { ActionProposed, DataOf, Narrowable } from '@exequatur/contracts';
+import type { BoundArguments } from '@exequatur/caps';
+import type { ActionProposed, ArgumentBound, DataOf, Narrowable } from '@exequatur/contracts';
 import { assertNever, refuse, toInstant } from '@exequatur/kernel';
 import type { Refusal } from '@exequatur/kernel';
 import type { Action, OwnActionEvent } from './action.js';
@@ -10,6 +11,9 @@ export interface ProposeAction {
     /** facts, hashes and claims as the proposal's event records them */
     readonly proposed: DataOf<typeof ActionProposed>;
     readonly narrowable: Narrowable;
+    /** what of the arguments people may let differ from use to use, and what an allowance binds where some may */
+    readonly varies?: readonly ArgumentBound[];
+    readonly bound?: BoundArguments | undefined;
     readonly ruling: Ruling;
     readonly policyHash: string;
     readonly policyVersion: number;
@@ -107,7 +111,7 @@ const allowance = (ruling: Ruling, actionId: string, { nowMs, sampleDraw }: Prop
   };
 };
 
-const approvalAsked = ({ proposed, narrowable, ruling }: ProposeAction['data'], { nowMs, approvalId }: ProposeAction['metadata']) => {
+const approvalAsked = ({ proposed, narrowable, ruling, varies = [] }: ProposeAction['data'], { nowMs, approvalId }: ProposeAction['metadata']) => {
   const { demand } = ruling;
   if (demand === undefined) throw new Error('a ruling that requires approval says whose');
   return {
@@ -121,6 +125,7 @@ const approvalAsked = ({ proposed, narrowable, ruling }: ProposeAction['data'], 
     narrowable,
     demand,
     ...(Object.keys(ruling.caps).length === 0 ? {} : { caps: ruling.caps }),
+    ...(varies.length === 0 ? {} : { varies }),
     on_silence: ruling.on_silence,
     expires_at: toInstant(nowMs + demand.ttl_ms),
     ...(proposed.edited_by === undefined ? {} : { edited_by: proposed.edited_by, ...(proposed.follows === undefined ? {} : { follows: proposed.follows }) }),

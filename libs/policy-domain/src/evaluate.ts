@@ -30,8 +30,9 @@ export const evaluate = (policy: Policy, registered: ReadonlySet<string>, facts:
   const own = rulingOf(prepared, plan, candidatesOn(prepared, plan, facts));
   if (policy.layers === undefined && policy.levels === undefined) return answerable(own);
   const layered = strictestOf(own, layerOpinions(policy, registered, facts, language));
+  // A level says who is asked, nothing about arguments.
   const level = levelOpinion(policy, facts, layered);
-  return answerable(level === undefined ? layered : strictestOf(layered, [level]));
+  return answerable(level === undefined ? layered : strictestOf(layered, [layered.varies === undefined ? level : { ...level, varies: layered.varies }]));
 };
 
 /** What the layers that hold for this scope say, each by its own rules and classes. */

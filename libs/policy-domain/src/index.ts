@@ -1,5 +1,5 @@
 export { EMPTY_POLICY, MAX_LEVELS, MAX_ORGANISATION, MAX_OVERLAYS, MAX_POLICY_BYTES, policyHash, policyText, readPolicy } from './policy.js';
-export type { ClassRequirements, Consequence, Policy, PolicyClass, PolicyDecision, PolicyLayer, PolicyMatch, PolicyRule, PolicyTool, Publication } from './policy.js';
+export type { ArgumentVariation, ClassRequirements, Consequence, Policy, PolicyClass, PolicyDecision, PolicyLayer, PolicyMatch, PolicyRule, PolicyTool, Publication } from './policy.js';
 export { LAYERS, parsePolicy } from './parse-policy.js';
 export type { LayerKind, ParsedPolicy, PolicyLanguages } from './parse-policy.js';
 export { MAX_CONDITION } from './condition.js';
@@ -19,6 +19,8 @@ export { evolve, initialState } from './action.js';
 export type { Action, ActionEvent, ActionStatus, ApprovalEnded, OwnActionEvent } from './action.js';
 export { ALLOWANCE_TTL_MS, decide } from './decide-action.js';
 export type { ActionCommand, ProposeAction, WithdrawAction } from './decide-action.js';
+export { variationsOn } from './variations.js';
+export { boundArguments } from '@exequatur/caps';
 export { grantClaims } from './grant-claims.js';
 export { afterRejection } from './previously-rejected.js';
 export type { Rejection } from './previously-rejected.js';

@@ -3,10 +3,11 @@ import { normalCaps } from '@exequatur/caps';
 import { isJsonObject } from '@exequatur/kernel';
 import { below, closedMapping, entriesOf, fault, isMapping, isPresent } from './findings.js';
 import type { Place } from './findings.js';
-import type { ClassRequirements, ConfidenceGate, Consequence, PolicyDecision } from './policy.js';
+import type { ArgumentVariation, ClassRequirements, ConfidenceGate, Consequence, PolicyDecision } from './policy.js';
+import { overlaps } from './variations.js';
 import { compact, maybe, readAmounts, readChoice, readDuration, readMany, readName, readPointerText, readShare, readText, readTruth, readWhole } from './values.js';
 
-export const CONSEQUENCE_KEYS = ['caps', 'approval', 'tier', 'sample', 'reason', 'confidence', 'rejection_holds'] as const;
+export const CONSEQUENCE_KEYS = ['caps', 'approval', 'tier', 'sample', 'reason', 'confidence', 'rejection_holds', 'varies'] as const;
 
 /** How long a request waits for people where its rule does not say: one day. */
 const DEFAULT_TTL_MS = 86_400_000;
@@ -18,6 +19,7 @@ const ALLOWED_FOR: Readonly<Record<string, readonly PolicyDecision[]>> = {
   caps: ['allow_with_caps', 'require_approval'],
   approval: ['require_approval'],
   rejection_holds: ['require_approval'],
+  varies: ['allow_with_caps', 'require_approval'],
   tier: ['allow', 'allow_with_caps'],
   // With require_approval it is the share of what `confidence.log_from` lets through.
   sample: ['allow', 'allow_with_caps', 'require_approval'],
@@ -37,7 +39,33 @@ export const readConsequence = (place: Place, decision: PolicyDecision | undefin
     reason: maybe(place, 'reason', (inner) => readText(inner, 500)),
     confidence: maybe(place, 'confidence', (inner) => readConfidence(inner, decision)),
     rejection_holds: maybe(place, 'rejection_holds', (inner) => readChoice(inner, ['run', 'agent'])) === 'agent' ? ('agent' as const) : undefined,
+    varies: maybe(place, 'varies', readVariations),
   });
+};
+
+/** As many as a grant carries. */
+const MAX_VARIATIONS = 20;
+
+const readVariations = (place: Place): readonly ArgumentVariation[] => {
+  const entries = Array.isArray(place.value) ? entriesOf(place) : [place];
+  if (entries.length === 0 || entries.length > MAX_VARIATIONS) fault(place, `must name 1 to ${MAX_VARIATIONS} arguments`);
+  const read = entries.flatMap((entry) => readVariation(entry) ?? []);
+  // Each is set apart in what the uses share: one inside another could not be.
+  for (const [index, { argument }] of read.entries()) if (read.slice(index + 1).some((other) => overlaps(argument, other.argument))) fault(place, `${argument} overlaps another argument`);
+  return read;
+};
+
+/** A pointer alone is an amount; `{argument, one_of}` lists the texts. */
+const readVariation = (place: Place): ArgumentVariation | undefined => {
+  if (typeof place.value === 'string') {
+    const argument = readPointerText(place);
+    return argument === undefined ? undefined : { argument };
+  }
+  if (!closedMapping(place, ['argument', 'one_of'])) return undefined;
+  const argument = readPointerText(below(place, 'argument'));
+  if (!isPresent(below(place, 'one_of'))) fault(place, 'needs one_of, or is written as its pointer alone');
+  const listed = maybe(place, 'one_of', (inner) => readMany(inner, (one) => readText(one, 320), 100));
+  return argument === undefined ? undefined : compact({ argument, one_of: listed });
 };
 
 /** Relaxing is for a rule that asks for approval; an allowing one can only be made to ask. */

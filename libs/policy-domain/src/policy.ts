@@ -29,9 +29,14 @@ export type Consequence = {
   readonly sample_ppm?: number;
   readonly reason?: string;
   readonly confidence?: ConfidenceGate;
+  /** which arguments may differ from use to use of the grant */
+  readonly varies?: readonly ArgumentVariation[];
   /** require_approval: a rejection holds for 24 hours in all runs of the agent, not only in its own */
   readonly rejection_holds?: 'agent';
 };
+
+/** An amount that the tool lets be narrowed, up to what is granted; with `one_of` another argument, a text or list of texts among these. */
+export type ArgumentVariation = { readonly argument: string; readonly one_of?: readonly string[] };
 
 /** What the agent's own confidence may do, in parts per million. Unstated confidence counts as 0. */
 export type ConfidenceGate = {

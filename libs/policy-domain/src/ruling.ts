@@ -1,6 +1,6 @@
 import type { ApprovalDemand, ApprovalStage, Caps, Code, Verdict } from '@exequatur/contracts';
 import { intersectCaps } from '@exequatur/caps';
-import type { Consequence, PolicyDecision } from './policy.js';
+import type { ArgumentVariation, Consequence, PolicyDecision } from './policy.js';
 
 export type QuarantineCode = Extract<Code, `QUARANTINED_${string}`>;
 export type DenyCode = Extract<Code, 'POLICY_DENIED' | 'TOOL_NOT_ALLOWED' | 'PREVIOUSLY_REJECTED'>;
@@ -24,6 +24,8 @@ export interface Ruling {
   readonly sample_ppm: number;
   /** on REQUIRE_APPROVAL: how far a rejection holds against the same action; `run` when absent */
   readonly rejection_holds?: 'agent';
+  /** arguments that may differ from use to use of the grant: those that all who decide let vary */
+  readonly varies?: readonly ArgumentVariation[];
 }
 
 /** One rule, or a class default, that applies. */
@@ -53,14 +55,28 @@ export const combine = (candidates: readonly Candidate[], decision: PolicyDecisi
   switch (decision) {
     case 'allow':
     case 'allow_with_caps':
-      return { ...ruling, tier: sorted.some(({ tier }) => tier === 'LOG') ? 'LOG' : 'AUTO' };
+      return { ...ruling, ...variesOf(sorted), tier: sorted.some(({ tier }) => tier === 'LOG') ? 'LOG' : 'AUTO' };
     case 'require_approval':
-      return { ...ruling, demand: stackDemands(sorted.flatMap(({ approval }) => approval ?? [])), ...(sorted.some(({ rejection_holds }) => rejection_holds === 'agent') ? { rejection_holds: 'agent' as const } : {}) };
+      return { ...ruling, ...variesOf(sorted), demand: stackDemands(sorted.flatMap(({ approval }) => approval ?? [])), ...(sorted.some(({ rejection_holds }) => rejection_holds === 'agent') ? { rejection_holds: 'agent' as const } : {}) };
     case 'quarantine':
       return { ...ruling, code: sorted.find(({ code }) => code !== undefined)?.code ?? 'QUARANTINED_OUT_OF_BOUNDS' };
     case 'deny':
       return { ...ruling, code: sorted.find(({ code }) => code !== undefined)?.code ?? 'POLICY_DENIED' };
   }
+};
+
+/** What every one of them lets vary: an opinion without it fixes all arguments. */
+export const variesOf = (opinions: readonly { readonly varies?: readonly ArgumentVariation[] }[]): Pick<Ruling, 'varies'> => {
+  const [first, ...others] = opinions.map(({ varies }) => varies ?? []);
+  const common = others.reduce<readonly ArgumentVariation[]>((known, more) => known.flatMap((one) => commonOf(one, more.find(({ argument }) => argument === one.argument))), first ?? []);
+  return common.length === 0 ? {} : { varies: common };
+};
+
+const commonOf = (one: ArgumentVariation, other: ArgumentVariation | undefined): readonly ArgumentVariation[] => {
+  if (other === undefined || (one.one_of === undefined) !== (other.one_of === undefined)) return [];
+  if (one.one_of === undefined) return [one];
+  const listed = one.one_of.filter((text) => other.one_of?.includes(text) === true);
+  return listed.length === 0 ? [] : [{ argument: one.argument, one_of: listed }];
 };
 
 export const joinedReasons = (reasons: readonly string[]): string => [...new Set(reasons)].join('; ').slice(0, MAX_REASON);

@@ -1,6 +1,6 @@
 import type { Verdict } from '@exequatur/contracts';
 import { VERDICTS } from '@exequatur/contracts';
-import { capsOf, joinedIds, joinedReasons, stackDemands } from './ruling.js';
+import { capsOf, joinedIds, joinedReasons, stackDemands, variesOf } from './ruling.js';
 import type { Ruling } from './ruling.js';
 
 /** Verdicts under which something may still run, and caps therefore mean something. */
@@ -25,6 +25,7 @@ export const strictestOf = (own: Ruling, opinions: readonly Ruling[]): Ruling =>
     reason: joinedReasons(deciding.map(({ reason }) => reason)),
     ...(code === undefined ? {} : { code }),
     caps: LIVE.includes(verdict) ? capsOf(all) : {},
+    ...(LIVE.includes(verdict) ? variesOf(all) : {}),
     ...(verdict === 'ALLOW' || verdict === 'ALLOW_WITH_CAPS' ? { tier: all.some(({ tier }) => tier === 'LOG') ? ('LOG' as const) : ('AUTO' as const) } : {}),
     ...(verdict === 'REQUIRE_APPROVAL' && demands.length > 0 ? { demand: stackDemands(demands) } : {}),
     ...(all.some(({ rejection_holds: holds }) => holds === 'agent') ? { rejection_holds: 'agent' as const } : {}),

@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import type { ArgumentBound, Grant } from '@exequatur/contracts';
 import { canonicalBytes, saltedHash } from '@exequatur/kernel';
 import type { JsonValue } from '@exequatur/kernel';
-import { fixedHashOf } from './bounded-arguments.js';
+import { fixedHashOf } from '@exequatur/caps';
+import type { ArgumentVariation } from '@exequatur/policy-domain';
 import { decideReserve } from './decide-reserve.js';
 import type { ReserveDecision } from './decide-reserve.js';
 import { aGrant, aQuestion, aRequest, id } from './reserve-question.fixture.js';
@@ -72,5 +73,21 @@ describe('bounded grants', () => {
   });
   test('an exact grant pays no attention to what is presented beside it', () => {
     expect(codeOf(decideReserve(aQuestion({ request: { ...aRequest(), arguments: { anything: 1 }, salt: 'x', grant_id: id(1) } })))).toBe('held');
+  });
+
+  describe('under a newer policy', () => {
+    const under = (question: ReserveQuestion, varies: readonly ArgumentVariation[] | undefined, granted: Partial<Grant> = {}): string => {
+      const claims = { ...bounded(), policy_version: 1, policy_hash: `sha256:${'1'.repeat(64)}`, ...granted };
+      return codeOf(decideReserve({ ...question, grant: { claims, usesTaken: new Set() }, policy: { version: 9, hash: `sha256:${'9'.repeat(64)}`, opinionOn: () => ({ verdict: 'ALLOW_WITH_CAPS', caps: {}, ...(varies === undefined ? {} : { varies }) }) } }));
+    };
+    const all: readonly ArgumentVariation[] = [{ argument: '/amount' }, { argument: '/to', one_of: ['acct-1', 'acct-2', 'acct-3'] }];
+    test('invariant 17: a use differs only in what that lets differ too', () => {
+      expect(under(use(args('4.20')), all)).toBe('held');
+      expect(under(use(args('4.20')), undefined)).toBe('CAP_EXCEEDED /amount');
+      expect(under(use(args('4.20')), all.slice(1))).toBe('CAP_EXCEEDED /amount');
+      expect(under(use(args('4.20')), all.slice(0, 1))).toBe('CAP_EXCEEDED /to');
+      expect(under(use(args('4.20')), [{ argument: '/amount' }, { argument: '/to', one_of: ['acct-1'] }])).toBe('CAP_EXCEEDED /to');
+    });
+    test('what was granted itself may still run', () => expect(under(use(args('4.20')), undefined, { granted_arguments_hash: hashOf(args('4.20')) })).toBe('held'));
   });
 });

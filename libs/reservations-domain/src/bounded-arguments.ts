@@ -1,5 +1,6 @@
+import { amountIn, fixedPart, isAmong } from '@exequatur/caps';
 import type { ArgumentBound, Code, Grant, ReserveRequest } from '@exequatur/contracts';
-import { AmountError, canonicalBytes, decimalToUnit, isRefusal, readPointer, refuse, replaceAtPointer, SALT_BYTES, saltedHash } from '@exequatur/kernel';
+import { canonicalBytes, isRefusal, readPointer, refuse, SALT_BYTES, saltedHash } from '@exequatur/kernel';
 import type { Amounts, JsonValue, Refusal } from '@exequatur/kernel';
 
 /** One use of a bounded grant: what it runs on, and what it asks for in place of the grant's amounts. */
@@ -8,23 +9,6 @@ export interface BoundedUse {
   readonly argumentsHash: string;
   readonly amounts: Amounts;
 }
-
-/** The arguments with null at every bounded pointer: what all uses of a bounded grant share. Undefined when one is missing. */
-export const fixedPart = (args: JsonValue, bounds: readonly ArgumentBound[]): JsonValue | undefined => {
-  let fixed: JsonValue | undefined = args;
-  for (const { pointer } of bounds) {
-    if (fixed === undefined) return undefined;
-    fixed = replaceAtPointer(fixed, pointer, null);
-  }
-  return fixed;
-};
-
-/** What a bounded grant binds: `fixed_hash` of contracts.md "Grant". @throws Error when a pointer names nothing */
-export const fixedHashOf = (salt: Uint8Array, args: JsonValue, bounds: readonly ArgumentBound[]): string => {
-  const fixed = fixedPart(args, bounds);
-  if (fixed === undefined) throw new Error('a bounded pointer names nothing in the arguments');
-  return saltedHash(salt, canonicalBytes(fixed));
-};
 
 /**
  * The arguments of one use against a bounded grant. The authority computes both hashes itself: what it records is what it saw.
@@ -52,22 +36,8 @@ export const judgeBoundedUse = (grant: Grant, request: ReserveRequest): BoundedU
 /** The amount a value asks for, where its bound is one; undefined for one of a list. A bound that bounds nothing admits nothing. */
 const judgeValue = (bound: ArgumentBound, value: JsonValue | undefined): { readonly unit: string; readonly amount: bigint } | undefined | Refusal<Code> => {
   if (bound.max !== undefined && bound.unit !== undefined) {
-    const asked = amountOf(value, bound.unit);
+    const asked = amountIn(value, bound.unit);
     return asked === undefined || asked.amount > BigInt(bound.max) ? refuse('CAP_EXCEEDED', 'outside what was granted', bound.pointer) : asked;
   }
-  const allowed = bound.one_of ?? [];
-  const named = Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
-  const inside = named.length > 0 && named.every((one) => typeof one === 'string' && allowed.includes(one));
-  return inside ? undefined : refuse('CAP_EXCEEDED', 'outside what was granted', bound.pointer);
-};
-
-/** Numbers and decimal text; a number that JavaScript would write with an exponent is refused with the rest. */
-const amountOf = (value: JsonValue | undefined, unit: string): { readonly unit: string; readonly amount: bigint } | undefined => {
-  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
-  try {
-    return decimalToUnit(String(value), unit);
-  } catch (error) {
-    if (error instanceof AmountError) return undefined;
-    throw error;
-  }
+  return isAmong(value, bound.one_of ?? []) ? undefined : refuse('CAP_EXCEEDED', 'outside what was granted', bound.pointer);
 };

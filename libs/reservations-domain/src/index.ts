@@ -1,6 +1,6 @@
+export { fixedHashOf } from '@exequatur/caps';
 export * from './approval-stages.js';
 export * from './blast-radius.js';
-export { fixedHashOf, fixedPart } from './bounded-arguments.js';
 export * from './budget.js';
 export * from './budget-window.js';
 export * from './decide-budget.js';

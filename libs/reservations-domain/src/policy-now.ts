@@ -2,13 +2,13 @@ import type { ApprovalStage, Caps, Code, Grant, PolicyFacts, PolicyLimits } from
 import { refuse } from '@exequatur/kernel';
 import type { Refusal } from '@exequatur/kernel';
 import { evaluate } from '@exequatur/policy-domain';
-import type { ConditionLanguage, Policy } from '@exequatur/policy-domain';
+import type { ArgumentVariation, ConditionLanguage, Policy } from '@exequatur/policy-domain';
 import { approversSatisfy } from './approval-stages.js';
 
 /** What the policy in force says about facts: the part of a verdict that a claim depends on. */
 export type PolicyOpinion =
-  | { readonly verdict: 'ALLOW' | 'ALLOW_WITH_CAPS'; readonly caps: Caps }
-  | { readonly verdict: 'REQUIRE_APPROVAL'; readonly stages: readonly ApprovalStage[]; readonly distinct: boolean; readonly caps: Caps }
+  | { readonly verdict: 'ALLOW' | 'ALLOW_WITH_CAPS'; readonly caps: Caps; readonly varies?: readonly ArgumentVariation[] }
+  | { readonly verdict: 'REQUIRE_APPROVAL'; readonly stages: readonly ApprovalStage[]; readonly distinct: boolean; readonly caps: Caps; readonly varies?: readonly ArgumentVariation[] }
   | { readonly verdict: 'QUARANTINE' | 'DENY' };
 
 /** The policy version that is in force here for the tenant. Versions rise by tenant. */
@@ -31,9 +31,10 @@ export const policyInForce = (version: number, hash: string, policy: Policy, reg
   hash,
   ...(limits === undefined ? {} : { limits }),
   opinionOn: (facts) => {
-    const { verdict, caps, demand } = evaluate(policy, registered, facts, conditions);
-    if (verdict === 'ALLOW' || verdict === 'ALLOW_WITH_CAPS') return { verdict, caps };
-    if (verdict === 'REQUIRE_APPROVAL') return { verdict, stages: demand?.stages ?? [], distinct: demand?.distinct ?? true, caps };
+    const { verdict, caps, demand, varies } = evaluate(policy, registered, facts, conditions);
+    const varying = varies === undefined ? {} : { varies };
+    if (verdict === 'ALLOW' || verdict === 'ALLOW_WITH_CAPS') return { verdict, caps, ...varying };
+    if (verdict === 'REQUIRE_APPROVAL') return { verdict, stages: demand?.stages ?? [], distinct: demand?.distinct ?? true, caps, ...varying };
     return { verdict };
   },
 });
@@ -44,6 +45,8 @@ export interface PolicyAgreement {
   readonly hash: string;
   /** Caps the policy adds now; {} when it is the grant's own version. */
   readonly caps: Caps;
+  /** evaluated again: the arguments that may differ from use to use now */
+  readonly varies?: readonly ArgumentVariation[];
 }
 
 /**
@@ -61,13 +64,15 @@ export const agreeWithPolicyNow = (grant: Grant, policy: PolicyInForceNow | unde
   switch (opinion.verdict) {
     case 'ALLOW':
     case 'ALLOW_WITH_CAPS':
-      return { result: 're_evaluated', version, hash, caps: opinion.caps };
+      return agreedAnew(policy, opinion);
     case 'REQUIRE_APPROVAL':
       return approversSatisfy(grant.approvers, opinion.stages, opinion.distinct)
-        ? { result: 're_evaluated', version, hash, caps: opinion.caps }
+        ? agreedAnew(policy, opinion)
         : refuse('POLICY_CHANGED_APPROVAL_REQUIRED');
     case 'QUARANTINE':
     case 'DENY':
       return refuse('POLICY_CHANGED_DENY');
   }
 };
+
+const agreedAnew = ({ version, hash }: PolicyInForceNow, { caps, varies = [] }: Extract<PolicyOpinion, { readonly caps: Caps }>): PolicyAgreement => ({ result: 're_evaluated', version, hash, caps, varies });

@@ -116,8 +116,17 @@ const isPastTotal = (limits: NonNullable<Caps['max_total']>, grant: Grant, { amo
   });
 };
 
+/** Of a use with other arguments than those granted: the first that a newer policy does not let differ, or not so far. */
+const variesNoMore = (grant: Grant, { agreement, boundedUse }: ReserveFindings): string | undefined => {
+  const now = agreement?.varies;
+  if (boundedUse === undefined || now === undefined || boundedUse.argumentsHash === grant.granted_arguments_hash) return undefined;
+  return grant.bounded?.find(({ pointer, one_of: granted }) => !now.some(({ argument, one_of: listed }) => argument === pointer && (granted === undefined ? listed === undefined : granted.every((text) => listed?.includes(text) === true))))?.pointer;
+};
+
 const capsHold = withGrant(({ request, nowMs }, grant, findings) => {
   const { caps, agreement, amounts } = findings;
+  const fixedNow = variesNoMore(grant, findings);
+  if (fixedNow !== undefined) return refuse('CAP_EXCEEDED', 'this may not differ from use to use any more', fixedNow);
   const environment = grant.facts.environment;
   if (request.environment !== undefined && request.environment !== environment) return refuse('CAP_EXCEEDED', 'not the environment that was granted', '/environment');
   if (isUnlimited(caps)) return undefined;

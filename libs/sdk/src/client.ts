@@ -46,6 +46,8 @@ export interface ActionView {
   readonly granted_arguments?: unknown;
   readonly granted_arguments_hash?: string;
   readonly target_hash?: string;
+  /** base64url; absent once the action was erased */
+  readonly salt?: string;
   /** the reviewer's text, when a person answered in place of the tool */
   readonly response?: string;
   readonly rejection?: { readonly reason_code: string; readonly reason: string; readonly instruction: string };

@@ -33,7 +33,7 @@ export const governed =
   async (args: A): Promise<R | string> => {
     const proposed = await options.client.propose(proposalOf(args, options));
     if (proposed.verdict === 'ALLOW' || proposed.verdict === 'ALLOW_WITH_CAPS') {
-      return execute(tool, options, proposed.action_id, { args, argumentsHash: proposed.arguments_hash, grant: proposed.grant, targetHash: proposed.target_hash });
+      return execute(tool, options, proposed.action_id, { args, argumentsHash: proposed.arguments_hash, grant: proposed.grant, targetHash: proposed.target_hash, salt: proposed.salt });
     }
     if (proposed.verdict !== 'REQUIRE_APPROVAL') throw denied(proposed);
     if (options.checkpoint !== undefined && proposed.approval_id !== undefined) await options.client.park(proposed.approval_id, options.checkpoint(args));
@@ -47,7 +47,7 @@ export const resumeGoverned = async <A, R>(tool: (args: A, reservation: Reserved
   if (view.status === 'answered') return view.response ?? '';
   if (view.status === 'awaiting_approval') throw new ApprovalPending(actionId, options.client.approvalUrl(view.approval_id ?? ''));
   if (view.status !== 'granted' || view.granted_arguments_hash === undefined) throw denied(view);
-  return execute(tool, options, actionId, { args: view.granted_arguments as A, argumentsHash: view.granted_arguments_hash, grant: view.grant, targetHash: view.target_hash });
+  return execute(tool, options, actionId, { args: view.granted_arguments as A, argumentsHash: view.granted_arguments_hash, grant: view.grant, targetHash: view.target_hash, salt: view.salt });
 };
 
 const LONGEST_POLL_MS = 30_000;
@@ -66,6 +66,7 @@ interface Granted<A> {
   readonly argumentsHash: string;
   readonly grant: string | undefined;
   readonly targetHash: string | undefined;
+  readonly salt: string | undefined;
 }
 
 const execute = async <A, R>(tool: (args: A, reservation: Reserved) => Promise<R>, options: GovernedOptions<A>, actionId: string, granted: Granted<A>): Promise<R> => {
@@ -101,7 +102,14 @@ const reserveRequest = <A>(options: GovernedOptions<A>, granted: Granted<A>): Pa
   tool: options.tool,
   ...(granted.targetHash === undefined ? {} : { target_hash: granted.targetHash }),
   arguments_hash: granted.argumentsHash,
+  ...(granted.salt !== undefined && isBounded(granted.grant) ? { arguments: granted.args, salt: granted.salt } : {}),
 });
+
+/** Whether the authority wants to see the arguments themselves. Only read here: whoever grants by it checks its signature. */
+const isBounded = (grant: string | undefined): boolean => {
+  const [, claims] = grant?.split('.') ?? [];
+  return claims !== undefined && (JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { readonly binding?: unknown }).binding === 'bounded';
+};
 
 const refusedAsDenied = async <T>(actionId: string, answer: Promise<T>): Promise<T> => {
   try {

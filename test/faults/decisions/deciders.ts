@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
+import { canonicalBytes, saltedHash } from '@exequatur/kernel';
+import type { JsonObject } from '@exequatur/kernel';
 import type { Installation } from '../kit/installation.js';
 import { persistently, Tenant, until } from '../kit/tenant.js';
 
@@ -9,6 +11,8 @@ classes:
   pay: { kinds: [pay.refund], default: require_approval, on_silence: unknown, approval: { roles: [finance], on_timeout: { escalate: cfo } } }
   many: { kinds: [pay.many], default: require_approval, on_silence: expire, approval: { roles: [finance] }, caps: { max_uses: 400 } }
   several: { kinds: [pay.several], default: require_approval, on_silence: expire, approval: { roles: [finance] }, caps: { max_uses: 9, max_total: { USD: "700.00" } } }
+  steps: { kinds: [pay.steps], default: require_approval, on_silence: expire, approval: { roles: [finance] }, caps: { max_uses: 9, max_total: { USD: "150.00" } }, varies: [/amount, { argument: /memo, one_of: [goodwill, damage] }] }
+  freely: { kinds: [pay.freely], default: allow_with_caps, on_silence: expire, caps: { max_uses: 9 }, varies: /amount }
   guarded: { kinds: [pay.guarded], default: require_approval, on_silence: unknown, approval: { roles: [finance] } }
   dual: { kinds: [pay.dual], default: require_approval, on_silence: unknown, approval: { roles: [finance], quorum: 2 } }
   deny: { kinds: [pay.deny], default: require_approval, on_silence: unknown, approval: { roles: [finance], ttl: 2s, on_timeout: deny } }
@@ -20,6 +24,8 @@ tools:
   billing.refund: { kind: pay.refund, risk_points: 1, target: /account, extract: { amount.USD: /amount }, bounded: [/amount] }
   billing.many: { kind: pay.many, risk_points: 1 }
   billing.several: { kind: pay.several, risk_points: 1, extract: { amount.USD: /amount } }
+  billing.steps: { kind: pay.steps, risk_points: 1, target: /account, extract: { amount.USD: /amount }, bounded: [/amount] }
+  billing.freely: { kind: pay.freely, risk_points: 1, extract: { amount.USD: /amount }, bounded: [/amount] }
   billing.guarded: { kind: pay.guarded, risk_points: 1 }
   billing.dual: { kind: pay.dual, risk_points: 1 }
   billing.deny: { kind: pay.deny, risk_points: 1 }
@@ -88,9 +94,9 @@ export class Deciders {
   }
 
   /** What needs nobody: allowed at once. @returns its id */
-  async allowed(kind: string): Promise<string> {
+  async allowed(kind: string, verdict = 'ALLOW'): Promise<string> {
     const { status, body } = await persistently(this.here.urls.policy, { token: this.agent, path: '/v1/actions', body: { ...this.action(kind), run_id: `run-${(this.runs += 1)}` }, key: randomUUID() });
-    expect([status, body['verdict']]).toEqual([201, 'ALLOW']);
+    expect([status, body['verdict']]).toEqual([201, verdict]);
     return String(body['action_id']);
   }
 
@@ -131,6 +137,11 @@ export class Deciders {
   async tries(asked: Asked, verb: string, person: string, body: object = {}): Promise<string> {
     const { answer } = await this.send(asked, verb, this.token(person), body);
     return String(answer['code']);
+  }
+
+  /** As it is shown to people. */
+  async cardOf(asked: Asked): Promise<Body> {
+    return (await this.card(asked)).body;
   }
 
   async triesAsAgent(asked: Asked, verb: string): Promise<string> {
@@ -185,6 +196,15 @@ export class Deciders {
     return status === 201 ? 'held' : String(body['code']);
   }
 
+  /** A use with other arguments than those that were granted. @returns as `claims` */
+  async claimsWith(kind: string, granted: Claimable & { readonly salt?: unknown }, useNo: number, changed: JsonObject): Promise<string> {
+    const args: JsonObject = { ...this.argumentsOf(kind), ...changed };
+    const arguments_hash = saltedHash(Buffer.from(String(granted.salt), 'base64url'), canonicalBytes(args));
+    const body = { ...this.claiming(kind, { ...granted, arguments_hash }, useNo), arguments: args, salt: granted.salt };
+    const { status, body: answer } = await persistently(this.here.urls.reservations, { token: this.agent, path: '/v1/reservations', body, key: randomUUID() });
+    return status === 201 ? 'held' : String(answer['code']);
+  }
+
   /** Names of what the request's stream holds, refused attempts left out. */
   async eventsOf({ approval_id }: Asked): Promise<readonly string[]> {
     const rows = await this.here.rows<{ type: string }>("SELECT type FROM approvals.event WHERE aggregate = 'approval' AND subject = $1 ORDER BY version", [approval_id]);
@@ -192,7 +212,11 @@ export class Deciders {
   }
 
   private action(kind: string) {
-    return { scope_path: this.tenant.scope, action_kind: kind, tool: { name: `billing.${kind.split('.')[1]}`, version: '1.0' }, arguments: { account: 'acct_7', amount: '100.00' }, environment: 'prod', reversal: { handle: 'undo' }, execution_mode: 'self' };
+    return { scope_path: this.tenant.scope, action_kind: kind, tool: { name: `billing.${kind.split('.')[1]}`, version: '1.0' }, arguments: this.argumentsOf(kind), environment: 'prod', reversal: { handle: 'undo' }, execution_mode: 'self' };
+  }
+
+  private argumentsOf(kind: string): JsonObject {
+    return { account: 'acct_7', amount: '100.00', ...(kind === 'pay.steps' ? { memo: 'goodwill' } : {}) };
   }
 
   private shown({ approval_id }: Asked) {

@@ -11,7 +11,8 @@ const voteCaps = object({
   max_total: optional(record(amount(), 20)),
 });
 
-export const approveBody = object({ view_hash: hash(), rationale: optional(text(4_000)), caps: optional(voteCaps) });
+/** `varies`: of the arguments that policy lets differ from use to use of the grant, those that still may; left out: all of them. */
+export const approveBody = object({ view_hash: hash(), rationale: optional(text(4_000)), caps: optional(voteCaps), varies: optional(list(text(200), 20)) });
 /** A missing reason is REASON_REQUIRED, not a malformed body: it is the decider's to say. */
 export const rejectBody = object({ view_hash: hash(), reason_code: optional(name()), reason: optional(text(4_000)), instruction: optional(oneOf('abort', 'reroute', 'escalate')) });
 export const respondBody = object({ view_hash: hash(), response: optional(text(20_000)) });

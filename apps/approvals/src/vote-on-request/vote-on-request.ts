@@ -35,8 +35,8 @@ const commandFor =
     const base = { voter, viewHash: ballot.view_hash, ...(dwellMs === undefined ? {} : { dwellMs }) };
     switch (ballot.vote) {
       case 'approve': {
-        const { rationale, caps } = ballot;
-        return { type: 'Vote', metadata, data: { ...base, vote: 'approve', content: await content(), ...(rationale === undefined ? {} : { rationale }), ...(caps === undefined ? {} : { caps }) } };
+        const { rationale, caps, varies } = ballot;
+        return { type: 'Vote', metadata, data: { ...base, vote: 'approve', content: await content(), ...(rationale === undefined ? {} : { rationale }), ...(caps === undefined ? {} : { caps }), ...(varies === undefined ? {} : { varies }) } };
       }
       case 'edit': {
         const { rationale, as_new_action } = ballot;

@@ -68,7 +68,8 @@ const bindings = (grant: Grant, { data }: Claim): readonly (readonly [string, un
   ['action kind', grant.action_kind, data.action_kind],
   ['tool', `${grant.tool.name} ${grant.tool.version}`, `${data.tool.name} ${data.tool.version}`],
   ['target', grant.target_hash, data.target_hash],
-  ['arguments', grant.granted_arguments_hash, data.granted_arguments_hash],
+  // Of a bounded grant each use has arguments of its own, and one fixed part.
+  grant.binding === 'bounded' ? ['fixed arguments', grant.fixed_hash, data.fixed_hash] : ['arguments', grant.granted_arguments_hash, data.granted_arguments_hash],
   ['execution mode', grant.execution_mode, data.execution_mode],
 ];
 

@@ -57,6 +57,22 @@ test('a claim of a child under what it was handed breaks no invariant', () => {
   expect(checkInvariants([...withData(contracts.ReservationHeld, { agent: 'child', delegations: [delegation_id], delegated_by: [agent] }), data])).toEqual([]);
 });
 
+/** The first approval is bounded: points may differ up to 21, and its use has arguments of its own. */
+const bounded = ({ varies = [{ pointer: '/points', unit: 'RISK_POINTS' }], most = 21, fixed = hashOf('7') }: { varies?: readonly contracts.ArgumentBound[]; most?: number; fixed?: string } = {}): LogEvent[] => {
+  const own = hashOf('8');
+  const changes = new Map<number, (event: LogEvent) => LogEvent>([
+    [nth(contracts.ApprovalRequired)(good), (event) => ({ ...event, data: { ...(event.data as object), varies } })],
+    [nth(contracts.ApprovalGranted)(good), (event) => ({ ...event, grant: { ...(event.grant as Grant), binding: 'bounded', fixed_hash: hashOf('7'), bounded: [{ pointer: '/points', unit: 'RISK_POINTS', max: String(most) }], risk_points: most } })],
+    [claimed(good), (event) => ({ ...event, data: { ...(event.data as object), fixed_hash: fixed, granted_arguments_hash: own } })],
+    [nth(contracts.ExecutionSucceeded)(good), (event) => ({ ...event, data: { ...(event.data as object), executed_arguments_hash: own } })],
+  ]);
+  return good.map((event) => changes.get(event.sequence)?.(event) ?? event);
+};
+
+test('a use of a bounded grant with other arguments, and less than it might hold, breaks no invariant', () => {
+  expect(checkInvariants(bounded())).toEqual([]);
+});
+
 test('the good log breaks no invariant', () => {
   expect(checkInvariants(good)).toEqual([]);
 });
@@ -80,6 +96,7 @@ const CASES: readonly Case[] = [
   [2, 'an effect started after execute_by', () => changedAt(nth(contracts.ExecutionStarted)(good), (event) => ({ ...event, timeMs: event.timeMs + 60_000 })), nth(contracts.ExecutionSucceeded)],
   [2, 'another execute_by than was held', () => withData(contracts.ExecutionStarted, { execute_by: '2026-11-20T12:00:00.000Z' }), nth(contracts.ExecutionStarted)],
   [3, 'other arguments claimed', () => withData(contracts.ReservationHeld, { granted_arguments_hash: hashOf('f') }), claimed],
+  [3, 'another fixed part than granted claimed', () => bounded({ fixed: hashOf('6') }), claimed],
   [3, 'another tool version claimed', () => withData(contracts.ReservationHeld, { tool: { name: 'mailer.send', version: '2.0' } }), claimed],
   [3, 'another run claimed', () => withData(contracts.ReservationHeld, { run_id: 'run-2' }), claimed],
   [3, 'another agent claimed', () => withData(contracts.ReservationHeld, { agent: 'someone' }), claimed],
@@ -161,6 +178,8 @@ const CASES: readonly Case[] = [
   [17, 'a claim wider than its grant', () => withData(contracts.ReservationHeld, { caps: {} }, 2), nth(contracts.ReservationHeld, 2)],
   [17, 'a grant wider than policy’s caps', () => withGrant(contracts.ActionCapped, { caps: {} }), nth(contracts.ActionCapped)],
   [17, 'a grant for more altogether than its caps', () => withGrant(contracts.ApprovalGranted, { caps: { max_total: { RISK_POINTS: '20' } }, total_points: 21 }), nth(contracts.ApprovalGranted)],
+  [17, 'more held than a use of a bounded grant may ask for', () => bounded({ most: 19 }), claimed],
+  [17, 'what policy binds differs from use to use', () => bounded({ varies: [] }), nth(contracts.ApprovalGranted)],
   [17, 'fewer points held than granted', () => withGrant(contracts.ApprovalGranted, { risk_points: 21 }), claimed],
   [17, 'a granted unit not held', () => withGrant(contracts.ApprovalGranted, { amounts: [{ unit: 'USD_MICROCENTS', amount: '5' }] }), claimed],
   [18, 'facts of another tenant', () => withData(contracts.ActionProposed, ({ facts }) => ({ facts: { ...facts, tenant: 'globex' } })), nth(contracts.ActionProposed)],

@@ -1,5 +1,6 @@
 import { ApprovalGranted, ApprovalOpened, ApprovalRequired, ActionAllowed, ActionCapped, PolicyInForce, PolicyPublished, PolicyRolledBack, ApprovalVoted } from '@exequatur/contracts';
-import { capsContain } from '@exequatur/caps';
+import { amountIn, capsContain } from '@exequatur/caps';
+import type { Grant } from '@exequatur/contracts';
 import { isEvent } from '../log/event-log.js';
 import type { EventLog, Granting } from '../log/event-log.js';
 import { totalsOf } from './authority.js';
@@ -68,7 +69,14 @@ export const narrowed = (log: EventLog): readonly Finding[] => {
     const ofVotes = (votes.get(event.data.approval_id) ?? []).filter(({ id }) => event.data.vote_event_ids.includes(id));
     return [required.get(event.data.approval_id)?.[0]?.data.caps ?? {}, ...ofVotes.map(({ data }) => data.caps ?? {})];
   };
+  const mayVary = (event: Granting): boolean => {
+    if (!isEvent(event, ApprovalGranted)) return true;
+    const asked = required.get(event.data.approval_id)?.[0]?.data.varies ?? [];
+    const ofVotes = (votes.get(event.data.approval_id) ?? []).filter(({ id }) => event.data.vote_event_ids.includes(id));
+    return (event.grant.bounded ?? []).every(({ pointer }) => asked.some((one) => one.pointer === pointer) && ofVotes.every(({ data }) => data.varies?.includes(pointer) !== false));
+  };
   const grants = [...log.grants.values()].flat().flatMap((event) => [
+    ...must(mayVary(event), event, 'arguments may differ from use to use that policy, or a vote, does not let differ'),
     ...must(outerOf(event).every((outer) => capsContain(outer, event.grant.caps)), event, 'the grant is wider than the caps it was given under'),
     ...must(event.grant.caps.max_uses === undefined || event.grant.max_uses <= event.grant.caps.max_uses, event, 'more uses are granted than the caps allow'),
     ...must(capsContain({ ...(event.grant.caps.max_total === undefined ? {} : { max_total: event.grant.caps.max_total }) }, { max_total: totalsOf(event.grant) }), event, 'more is granted across uses than the caps allow'),
@@ -79,13 +87,19 @@ export const narrowed = (log: EventLog): readonly Finding[] => {
     const { grant } = granting;
     const granted = new Map([['RISK_POINTS', BigInt(grant.risk_points)]]);
     for (const { unit, amount } of grant.amounts) granted.set(unit, (granted.get(unit) ?? 0n) + BigInt(amount));
-    const unheld = [...granted].filter(([unit, amount]) => amount > 0n && !claim.data.holds.some((hold) => hold.unit === unit));
+    const differing = differingUnits(grant);
+    const unheld = [...granted].filter(([unit, amount]) => amount > 0n && !differing.has(unit) && !claim.data.holds.some((hold) => hold.unit === unit));
     return [
       ...must(capsContain(grant.caps, claim.data.caps), claim, 'the claim is wider than its grant'),
-      ...claim.data.holds.flatMap((hold) => must((granted.get(hold.unit) ?? BigInt(hold.amount)) === BigInt(hold.amount), claim, `${hold.amount} ${hold.unit} are held where ${granted.get(hold.unit)} were granted`)),
+      ...claim.data.holds.flatMap((hold) => must(isAsGranted(BigInt(hold.amount), granted.get(hold.unit), differing.has(hold.unit)), claim, `${hold.amount} ${hold.unit} are held where ${granted.get(hold.unit)} were granted`)),
       ...unheld.map(([unit]) => wrong(claim, `nothing is held of the granted ${unit}`)),
       ...claim.data.holds.flatMap((hold) => must(BigInt(claim.data.caps.max_amount?.[hold.unit] ?? hold.amount) >= BigInt(hold.amount), claim, `more ${hold.unit} is held than the caps allow`)),
     ];
   });
   return [...grants, ...claims];
 };
+
+/** Units of which each use of a bounded grant holds what it asks for. */
+const differingUnits = ({ bounded }: Grant): ReadonlySet<string> => new Set((bounded ?? []).flatMap(({ unit }) => (unit === undefined ? [] : (amountIn('0', unit)?.unit ?? []))));
+
+const isAsGranted = (held: bigint, granted: bigint | undefined, differs: boolean): boolean => granted === undefined || (differs ? held <= granted : held === granted);

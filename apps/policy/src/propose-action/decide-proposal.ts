@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { DataOf, ActionProposed, SealedProposal } from '@exequatur/contracts';
 import { canonicalBytes, canonicalText, isRefusal, newSalt, saltedHash, sha256Text } from '@exequatur/kernel';
 import type { JsonObject } from '@exequatur/kernel';
-import { afterRejection, decide, deriveFacts, initialState, judge } from '@exequatur/policy-domain';
+import { afterRejection, boundArguments, decide, deriveFacts, initialState, judge, variationsOn } from '@exequatur/policy-domain';
 import type { DerivedFacts, OwnActionEvent, ProposeAction as DecideProposal, Rejection } from '@exequatur/policy-domain';
 import { policyLanguages } from '@exequatur/policy-languages';
 import type { ActivePolicy } from '../policy-versions/active-policies.js';
@@ -31,9 +31,13 @@ export const decideProposal = (command: ProposeAction, ids: ProposalIds, active:
   const derived = deriveFacts(active.policy, proposal, { tenant: agent.tenant, agent: agent.id }, policyLanguages.schemas);
   const salt = newSalt();
   const args = canonicalText(proposal.arguments);
+  const proposed = proposedData(command, ids.actionId, derived, salt, args);
+  const ruling = afterRejection(judge(active.policy, active.registered, derived, policyLanguages.conditions), rejection);
+  const varies = ruling.varies === undefined ? [] : variationsOn(active.policy, derived.facts, ruling.varies);
+  const bound = varies.length === 0 ? undefined : boundArguments(proposal.arguments, salt, varies, derived.facts.amounts);
   const asked: DecideProposal = {
     type: 'ProposeAction',
-    data: { proposed: proposedData(command, ids.actionId, derived, salt, args), narrowable: derived.narrowable, ruling: afterRejection(judge(active.policy, active.registered, derived, policyLanguages.conditions), rejection), policyHash: active.hash, policyVersion: active.version },
+    data: { proposed, narrowable: derived.narrowable, varies, bound, ruling, policyHash: active.hash, policyVersion: active.version },
     metadata: { nowMs: ids.nowMs, approvalId: ids.approvalId, sampleDraw: sampleDraw(ids.actionId) },
   };
   const events = decide(asked, initialState());

@@ -4,6 +4,7 @@ import { approvalDemand, ON_SILENCE, policyFacts } from '../facts.js';
 import { count, hash, instant, jws, list, name, object, oneOf, optional, record, text, truth, uuid } from '../schema.js';
 import type { Shape } from '../schema.js';
 import { sealedProposal } from './1-proposal.js';
+import { argumentBound } from './4-grant.js';
 
 /** Under which policy, by which rule: on every verdict. `rule_id` is `class:<name>` or `default:unknown` where no rule matched. */
 const ruling = {
@@ -75,6 +76,8 @@ export const ApprovalRequired = defineEvent({
     demand: approvalDemand,
     /** caps that a matching rule sets already; the grant never exceeds them */
     caps: optional(capsShape),
+    /** arguments that may differ from use to use of the grant; the most of an amount is what is granted, so `max` is absent */
+    varies: optional(list(argumentBound, 20)),
     on_silence: oneOf(...ON_SILENCE),
     expires_at: instant(),
     /** the action whose edited arguments these are, and the person who edited them: a requester like the agent's owner */

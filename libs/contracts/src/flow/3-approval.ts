@@ -4,6 +4,7 @@ import { approvalDemand, ON_SILENCE, ON_TIMEOUT, policyFacts } from '../facts.js
 import { amount, base64url, count, fraction, hash, instant, jws, list, name, object, oneOf, optional, record, text, truth, uuid } from '../schema.js';
 import { sealedProposal } from './1-proposal.js';
 import { narrowable } from './2-verdict.js';
+import { argumentBound } from './4-grant.js';
 
 const request = { approval_id: uuid(), action_id: uuid() };
 const approvals = { context: 'approvals', owner: 'approvals', aggregate: 'approval', version: 1 } as const;
@@ -23,6 +24,7 @@ const terms = object({
   target_hash: optional(hash()),
   narrowable,
   caps: optional(capsShape),
+  varies: optional(list(argumentBound, 20)),
   on_silence: oneOf(...ON_SILENCE),
   follows: optional(uuid()),
   edited_by: optional(name()),
@@ -65,6 +67,8 @@ export const ApprovalVoted = defineEvent({
     stage: count(10),
     vote: oneOf('approve', 'reject', 'respond'),
     caps: optional(capsShape),
+    /** of the arguments that policy lets differ from use to use, those that this vote does; absent: all of them */
+    varies: optional(list(text(200), 20)),
     view_hash: hash(),
     /** hash of the arguments this vote accepts: as proposed, or narrowed */
     granted_arguments_hash: hash(),
