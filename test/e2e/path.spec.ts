@@ -298,5 +298,29 @@ describe('the whole path', () => {
       expect(body.status).toBe('released');
       await receiptWith(body.action_id, 'failed');
     }, SLOW);
+
+    // The last here: it publishes a policy of its own.
+    test('R5: a grant whose arguments may differ from use to use is used as it was approved; its receipt verifies', async () => {
+      const source = `version: 1
+classes: { pay: { kinds: [pay.steps], default: require_approval, on_silence: unknown, approval: { roles: [approver] }, caps: { max_uses: 3 }, varies: /amount } }
+tools: { billing.steps: { kind: pay.steps, risk_points: 1, extract: { amount.STEPS: /amount }, bounded: [/amount] } }
+`;
+      const tenant = /^tenant:([^/]+)/.exec(scope)?.[1];
+      const published = await ask<{ policy_hash: string }>(standalone.adminToken, 'POST /v1/policies', { tenant, source, reason: 'spec' });
+      expect(published.status).toBe(201);
+      await until(() => ask(standalone.adminToken, `GET /v1/policies/in-force?tenant=${tenant}`), ({ status, body }) => status === 200 && body['policy_hash'] === published.body.policy_hash, 'the policy in force');
+      expect((await ask(standalone.adminToken, 'POST /v1/budgets', { tenant, scope_path: scope, unit: 'STEPS', cap: '100' })).status).toBe(201);
+      const using = options({ tool: { name: 'billing.steps', version: '1.0' }, action_kind: 'pay.steps' });
+      const calls: unknown[] = [];
+      const pay = async (args: Record<string, unknown>, { caps: _caps, ...reserved }: Reserved): Promise<string> => {
+        calls.push([args, reserved.use_no]);
+        return 'paid';
+      };
+      const pending = await thrownBy(ApprovalPending, governed(pay, using)({ account: 'a-1', amount: 7 }));
+      await decide('approve', pending.url.split('/').at(-1));
+      expect(await resumeGoverned(pay, using, pending.action_id)).toBe('paid');
+      expect(calls).toEqual([[{ account: 'a-1', amount: 7 }, 1]]);
+      await receiptWith(pending.action_id, 'executed');
+    }, SLOW);
   });
 });
