@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { AccountLinked, AccountUnlinked, AgentKeyIssued, AgentKeyRevoked, AgentRegistered, PersonLinked } from '@exequatur/contracts';
 import type { Clock } from '@exequatur/kernel';
 import type { TrustedKeys } from '@exequatur/audit-chain';
-import { KeyServer, startTestPostgres, type TestPostgres } from '@exequatur/testing';
+import { KeyServer, PATIENCE_MS, startTestPostgres, type TestPostgres } from '@exequatur/testing';
 import pg from 'pg';
 import { directoryEvent } from '../spec/test-credentials.js';
 import { testInstallation } from '../spec/test-installation.js';
@@ -99,7 +99,7 @@ describe('accounts of an identity provider', () => {
     expect(await known.principalOf(`Bearer ${old}`)).toEqual(ALICE);
     await provider.rotate('second', 'PS256');
     const fresh = await provider.token({ sub: 'u1' }, { alg: 'PS256' });
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + PATIENCE_MS;
     while ((await known.principalOf(`Bearer ${fresh}`)) === undefined && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await known.principalOf(`Bearer ${fresh}`)).toEqual(ALICE);
     expect(await known.principalOf(`Bearer ${old}`)).toBeUndefined();
