@@ -31,7 +31,8 @@ CREATE TABLE event (
   CONSTRAINT event_pk PRIMARY KEY (xid, position),
   CONSTRAINT event_stream_version UNIQUE (tenant, aggregate, subject, version),
   CONSTRAINT event_id_once UNIQUE (event_id)
-);
+-- Events of a kilobyte or two stand as they are: to compress them for a page costs more than the insert.
+) WITH (toast_tuple_target = 4080);
 
 CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

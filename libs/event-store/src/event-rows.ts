@@ -61,9 +61,12 @@ export const insertEvents = async (tx: PgTransaction, writes: readonly StreamWri
   return rowCount === prepared.length;
 };
 
-/** Without waiting: where `insertEvents` says false, the transaction fails. */
+/**
+ * Without waiting: where `insertEvents` says false, the transaction fails. A stream that begins here needs no look: were there one,
+ * its first version would be there twice.
+ */
 export const sendEvents = (tx: PgTransaction, writes: readonly StreamWrite[], prepared: readonly PreparedEvent[]): void =>
-  tx.send({ name: 'event-store-send', text: SEND, values: [...valuesOf(writes, prepared), prepared.length] });
+  tx.send({ name: 'event-store-send', text: SEND, values: [...valuesOf(writes.filter(({ expectedVersion }) => expectedVersion > 0), prepared), prepared.length] });
 
 const SELECT_STREAMS = `
 SELECT tenant, aggregate, subject AS id, version, bytes, path, signature, key_id

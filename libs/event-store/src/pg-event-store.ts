@@ -23,15 +23,13 @@ export interface PgEventStoreOptions {
   readonly service: ServiceName;
   readonly signingKey: SigningKey;
   readonly clock?: Clock;
-  /** How long one lock (advisory or row) is waited for before LockTimeout. */
+  /** How long one lock (advisory or row) is waited for before LockTimeout; the connections' own lock_timeout when left out. */
   readonly lockTimeoutMs?: number;
 }
 
-const LOCK_TIMEOUT_MS = 5_000;
-
 const BEGIN = { name: 'event-store-begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' };
 
-type Held = { readonly streams: ReadonlySet<string>; appended: boolean };
+type Held = { readonly streams: ReadonlySet<string>; readonly appended: RecordedEvent[] };
 
 /**
  * Fences, then streams, each set in the order of the plan: the statement takes the locks in the order of its rows. Shared by
@@ -58,18 +56,18 @@ export class PgEventStore implements EventStore<PgTransaction> {
   private readonly clock: Clock;
   private readonly begin: readonly pg.QueryConfig[];
   private readonly wakeRelay: () => void;
-  private leader: (() => void) | undefined;
+  private leader: ((events: readonly RecordedEvent[]) => void) | undefined;
   private readonly held = new WeakMap<PgTransaction, Held>();
 
-  constructor({ pool, service, signingKey, clock = systemClock, lockTimeoutMs = LOCK_TIMEOUT_MS }: PgEventStoreOptions) {
-    if (!Number.isSafeInteger(lockTimeoutMs) || lockTimeoutMs < 1) throw new RangeError('lockTimeoutMs is a positive integer');
+  constructor({ pool, service, signingKey, clock = systemClock, lockTimeoutMs }: PgEventStoreOptions) {
+    if (lockTimeoutMs !== undefined && (!Number.isSafeInteger(lockTimeoutMs) || lockTimeoutMs < 1)) throw new RangeError('lockTimeoutMs is a positive integer');
     this.service = service;
     tolerateConnectionLoss(pool);
     this.pool = pool;
     this.signingKey = signingKey;
     this.clock = clock;
     // Prepared statements, so that they travel in one flight with what follows.
-    this.begin = [BEGIN, { name: `event-store-lock-timeout-${lockTimeoutMs}`, text: `SET LOCAL lock_timeout = ${lockTimeoutMs}` }];
+    this.begin = lockTimeoutMs === undefined ? [BEGIN] : [BEGIN, { name: `event-store-lock-timeout-${lockTimeoutMs}`, text: `SET LOCAL lock_timeout = ${lockTimeoutMs}` }];
     this.wakeRelay = relayWake(pool, service);
   }
 
@@ -87,22 +85,27 @@ export class PgEventStore implements EventStore<PgTransaction> {
   }
 
   private async inLockedTransaction<T>(locks: Locks, work: (tx: PgTransaction) => Promise<T>, { waiting }: { readonly waiting: boolean }): Promise<T> {
-    const held: Held = { streams: new Set([...locks.streams, ...(locks.fresh ?? [])].map(streamKey)), appended: false };
+    const held: Held = { streams: new Set([...locks.streams, ...(locks.fresh ?? [])].map(streamKey)), appended: [] };
     const result = await inTransaction(this.pool, [...this.begin, lockStatement(lockPlan(this.service, locks))], async (tx, opened) => {
       this.held.set(tx, held);
       if (waiting) await opened;
       return work(tx);
     });
-    if (held.appended) (this.leader ?? this.wakeRelay)();
+    if (held.appended.length > 0) this.committed(held.appended);
     return result;
   }
 
-  /** For the relay that leads in this process: commits wake it at once, without a way over the database. @returns what ends it */
-  wakeAtOnce(wake: () => void): () => void {
-    this.leader = wake;
+  /** For the relay that leads in this process: it is told of each commit at once, without a way over the database. @returns what ends it */
+  tellAtOnce(leader: (events: readonly RecordedEvent[]) => void): () => void {
+    this.leader = leader;
     return () => {
-      if (this.leader === wake) this.leader = undefined;
+      if (this.leader === leader) this.leader = undefined;
     };
+  }
+
+  private committed(events: readonly RecordedEvent[]): void {
+    if (this.leader === undefined) this.wakeRelay();
+    else this.leader(events);
   }
 
   /**
@@ -160,7 +163,7 @@ export class PgEventStore implements EventStore<PgTransaction> {
       if (!held?.streams.has(streamKey(stream))) throw new StreamNotLocked(streamKey(stream));
     }
     const prepared = prepareAppend({ service: this.service, signingKey: this.signingKey, clock: this.clock }, writes);
-    if (held !== undefined && prepared.length > 0) held.appended = true;
+    for (const { recorded } of prepared) held?.appended.push(recorded);
     return prepared;
   }
 

@@ -79,13 +79,10 @@ const awaitedLater = <T>(promise: Promise<T>): Promise<T> => {
   return promise;
 };
 
-/** The work may have failed only because the opening had: the first failure is the telling one. No statement comes after this. */
-const settled = async <T>(opened: Promise<unknown>, work: Promise<T>): Promise<T> => {
-  try {
-    return await work;
-  } finally {
-    await opened;
-  }
+/** The work may have failed only because the opening had: the first failure is the telling one. No statement comes after it. */
+const tellingFailure = async (opened: Promise<unknown>, failure: unknown): Promise<never> => {
+  await opened;
+  throw failure;
 };
 
 const IN_FAILED_TRANSACTION = '25P02';
@@ -119,8 +116,9 @@ export const inTransaction = async <T>(pool: pg.Pool, opening: readonly (string 
   let usable = false;
   try {
     const opened = awaitedLater(pipelined(...opening.flatMap((statement) => (statement === undefined ? [] : [client.query(statement)]))));
-    const result = await settled(opened, work(tx, opened));
+    const result = await work(tx, opened).catch((failure: unknown) => tellingFailure(opened, failure));
     const committed = awaitedLater(client.query(COMMIT));
+    await opened;
     await Promise.all(sent);
     const { command } = await committed;
     usable = true;

@@ -1,9 +1,9 @@
-import { EVENT_CONTENT_TYPE, HEADER, StreamHeadsPublished, TreeHeadPublished, definitionOf, streamKey } from '@exequatur/contracts';
+import { EVENT_CONTENT_TYPE, HEADER, StreamHeadsPublished, TreeHeadPublished, definitionOf } from '@exequatur/contracts';
 import type { ServiceName } from '@exequatur/contracts';
 import { appendAllToFrontier, emptyFrontier, leafHash } from '@exequatur/audit-chain';
 import type { Frontier } from '@exequatur/audit-chain';
 import { topicOf } from '../envelope.js';
-import type { OutgoingRow, StreamHead } from './relay-cursor.js';
+import type { OutgoingEvent, StreamHead } from './relay-cursor.js';
 
 /** Same shape as the messaging port's OutgoingMessage. */
 export interface RelayedMessage {
@@ -23,16 +23,16 @@ const uncounted: ReadonlySet<string> = new Set([StreamHeadsPublished.type, TreeH
 /** StreamHeadsPublished counts neither itself nor tree heads: a head would else announce the next one for ever. */
 export const isCounted = (type: string): boolean => !uncounted.has(type);
 
-const messageOf = (row: OutgoingRow, ordinal: number | undefined): RelayedMessage => ({
-  key: streamKey({ tenant: row.tenant, aggregate: row.aggregate, id: row.subject }),
-  value: row.bytes,
+const messageOf = ({ key, bytes, path, signature, keyId, traceparent }: OutgoingEvent, ordinal: number | undefined): RelayedMessage => ({
+  key,
+  value: bytes,
   headers: {
     [HEADER.contentType]: EVENT_CONTENT_TYPE,
-    [HEADER.path]: row.path,
-    [HEADER.signature]: row.signature,
-    [HEADER.keyId]: row.key_id,
+    [HEADER.path]: path,
+    [HEADER.signature]: signature,
+    [HEADER.keyId]: keyId,
     ...(ordinal === undefined ? {} : { [HEADER.ordinal]: String(ordinal) }),
-    ...(row.traceparent === null ? {} : { [HEADER.traceparent]: row.traceparent }),
+    ...(traceparent === undefined ? {} : { [HEADER.traceparent]: traceparent }),
   },
 });
 
@@ -46,20 +46,20 @@ const topicNameOf = (type: string, service: ServiceName): string => {
  * What a batch publishes and how it moves the heads. The log's order is fixed below the horizon and heads move with the
  * cursor, so a batch that is published again carries the same ordinals.
  */
-export const planBatch = (rows: readonly OutgoingRow[], service: ServiceName, before: ReadonlyMap<string, Frontier>): PlannedBatch => {
+export const planBatch = (events: readonly OutgoingEvent[], service: ServiceName, before: ReadonlyMap<string, Frontier>): PlannedBatch => {
   const messages = new Map<string, RelayedMessage[]>();
   const leaves = new Map<string, Buffer[]>();
-  for (const row of rows) {
+  for (const event of events) {
     let ordinal: number | undefined;
-    if (isCounted(row.type)) {
-      const ofTenant = leaves.get(row.tenant) ?? [];
-      leaves.set(row.tenant, ofTenant);
-      ordinal = (before.get(row.tenant)?.size ?? 0) + ofTenant.push(leafHash(row.bytes));
+    if (isCounted(event.type)) {
+      const ofTenant = leaves.get(event.tenant) ?? [];
+      leaves.set(event.tenant, ofTenant);
+      ordinal = (before.get(event.tenant)?.size ?? 0) + ofTenant.push(leafHash(event.bytes));
     }
-    const topic = topicNameOf(row.type, service);
+    const topic = topicNameOf(event.type, service);
     const ofTopic = messages.get(topic) ?? [];
     messages.set(topic, ofTopic);
-    ofTopic.push(messageOf(row, ordinal));
+    ofTopic.push(messageOf(event, ordinal));
   }
   const heads = [...leaves].map(([tenant, added]) => ({ tenant, frontier: appendAllToFrontier(before.get(tenant) ?? emptyFrontier, added) }));
   return { messages, heads };

@@ -1,19 +1,25 @@
 import type { Frontier } from '@exequatur/audit-chain';
 import { LOG_START } from '../log-position.js';
 import type { LogPosition } from '../log-position.js';
+import { pgArray } from '../pg-array.js';
 import type { PgQueries } from '../pg-transaction.js';
 
-/** One event as the relay reads it. */
-export interface OutgoingRow extends LogPosition {
+/** One event as the relay publishes it. */
+export interface OutgoingEvent {
   readonly tenant: string;
-  readonly aggregate: string;
-  readonly subject: string;
+  /** `streamKey` of its stream */
+  readonly key: string;
   readonly type: string;
-  readonly traceparent: string | null;
+  readonly traceparent: string | undefined;
   readonly bytes: Buffer;
   readonly path: string;
   readonly signature: string;
-  readonly key_id: string;
+  readonly keyId: string;
+}
+
+export interface OutgoingRow extends LogPosition {
+  readonly eventId: string;
+  readonly event: OutgoingEvent;
 }
 
 /** Events of one tenant that were published so far, StreamHeadsPublished and tree heads not counted, and their Merkle tree. */
@@ -58,9 +64,9 @@ const HEADER_BYTES = 600;
  * transaction id still running, none is: what is read there is complete and stays in this order (reliability.md section 2).
  */
 const SELECT_BATCH = `
-SELECT xid::text, position::text, tenant, aggregate, subject, type, traceparent, bytes, path, signature, key_id
+SELECT xid::text, position::text, event_id
 FROM (
-  SELECT *, sum(octet_length(bytes) + ${HEADER_BYTES}) OVER (ORDER BY xid, position) AS bytes_so_far, row_number() OVER (ORDER BY xid, position) AS place
+  SELECT xid, position, event_id, sum(octet_length(bytes) + ${HEADER_BYTES}) OVER (ORDER BY xid, position) AS bytes_so_far, row_number() OVER (ORDER BY xid, position) AS place
   FROM (
     SELECT * FROM event
     WHERE (xid, position) > ($1::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
@@ -70,8 +76,27 @@ FROM (
 WHERE place = 1 OR bytes_so_far <= $4
 ORDER BY batch.xid, batch.position`;
 
-export const readBatch = async (db: PgQueries, { xid, position }: LogPosition, { maxEvents, maxBytes }: BatchBounds): Promise<readonly OutgoingRow[]> =>
-  (await db.query<OutgoingRow>({ name: 'relay-read', text: SELECT_BATCH, values: [xid, position, maxEvents, maxBytes] })).rows;
+const SELECT_EVENTS = `
+SELECT event_id, tenant, tenant || '/' || aggregate || '/' || subject AS key, type, traceparent, bytes, path, signature, key_id FROM event WHERE event_id = ANY ($1::uuid[])`;
+
+type EventRow = Omit<OutgoingEvent, 'traceparent' | 'keyId'> & { readonly event_id: string; readonly traceparent: string | null; readonly key_id: string };
+
+/** The order of the log is the database's to say; what stands there is read only where `known`, by event id, does not have it. */
+export const readBatch = async (db: PgQueries, { xid, position }: LogPosition, { maxEvents, maxBytes }: BatchBounds, known: ReadonlyMap<string, OutgoingEvent>): Promise<readonly OutgoingRow[]> => {
+  const { rows } = await db.query<LogPosition & { readonly event_id: string }>({ name: 'relay-read', text: SELECT_BATCH, values: [xid, position, maxEvents, maxBytes] });
+  const read = await readEvents(db, rows.map(({ event_id }) => event_id).filter((id) => !known.has(id)));
+  return rows.map(({ event_id, ...place }) => {
+    const event = known.get(event_id) ?? read.get(event_id);
+    if (event === undefined) throw new Error('an event of the log went away');
+    return { ...place, eventId: event_id, event };
+  });
+};
+
+const readEvents = async (db: PgQueries, ids: readonly string[]): Promise<ReadonlyMap<string, OutgoingEvent>> => {
+  if (ids.length === 0) return new Map();
+  const { rows } = await db.query<EventRow>({ name: 'relay-read-events', text: SELECT_EVENTS, values: [pgArray.uuid(ids)] });
+  return new Map(rows.map(({ event_id, traceparent, key_id: keyId, ...event }) => [event_id, { ...event, traceparent: traceparent ?? undefined, keyId }]));
+};
 
 /** Counting stops here: beyond it a relay is simply far behind. */
 export const LARGEST_LAG = 10_000;

@@ -183,17 +183,20 @@ class RunningRelay {
   }
 
   private async lead(client: pg.PoolClient): Promise<void> {
-    const leave = this.store.wakeAtOnce(() => this.alarm.wake());
+    await assertLogBelongsHere(client);
+    const shift = new Shift(client, this.service, this.publisher, this.bounds, await takeEpoch(client));
+    const leave = this.store.tellAtOnce((events) => {
+      shift.learn(events);
+      this.alarm.wake();
+    });
     try {
-      await this.publishAll(client);
+      await this.publishAll(client, shift);
     } finally {
       leave();
     }
   }
 
-  private async publishAll(client: pg.PoolClient): Promise<void> {
-    await assertLogBelongsHere(client);
-    const shift = new Shift(client, this.service, this.publisher, this.bounds, await takeEpoch(client));
+  private async publishAll(client: pg.PoolClient, shift: Shift): Promise<void> {
     this.leading = true;
     this.logger?.info('relay leads', { service: this.service, epoch: shift.epoch });
     let headsDueAt: number | undefined = performance.now();

@@ -1,10 +1,11 @@
 import type { ServiceName } from '@exequatur/contracts';
 import type { Frontier } from '@exequatur/audit-chain';
 import type pg from 'pg';
+import type { RecordedEvent } from '../port.js';
 import { planBatch } from './plan-batch.js';
 import type { RelayedMessage } from './plan-batch.js';
 import { moveCursor, readBatch, readHeads } from './relay-cursor.js';
-import type { BatchBounds, Leadership } from './relay-cursor.js';
+import type { BatchBounds, Leadership, OutgoingEvent } from './relay-cursor.js';
 
 /** The part of the messaging port that the relay needs; its Publisher fits. */
 export interface EventPublisher {
@@ -20,6 +21,8 @@ export interface Published {
 
 /** Frontiers kept in memory, 3 kB each at most; the table has them all. */
 const REMEMBERED_TENANTS = 10_000;
+/** Some 4 kB each; beyond them the relay is behind, and reads. */
+const REMEMBERED_EVENTS = 2_000;
 
 /** The transport did not take a batch; `cause` says why. */
 export class PublishFailed extends Error {
@@ -37,6 +40,8 @@ export class Shift {
   readonly epoch: string;
   cursor: Leadership['cursor'];
   private readonly frontiers = new Map<string, Frontier>();
+  /** committed by this process and not published yet, by event id */
+  private readonly known = new Map<string, OutgoingEvent>();
 
   constructor(
     readonly client: pg.PoolClient,
@@ -49,13 +54,22 @@ export class Shift {
     this.cursor = leadership.cursor;
   }
 
+  /** What this process committed just now: it need not be read back. */
+  learn(events: readonly RecordedEvent[]): void {
+    if (this.known.size + events.length > REMEMBERED_EVENTS) return;
+    for (const { envelope, bytes, path, signature, keyId } of events) {
+      const { tenant, partitionkey: key, type, traceparent } = envelope;
+      this.known.set(envelope.id, { tenant, key, type, traceparent, bytes, path, signature, keyId });
+    }
+  }
+
   /** One awaited batch, then the cursor: a crash between the two publishes it again. */
   async publishNext(): Promise<Published> {
-    const rows = await readBatch(this.client, this.cursor, this.bounds);
+    const rows = await readBatch(this.client, this.cursor, this.bounds, this.known);
     const last = rows.at(-1);
     if (!last) return { events: 0, counted: false };
-    await this.learnHeads(rows.map(({ tenant }) => tenant));
-    const { messages, heads } = planBatch(rows, this.service, this.frontiers);
+    await this.learnHeads(rows.map(({ event }) => event.tenant));
+    const { messages, heads } = planBatch(rows.map(({ event }) => event), this.service, this.frontiers);
     for (const [topic, ofTopic] of messages) {
       await this.publisher.publish(topic, ofTopic).catch((cause: unknown) => {
         throw new PublishFailed(topic, cause);
@@ -64,6 +78,7 @@ export class Shift {
     const to = { xid: last.xid, position: last.position };
     await moveCursor(this.client, this.epoch, to, heads);
     this.cursor = to;
+    for (const { eventId } of rows) this.known.delete(eventId);
     for (const { tenant, frontier } of heads) this.frontiers.set(tenant, frontier);
     return { events: rows.length, counted: heads.length > 0 };
   }

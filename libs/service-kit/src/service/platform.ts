@@ -7,7 +7,7 @@ import { PgKeyStore, type KeyStore } from '@exequatur/sealing';
 import type { Logger } from 'pino';
 import { ConfigError } from '../config/load-config.js';
 import type { ServiceConfig } from '../config/service-config.js';
-import { connect, LOCK_TIMEOUT_MS } from '../database/connect.js';
+import { connect } from '../database/connect.js';
 import type { Database } from '../database/database.js';
 import { migrate } from '../database/migrate.js';
 import { Admission } from '../http/admission.js';
@@ -94,7 +94,7 @@ export const startPlatform = async (definition: ServiceDefinition, config: Servi
   shutdown.later('transport', () => transport.close());
   await transport.ensureTopics(ALL_TOPICS);
   await rotateSigningKey({ database, signer, clock, previous: config.EXEQUATUR_PREVIOUS_SIGNING_KEY });
-  const store = new PgEventStore({ pool: database.pool, service: name, signingKey: signer.signingKey, clock, lockTimeoutMs: definition.lockTimeoutMs ?? LOCK_TIMEOUT_MS });
+  const store = new PgEventStore({ pool: database.pool, service: name, signingKey: signer.signingKey, clock });
   const relay = startRelay({ pool: database.pool, store, publisher: transport.publisher, logger: messagingLogger(log), onError: (error) => log.error({ err: error }, 'relay failed and tries again') });
   shutdown.later('relay', () => relay.stop());
   const keyStore = new PgKeyStore({ sql: database.pool, keyEncryptionKey: Buffer.from(config.EXEQUATUR_KEK, 'base64url'), clock });
