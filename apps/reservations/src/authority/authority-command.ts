@@ -58,3 +58,6 @@ export type AuthorityOutcome =
   | { readonly kind: 'refused'; readonly code: Code; readonly detail?: string; readonly status?: ReservationStatus };
 
 export const reservationStream = (tenant: string, reservationId: string): StreamId => ({ tenant, aggregate: 'reservation', id: reservationId });
+
+/** The scope path whose budgets, and whose ancestors' budgets, a claim is charged to. */
+export const chargedPath = (command: Exclude<AuthorityCommand, SettleAsked>): string => (command.kind === 'reserve' ? command.request.scope_path : command.hold.scopePath);

@@ -7,6 +7,7 @@ import type { AuthorityOutcome } from './authority-command.js';
 @Injectable()
 export class AuthorityMetrics {
   private readonly decisions: Counter;
+  private readonly foresights: Counter;
 
   constructor(private readonly service: ServiceMetrics) {
     this.decisions = new Counter({
@@ -15,6 +16,16 @@ export class AuthorityMetrics {
       labelNames: ['answer', 'after_approval'],
       registers: [service.registry],
     });
+    this.foresights = new Counter({
+      name: 'exequatur_authority_foreseen_total',
+      help: 'Batches decided before their transaction, on what was decided last: confirmed by the database, or refuted and read.',
+      labelNames: ['result'],
+      registers: [service.registry],
+    });
+  }
+
+  foreseen(result: 'confirmed' | 'refuted'): void {
+    this.foresights.inc({ result });
   }
 
   decided(outcome: AuthorityOutcome): void {

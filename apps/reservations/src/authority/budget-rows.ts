@@ -67,6 +67,20 @@ SELECT ${BUDGET_COLUMNS}
 FROM (SELECT budget_id FROM wanted ORDER BY budget_id) AS ordered
 CROSS JOIN LATERAL (SELECT * FROM budget WHERE budget_id = ordered.budget_id AND run_limit IS NULL FOR UPDATE) AS b`;
 
+/** The same locks for budgets that are expected to be as they were: every one on the places, and those that other claims hold. */
+const EXPECT = `
+WITH wanted AS (
+  SELECT b.budget_id FROM unnest($1::text[], $2::text[]) AS place (tenant, scope_path)
+  CROSS JOIN LATERAL (SELECT budget_id FROM budget WHERE tenant = place.tenant AND scope_path = place.scope_path AND run_limit IS NULL) AS b
+  UNION
+  SELECT unnest($3::uuid[])
+), locked AS (
+  SELECT b.* FROM (SELECT budget_id FROM wanted ORDER BY budget_id) AS ordered
+  CROSS JOIN LATERAL (SELECT budget_id, entry_no, cap, held, committed, window_start_ms FROM budget WHERE budget_id = ordered.budget_id AND run_limit IS NULL FOR UPDATE) AS b
+)
+SELECT must(count(*) = $9 AND count(*) FILTER (WHERE (b.entry_no, b.cap, b.held, b.committed, b.window_start_ms) = (e.entry_no, e.cap::numeric, e.held::numeric, e.committed::numeric, e.window_start_ms)) = $9, 'a budget is not as it was expected')
+FROM locked b LEFT JOIN unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[]) AS e (budget_id, entry_no, cap, held, committed, window_start_ms) USING (budget_id)`;
+
 /** Limits of runs, locked behind every other budget and behind their runs (`lockLimits`). */
 const LOCK_RUNS = LOCK.replaceAll('run_limit IS NULL', 'run_limit IS NOT NULL');
 
@@ -96,7 +110,7 @@ const rareFields = (row: BudgetRow): Partial<Budget> => ({
 export const earlierText = (earlier: readonly EarlierWindow[] | undefined): string | null =>
   earlier === undefined || earlier.length === 0 ? null : JSON.stringify(earlier.map(({ startMs, cap, held, committed }) => ({ startMs, cap: cap.toString(), held: held.toString(), committed: committed.toString() })));
 
-const noBudgets = (): LockedBudgets => ({ byId: new Map(), at: new Map(), ofRun: new Map(), before: new Map(), made: new Map() });
+export const noBudgets = (): LockedBudgets => ({ byId: new Map(), at: new Map(), ofRun: new Map(), before: new Map(), made: new Map() });
 
 const valuesOf = ({ places, heldBy }: BudgetNeeds): Buffer[] => [
   pgArray.text(places.map(({ tenant }) => tenant)),
@@ -111,6 +125,27 @@ export const lockBudgets = async (tx: PgTransaction, needs: BudgetNeeds): Promis
   const { rows } = await tx.query<BudgetRow>({ name: 'authority-lock-budgets', text: LOCK, values: valuesOf(needs) });
   for (const row of rows) add(locked, locked.at, row);
   return locked;
+};
+
+/** Without waiting for the answer: the transaction fails with class 23 where `before` is not what the rows say. */
+export const sendExpectedBudgets = (tx: PgTransaction, places: readonly BudgetPlace[], { before }: LockedBudgets): void => {
+  if (places.length === 0 && before.size === 0) return;
+  const budgets = [...before.values()];
+  tx.send({
+    name: 'authority-expect-budgets',
+    text: EXPECT,
+    values: [
+      pgArray.text(places.map(({ tenant }) => tenant)),
+      pgArray.text(places.map(({ scopePath }) => scopePath)),
+      pgArray.uuid(budgets.map(({ budgetId }) => budgetId)),
+      pgArray.int8(budgets.map(({ entryNo }) => entryNo)),
+      pgArray.text(budgets.map(({ cap }) => cap.toString())),
+      pgArray.text(budgets.map(({ held }) => held.toString())),
+      pgArray.text(budgets.map(({ committed }) => committed.toString())),
+      pgArray.int8(budgets.map(({ windowStartMs }) => windowStartMs ?? 0)),
+      budgets.length,
+    ],
+  });
 };
 
 export const lockRunBudgets = async (tx: PgTransaction, needs: BudgetNeeds): Promise<readonly BudgetRow[]> => {

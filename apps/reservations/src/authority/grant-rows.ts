@@ -83,6 +83,28 @@ export const lockGrants = async (tx: PgTransaction, refs: readonly UseRef[]): Pr
   return grants;
 };
 
+const EXPECT = `
+WITH locked AS (
+  SELECT g.* FROM unnest($1::text[], $2::uuid[], $3::text[]) AS wanted (tenant, grant_id, claims)
+  CROSS JOIN LATERAL (SELECT FROM grant_row WHERE tenant = wanted.tenant AND grant_id = wanted.grant_id AND closed IS NULL AND claimed IS NULL AND claims::jsonb = wanted.claims::jsonb FOR UPDATE) AS g
+) SELECT must(count(*) = $4, 'a grant is not as it was expected') FROM locked`;
+
+/**
+ * Without waiting for an answer: admits and locks grants that are expected to be open and to say what was presented. The
+ * transaction fails with class 23 where one is not. That a use is free is expected, too: the row of its claim says so.
+ */
+export const sendExpectedGrants = (tx: PgTransaction, grants: ReadonlyMap<string, LockedGrant>): void => {
+  if (grants.size === 0) return;
+  const claims = [...grants.values()].flatMap((grant) => grant.claims ?? []).sort((left, right) => byKey(refOf(left), refOf(right)));
+  const rows = [pgArray.text(claims.map(({ tenant }) => tenant)), pgArray.uuid(claims.map(({ grant_id }) => grant_id))];
+  const texts = pgArray.text(claims.map((grant) => JSON.stringify(grant)));
+  tx.send({ name: 'authority-admit', text: ADMIT, values: [...rows, pgArray.uuid(claims.map(({ action_id }) => action_id)), texts] });
+  tx.send({ name: 'authority-expect-grants', text: EXPECT, values: [...rows, texts, claims.length] });
+};
+
+/** A grant without totals of which no use is taken, as the one who presents it says. */
+export const expectedGrant = (claims: Grant): LockedGrant => ({ claims, closed: undefined, usesTaken: new Set(), claimed: undefined, claimedBefore: undefined });
+
 const CLAIMED = `
 WITH claimed AS (
   UPDATE grant_row AS g SET claimed = c.claimed::jsonb

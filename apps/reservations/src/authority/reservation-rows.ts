@@ -11,6 +11,7 @@ export interface ReservationRef {
 
 /** A reservation as locked, and what this transaction has decided about it so far. */
 export interface LockedReservation {
+  readonly tenant: string;
   readonly agent: string;
   readonly mode: 'managed' | 'self';
   readonly subject: FreezeSubject;
@@ -20,6 +21,8 @@ export interface LockedReservation {
   readonly isProbe: boolean;
   /** Version of its stream when it was locked. */
   readonly version: number;
+  /** as it was then, Unix ms */
+  readonly expiredAtMs: number;
   state: Reservation;
   readonly events: (ReservationEvent | LedgerEvent)[];
 }
@@ -42,6 +45,21 @@ export const claimText = (data: DataOf<typeof ReservationHeld>): string => JSON.
 
 export const subjectOf = (tenant: string, data: DataOf<typeof ReservationHeld>): FreezeSubject => ({ tenant, agent: data.agent, actionKind: data.action_kind, tool: data.tool, grantId: data.grant_id, scopePath: data.scope_path, runId: data.run_id, ...(data.delegated_by === undefined ? {} : { delegatedBy: data.delegated_by }) });
 
+/** A claim as its row has it. */
+export const lockedClaim = (tenant: string, held: DataOf<typeof ReservationHeld>, { version, status, heldAtMs, expiresAtMs }: { readonly version: number; readonly status: ReservationStatus; readonly heldAtMs: number; readonly expiresAtMs: number }): LockedReservation => ({
+  tenant,
+  agent: held.agent,
+  mode: held.execution_mode,
+  subject: subjectOf(tenant, held),
+  heldAtMs,
+  actionId: held.action_id ?? '',
+  isProbe: held.probe_of !== undefined,
+  version,
+  expiredAtMs: expiresAtMs,
+  state: { status, ...claimOf(held), expiresAt: expiresAtMs },
+  events: [],
+});
+
 /** By reservation id. An id of another tenant is not there. */
 export const lockReservations = async (tx: PgTransaction, refs: readonly ReservationRef[]): Promise<Map<string, LockedReservation>> => {
   if (refs.length === 0) return new Map();
@@ -50,22 +68,9 @@ export const lockReservations = async (tx: PgTransaction, refs: readonly Reserva
   const values = [pgArray.text(distinct.map(({ tenant }) => tenant)), pgArray.uuid(distinct.map(({ reservationId }) => reservationId))];
   const { rows } = await tx.query<Row>({ name: 'authority-lock-reservations', text: LOCK, values });
   return new Map(
-    rows.map((row): [string, LockedReservation] => {
-      const held = JSON.parse(row.claim) as DataOf<typeof ReservationHeld>;
-      return [
-        row.reservation_id,
-        {
-          agent: held.agent,
-          mode: held.execution_mode,
-          subject: subjectOf(row.tenant, held),
-          heldAtMs: row.held_at.getTime(),
-          actionId: held.action_id ?? '',
-          isProbe: held.probe_of !== undefined,
-          version: row.version,
-          state: { status: row.status, ...claimOf(held), expiresAt: row.expires_at.getTime() },
-          events: [],
-        },
-      ];
-    }),
+    rows.map((row): [string, LockedReservation] => [
+      row.reservation_id,
+      lockedClaim(row.tenant, JSON.parse(row.claim) as DataOf<typeof ReservationHeld>, { version: row.version, status: row.status, heldAtMs: row.held_at.getTime(), expiresAtMs: row.expires_at.getTime() }),
+    ]),
   );
 };

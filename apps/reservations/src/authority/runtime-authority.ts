@@ -5,18 +5,20 @@ import type { ReservationLimits } from '@exequatur/reservations-domain';
 import { circuitsOn, hasHalfOpen, lockProbes } from '../circuits/standing-circuits.js';
 import { chainOf, lockDelegations } from '../delegations/delegation-rows.js';
 import type { DelegationRef } from '../delegations/delegation-rows.js';
-import { reservationStream } from './authority-command.js';
+import { chargedPath, reservationStream } from './authority-command.js';
 import type { AuthorityCommand, AuthorityOutcome, ReserveAsked, SettleAsked } from './authority-command.js';
-import { lockBudgets, placeKey } from './budget-rows.js';
+import { lockBudgets, placeKey, sendExpectedBudgets } from './budget-rows.js';
 import type { BudgetNeeds } from './budget-rows.js';
 import { claimsOf, decideInOrder } from './decide-in-order.js';
-import type { Locked } from './decide-in-order.js';
-import { admitGrants, lockGrants } from './grant-rows.js';
+import type { Decided, Locked } from './decide-in-order.js';
+import { Foresight } from './foresight.js';
+import { admitGrants, lockGrants, sendExpectedGrants } from './grant-rows.js';
 import type { UseRef } from './grant-rows.js';
 import { LimitHints } from './limit-hints.js';
 import { addLimits, forgetLimits, lockLimits, mayFollow, needClaim, noLimitNeeds, noLimits, stillNeeded, together } from './limit-rows.js';
 import type { LimitNeeds, LimitRows } from './limit-rows.js';
 import { lockReservations } from './reservation-rows.js';
+import { sendExpectedBoards } from './tenant-board.js';
 import type { TenantBoards } from './tenant-board.js';
 import { writeDecided } from './write-decided.js';
 
@@ -42,6 +44,7 @@ export const authorityLocks = (commands: readonly AuthorityCommand[]): Locks => 
  */
 export class RuntimeAuthority {
   private readonly hints = new LimitHints();
+  private readonly foresight = new Foresight();
 
   constructor(
     private readonly store: PgEventStore,
@@ -68,6 +71,7 @@ export class RuntimeAuthority {
     const circuits = circuitsOn(boards);
     const locked: Locked = { boards, circuits, grants, reservations, delegations, budgets, ...noLimits(), nowMs: firstNowMs, limits: this.limits };
     if (guessed !== undefined) addLimits(locked, budgets, guessed);
+    this.foresight.clock.read(firstNowMs);
     const needs = limitsNeededBy(reserves, settles, locked);
     const missing = stillNeeded(needs, locked);
     if (missing === undefined && !hasHalfOpen(circuits)) return locked;
@@ -86,14 +90,52 @@ export class RuntimeAuthority {
   }
 
   /** One outcome a command. Sends rows and events with the commit: the transaction's only append. */
-  decide(tx: PgTransaction, commands: readonly AuthorityCommand[], locked: Locked): readonly AuthorityOutcome[] {
+  decide(tx: PgTransaction, commands: readonly AuthorityCommand[], locked: Locked): Decided {
     const decided = decideInOrder(commands, locked);
     this.store.send(tx, writeDecided(tx, decided, locked));
-    return decided.outcomes;
+    this.foresight.remember(commands, locked, decided);
+    return decided;
   }
 
   async apply(tx: PgTransaction, commands: readonly AuthorityCommand[]): Promise<readonly AuthorityOutcome[]> {
-    return commands.length === 0 ? [] : this.decide(tx, commands, await this.read(tx, commands));
+    return commands.length === 0 ? [] : this.decide(tx, commands, await this.read(tx, commands)).outcomes;
+  }
+
+  /**
+   * The same decision before any transaction, on what was decided last, be it committed or on its way; undefined where that does
+   * not say enough. The next one may be made on this one at once.
+   */
+  foresee(commands: readonly AuthorityCommand[]): Decision | undefined {
+    const locked = this.foresight.foresee(commands, this.limits);
+    if (locked === undefined) return undefined;
+    const decided = decideInOrder(commands, locked);
+    if (!commands.every((command, index) => isCertain(command, decided.outcomes[index]))) return undefined;
+    this.foresight.remember(commands, locked, decided);
+    return { commands, locked, decided };
+  }
+
+  /**
+   * Sends a decision that was made ahead, and before it, in the order of locks, what it rests on: one flight with the commit. The
+   * transaction fails with class 23 where anything of that is not so (`isRefuted`).
+   */
+  sendForeseen(tx: PgTransaction, { commands, locked, decided }: Decision): void {
+    sendExpectedGrants(tx, locked.grants);
+    sendExpectedBudgets(tx, placesOf(commands), locked.budgets);
+    sendExpectedBoards(tx, locked.boards, locked.nowMs);
+    this.store.send(tx, writeDecided(tx, decided, locked));
+  }
+
+  confirmed(): void {
+    this.foresight.confirmed();
+  }
+
+  refuted(): void {
+    this.foresight.refuted();
+  }
+
+  /** A decision that was remembered was not committed, or nobody knows. */
+  forget(): void {
+    this.foresight.forget();
   }
 
   /** A transaction of its own for commands that come neither from HTTP nor from an event: the sweeps. */
@@ -101,6 +143,31 @@ export class RuntimeAuthority {
     return this.store.transactAtOnce(authorityLocks(commands), (tx) => this.apply(tx, commands));
   }
 }
+
+/** Commands, what they were decided on, and what came of them. */
+export interface Decision {
+  readonly commands: readonly AuthorityCommand[];
+  readonly locked: Locked;
+  readonly decided: Decided;
+}
+
+/** Class 23, integrity constraint violation: a condition that was expected does not hold. */
+export const isRefuted = (error: unknown): boolean => error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('23');
+
+/**
+ * What is written is checked as it is written, and what a hold on budget is refused for is expected of budgets and fences. Every
+ * other "no" is said on what was read: whether a use is taken comes before whether a budget covers it.
+ */
+const isCertain = (command: AuthorityCommand, outcome: AuthorityOutcome | undefined): boolean => {
+  switch (outcome?.kind) {
+    case 'reserved':
+      return outcome.decision.held || command.kind === 'hold_budget';
+    case 'settled':
+      return outcome.events.length > 0;
+    default:
+      return false;
+  }
+};
 
 const grantRefs = ({ tenant, request, presented }: ReserveAsked): readonly UseRef[] => {
   const grantId = presented?.grant_id ?? request.grant_id;
@@ -134,8 +201,6 @@ const limitsNeededBy = (reserves: readonly ReserveAsked[], settles: readonly Set
   }
   return needs;
 };
-
-const chargedPath = (command: Exclude<AuthorityCommand, SettleAsked>): string => (command.kind === 'reserve' ? command.request.scope_path : command.hold.scopePath);
 
 /** Unix ms of the database that holds the authority, at this very moment. */
 export const databaseNow = async (tx: PgTransaction): Promise<number> => {

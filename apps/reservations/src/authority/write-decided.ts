@@ -35,12 +35,12 @@ SELECT reservation_id, tenant, version, 'Held', grant_id, use_no, action_id, exe
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[], $16::timestamptz[], $17::text[], $18::text[], $19::text[], $20::integer[])
   AS r (reservation_id, tenant, grant_id, use_no, action_id, execution_id, agent, scope_path, action_kind, tool_name, tool_version, execution_mode, fence_epoch, execute_by, expires_at, claim, charged, note, version)`;
 
-/** Nobody looks at the answers of what is sent, so each fails by itself: a reservation is at the version it was decided on. */
+/** Nobody looks at the answers of what is sent, so each fails by itself: a reservation is at the version, and expires at the time, it was decided on. */
 const MOVE = `
 WITH moved AS (
   UPDATE reservation r SET status = m.status, expires_at = m.expires_at, version = r.version + m.events
-  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::integer[], $5::integer[]) AS m (reservation_id, status, expires_at, events, expected)
-  WHERE r.reservation_id = m.reservation_id AND r.version = m.expected
+  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::integer[], $5::integer[], $7::timestamptz[]) AS m (reservation_id, status, expires_at, events, expected, expired_at)
+  WHERE r.reservation_id = m.reservation_id AND r.version = m.expected AND r.expires_at >= m.expired_at AND r.expires_at < m.expired_at + interval '1 millisecond'
   RETURNING 1
 ) SELECT must(count(*) = $6, 'a reservation moved under its lock') FROM moved`;
 
@@ -110,6 +110,7 @@ const sendMoves = (tx: PgTransaction, { reservations }: Locked): void => {
       pgArray.int4(moved.map(([, { events }]) => events.length)),
       pgArray.int4(moved.map(([, { version }]) => version)),
       moved.length,
+      pgArray.timestamptz(moved.map(([, { expiredAtMs }]) => expiredAtMs)),
     ],
   });
 };

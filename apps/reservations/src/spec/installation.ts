@@ -121,6 +121,24 @@ export class Installation {
     await this.postgres.stop();
   }
 
+  /** Keeps the locks of a statement until the function that it gives is called. */
+  async holdUp(text: string, values: unknown[]): Promise<() => Promise<void>> {
+    const client = await this.pool.connect();
+    await client.query('BEGIN');
+    await client.query(text, values);
+    return async () => {
+      await client.query('COMMIT');
+      client.release();
+    };
+  }
+
+  /** A figure of /metrics, summed over its labels; `labels` is part of what stands between the braces. */
+  async gauge(name: string, labels = ''): Promise<number> {
+    const text = await (await fetch(`${this.origin}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+    return lines.filter((line) => line.includes(labels)).reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
   readonly agentToken = (tenant: string, agent = 'mailer'): string => `exq_agent_${tenant}_${agent}`;
   readonly personToken = (tenant: string): string => `exq_person_${tenant}_olga`;
 

@@ -5,6 +5,7 @@ import { BASE_POLICY, Installation } from '../spec/installation.js';
 import { ForgetCircuits } from './forget-circuits.js';
 import { ForgetRuns } from './forget-runs.js';
 import { SweepCounters } from './sweep-counters.js';
+import { SweepTimer } from './sweep-timer.js';
 
 const LIMITS = { run: { max_steps: 2 }, velocity: [{ id: 'often', by: ['agent'], window: '1h', max_count: 1_000 }] };
 
@@ -13,6 +14,8 @@ describe('what no claim needs any more is forgotten', () => {
   let here: Installation;
   beforeAll(async () => {
     here = await Installation.start();
+    // Sweeps come when the spec says so.
+    await here.service.app.get(SweepTimer).beforeApplicationShutdown();
     await here.budget('1000');
     await here.publishPolicy('acme', { ...(BASE_POLICY as Record<string, JsonValue>), limits: LIMITS });
   }, 60_000);

@@ -57,6 +57,8 @@ WITH kept AS (
   RETURNING 1
 ) SELECT must(count(*) = $9, 'an idempotent answer was kept twice: claim it first') FROM kept`;
 
+const EXPECT_NEW = `SELECT must(bool_and(pg_try_advisory_xact_lock(key)), 'a request with this idempotency key is under way') FROM unnest($1::bigint[]) AS wanted (key)`;
+
 const KEEP_MS = 24 * 60 * 60 * 1_000;
 const SWEEP_ROWS = 1_000;
 
@@ -105,6 +107,14 @@ export class Idempotency {
     });
   }
 
+  /**
+   * In place of `claimMany`, for those who do not wait for the answer: distinct scopes that are most likely new. Where one is not,
+   * because it is under way or, as `keepMany` finds out, was answered before, the transaction fails with class 23.
+   */
+  expectNew(tx: PgTransaction, scopes: readonly IdempotentScope[]): void {
+    tx.send({ name: 'idempotency-expect-new', text: EXPECT_NEW, values: [pgArray.int8(scopes.map((scope) => lockKeyOf(this.hashOf(scope))))] });
+  }
+
   async keep(tx: PgTransaction, scope: IdempotentScope, kept: KeptAnswer): Promise<void> {
     await this.keepMany(tx, [{ scope, kept }]);
   }
@@ -144,7 +154,7 @@ export class Idempotency {
   }
 
   private async lock(tx: Queryable, hashes: readonly Buffer[]): Promise<readonly boolean[]> {
-    const keys = hashes.map((each) => each.readBigInt64BE(0));
+    const keys = hashes.map(lockKeyOf);
     const result = await tx.query<{ got: boolean }>('SELECT pg_try_advisory_xact_lock(key) AS got FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (key, place) ORDER BY place', [pgArray.int8(keys)]);
     return result.rows.map(({ got }) => got);
   }
@@ -182,6 +192,7 @@ const replayOf = (scope: IdempotentScope, row: Row, keys: ReadonlyMap<string, Bu
   return { status: 'replay', replay: new Answer(row.status, openBytes(key, placeOf(row.scope), row.body), row.headers) };
 };
 
+const lockKeyOf = (hash: Buffer): bigint => hash.readBigInt64BE(0);
 const nameOf = (scope: Buffer): string => scope.toString('hex');
 const placeOf = (scope: Buffer): string => `idempotent-answer/${nameOf(scope)}`;
 const actionName = (tenant: string, actionId: string): string => JSON.stringify([tenant, actionId]);
