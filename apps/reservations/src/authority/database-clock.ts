@@ -1,4 +1,4 @@
-/** What a guess may lie behind the database's clock when it is checked, in ms. */
+/** What a guess may lie behind the database's clock when it is checked, in ms; less where something runs out before (`sameUntil`). */
 export const MAX_BEHIND_MS = 250;
 
 /**

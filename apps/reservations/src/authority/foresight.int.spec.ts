@@ -3,6 +3,7 @@ import { newId } from '@exequatur/kernel';
 import { asked, CyclesClient, idOf, UNIT } from '../spec/cycles-client.js';
 import { BASE_POLICY, Installation } from '../spec/installation.js';
 import type { Answered } from '../spec/installation.js';
+import { RuntimeAuthority } from './runtime-authority.js';
 
 describe('a batch decided before its transaction, on what was decided last', () => {
   let here: Installation;
@@ -122,6 +123,19 @@ describe('a batch decided before its transaction, on what was decided last', () 
     // What another instance would have written.
     await here.pool.query("UPDATE reservation SET version = version + 1, status = 'Released' WHERE reservation_id = $1", [idOf(held)]);
     expect((await cycles.settle(idOf(held), 'commit', { actual: { unit: UNIT, amount: 1 } })).body['error']).toBe('RESERVATION_FINALIZED');
+    expect(await counted('refuted')).toBe(1);
+  });
+
+  test('a guess of the time that lies too far behind, or ahead, is refuted', async () => {
+    const { clock } = (here.service.app.get(RuntimeAuthority) as unknown as { foresight: { clock: { offsetMs: number } } }).foresight;
+    await hold(1);
+    clock.offsetMs -= 10_000;
+    expect((await hold(1)).status).toBe(200);
+    expect(await counted('refuted')).toBe(1);
+    await hold(1);
+    await reset();
+    clock.offsetMs += 10_000;
+    expect((await hold(1)).status).toBe(200);
     expect(await counted('refuted')).toBe(1);
   });
 

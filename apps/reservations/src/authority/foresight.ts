@@ -1,12 +1,12 @@
 import type { Grant, PolicyLimits } from '@exequatur/contracts';
 import { fromInstant } from '@exequatur/kernel';
-import { isEnd, pathAndAncestors } from '@exequatur/reservations-domain';
+import { graceOf, isEnd, pathAndAncestors, windowEndOf } from '@exequatur/reservations-domain';
 import type { Budget, ReservationLimits } from '@exequatur/reservations-domain';
 import { circuitsOn, hasHalfOpen } from '../circuits/standing-circuits.js';
 import { chargedPath } from './authority-command.js';
 import type { AuthorityCommand, ReserveAsked, SettleAsked } from './authority-command.js';
 import { noBudgets, placeKey } from './budget-rows.js';
-import { DatabaseClock } from './database-clock.js';
+import { DatabaseClock, MAX_BEHIND_MS } from './database-clock.js';
 import type { Decided, Locked } from './decide-in-order.js';
 import { expectedGrant, grantKey } from './grant-rows.js';
 import type { LockedGrant } from './grant-rows.js';
@@ -100,7 +100,8 @@ export class Foresight {
       case 'hold_budget':
         return this.addPlaces(locked, command);
       case 'reserve':
-        return isPlain(board.policy?.limits) && addGrant(locked, command) && this.addPlaces(locked, command);
+        // Under another policy than it was granted under, what it may is evaluated anew.
+        return isPlain(board.policy?.limits) && command.presented?.policy_hash === board.policy?.hash && addGrant(locked, command) && this.addPlaces(locked, command);
     }
   }
 
@@ -149,3 +150,16 @@ const addGrant = ({ grants }: Foretold, { tenant, request, presented }: ReserveA
 const hasTotals = ({ total_points, total_amounts }: Grant): boolean => total_points !== undefined || total_amounts !== undefined;
 
 const placesOf = (command: Exclude<AuthorityCommand, SettleAsked>): readonly string[] => pathAndAncestors(chargedPath(command)).map((scopePath) => placeKey(command.tenant, scopePath));
+
+/**
+ * Unix ms before which the same would be decided at any time from the guess on: no claim or grant runs out, and no budget begins
+ * anew. At most so late that what is counted from the guess is as good as counted from then.
+ */
+export const sameUntil = ({ nowMs, limits, reservations, grants, budgets }: Locked): number => {
+  const moments = [
+    ...[...reservations.values()].flatMap(({ state }) => ('holds' in state ? [state.executeBy, state.expiresAt, state.expiresAt + graceOf(state, limits)] : [])),
+    ...[...grants.values()].flatMap(({ claims }) => (claims === undefined ? [] : [fromInstant(claims.not_before), fromInstant(claims.expires_at)])),
+    ...[...budgets.before.values()].flatMap(({ window }) => windowEndOf(window, nowMs) ?? []),
+  ];
+  return moments.reduce((until, moment) => (moment > nowMs && moment < until ? moment : until), nowMs + MAX_BEHIND_MS);
+};

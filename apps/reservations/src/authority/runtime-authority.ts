@@ -11,7 +11,7 @@ import { lockBudgets, placeKey, sendExpectedBudgets } from './budget-rows.js';
 import type { BudgetNeeds } from './budget-rows.js';
 import { claimsOf, decideInOrder } from './decide-in-order.js';
 import type { Decided, Locked } from './decide-in-order.js';
-import { Foresight } from './foresight.js';
+import { Foresight, sameUntil } from './foresight.js';
 import { admitGrants, lockGrants, sendExpectedGrants } from './grant-rows.js';
 import type { UseRef } from './grant-rows.js';
 import { LimitHints } from './limit-hints.js';
@@ -121,7 +121,7 @@ export class RuntimeAuthority {
   sendForeseen(tx: PgTransaction, { commands, locked, decided }: Decision): void {
     sendExpectedGrants(tx, locked.grants);
     sendExpectedBudgets(tx, placesOf(commands), locked.budgets);
-    sendExpectedBoards(tx, locked.boards, locked.nowMs);
+    sendExpectedBoards(tx, locked.boards, locked.nowMs, sameUntil(locked));
     this.store.send(tx, writeDecided(tx, decided, locked));
   }
 

@@ -8,7 +8,6 @@ import { policyInForce } from '@exequatur/reservations-domain';
 import type { ActiveFreeze, FreezeScope, PolicyInForceNow } from '@exequatur/reservations-domain';
 import { STANDING_CIRCUITS, standingCircuits } from '../circuits/standing-circuits.js';
 import type { StandingCircuit, StandingCircuitRow } from '../circuits/standing-circuits.js';
-import { MAX_BEHIND_MS } from './database-clock.js';
 
 /** What the tenant fence protects: read in a statement after its lock, it cannot change before this transaction ends. */
 export interface TenantBoard {
@@ -72,12 +71,12 @@ export class TenantBoards {
 }
 
 const EXPECT = `
-SELECT must(count(*) = 0, 'a fence is not as it was expected'), must($3::timestamptz BETWEEN clock_timestamp() - make_interval(secs => $4 / 1000.0) AND clock_timestamp(), 'the time is not as it was expected')
+SELECT must(count(*) = 0, 'a fence is not as it was expected'), must($3::timestamptz <= clock_timestamp() AND clock_timestamp() < $4::timestamptz, 'the time is not as it was expected')
 FROM unnest($1::text[], $2::bigint[]) AS expected (tenant, epoch) WHERE expected.epoch <> coalesce((SELECT epoch FROM fence WHERE fence.tenant = expected.tenant), 0)`;
 
-/** Without waiting for the answer, behind all locks: the transaction fails with class 23 where a fence was raised since, or where it is another time. */
-export const sendExpectedBoards = (tx: PgTransaction, boards: ReadonlyMap<string, TenantBoard>, nowMs: number): void =>
-  tx.send({ name: 'authority-expect-boards', text: EXPECT, values: [[...boards.keys()], pgArray.int8([...boards.values()].map(({ fenceEpoch }) => fenceEpoch)), toInstant(nowMs), MAX_BEHIND_MS] });
+/** Without waiting for the answer, behind all locks: the transaction fails with class 23 where a fence was raised since, or where it is not from `nowMs` to before `untilMs`. */
+export const sendExpectedBoards = (tx: PgTransaction, boards: ReadonlyMap<string, TenantBoard>, nowMs: number, untilMs: number): void =>
+  tx.send({ name: 'authority-expect-boards', text: EXPECT, values: [[...boards.keys()], pgArray.int8([...boards.values()].map(({ fenceEpoch }) => fenceEpoch)), toInstant(nowMs), toInstant(untilMs)] });
 
 const RAISE = `
 WITH raised AS (
