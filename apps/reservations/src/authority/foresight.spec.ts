@@ -27,7 +27,7 @@ describe('until when a decision made ahead would be the same', () => {
     ['execute_by', { executeBy: NOW + 40, expiresAt: NOW + 60_000 }],
     ['expires_at', { executeBy: NOW - 1, expiresAt: NOW + 40 }],
     ['the end of the grace', { executeBy: NOW - 9, expiresAt: NOW - 10, graceMs: 50 }],
-  ])('invariant 9: of a claim, %s', (_, times) => {
+  ])('invariant 2: of a claim, %s', (_, times) => {
     const locked = lockedAt(NOW);
     locked.reservations.set('r', claim(times));
     expect(sameUntil(locked)).toBe(NOW + 40);
@@ -36,11 +36,11 @@ describe('until when a decision made ahead would be the same', () => {
   test.each([
     ['not_before', { not_before: new Date(NOW + 40).toISOString(), expires_at: new Date(NOW + HOUR_MS).toISOString() }],
     ['expires_at', { not_before: new Date(NOW - HOUR_MS).toISOString(), expires_at: new Date(NOW + 40).toISOString() }],
-  ])('of a grant, %s', (_, times) => {
+  ])('invariants 2, 14: of a grant, %s', (_, times) => {
     expect(sameUntil({ ...lockedAt(NOW), grants: new Map([['g', expectedGrant(times as Grant)]]) })).toBe(NOW + 40);
   });
 
-  test('of a budget, the end of its window', () => {
+  test('invariant 7: of a budget, the end of its window', () => {
     const atTheEnd = NOW + HOUR_MS / 2 - 40;
     const locked = lockedAt(atTheEnd);
     locked.budgets.before.set('b', { window: 'hour' } as Budget);
