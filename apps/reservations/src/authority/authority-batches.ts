@@ -72,6 +72,7 @@ export class AuthorityBatches implements OnApplicationShutdown {
         }),
       );
     } catch (error) {
+      this.authority.forget(decision);
       if (!isRefuted(error)) throw error;
       this.authority.refuted();
       this.metrics.foreseen('refuted');
@@ -110,10 +111,6 @@ export class AuthorityBatches implements OnApplicationShutdown {
     this.inFlight.add(transaction);
     try {
       return await transaction;
-    } catch (error) {
-      // What is remembered of it may never come to be.
-      this.authority.forget();
-      throw error;
     } finally {
       this.inFlight.delete(transaction);
     }

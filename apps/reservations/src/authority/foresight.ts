@@ -15,7 +15,7 @@ import { lockedClaim } from './reservation-rows.js';
 import type { LockedReservation } from './reservation-rows.js';
 import type { TenantBoard } from './tenant-board.js';
 
-/** Of each kind of row; one more and all are forgotten, to be read again. */
+/** Of each kind of row; beyond them the oldest are forgotten, and read when they are needed. */
 const MAX_REMEMBERED = 20_000;
 /** Batches that are read, at most, before it is tried again. */
 const LONGEST_REST = 64;
@@ -57,7 +57,7 @@ export class Foresight {
     return hasHalfOpen(circuits) ? undefined : { ...locked, circuits };
   }
 
-  /** As it will be once it is committed; should it not be, `forget`, or the next one is refuted. */
+  /** As it will be once it is committed; should it never be, the next one on it is refuted. */
   remember(commands: readonly AuthorityCommand[], { boards, budgets, reservations, nowMs }: Locked, { held }: Decided): void {
     this.makeRoom();
     for (const [tenant, board] of boards) this.boards.set(tenant, board);
@@ -81,13 +81,15 @@ export class Foresight {
     this.rest = 0;
   }
 
-  /** A decision that is remembered may never have been committed. */
-  forget(): void {
-    for (const remembered of [this.boards, this.budgets, this.places, this.claims]) remembered.clear();
+  /** What a decision that was not committed, as far as anybody knows, rests on and leaves. */
+  forget({ boards, budgets, reservations }: Locked, { held }: Decided): void {
+    for (const tenant of boards.keys()) this.boards.delete(tenant);
+    for (const id of budgets.byId.keys()) this.budgets.delete(id);
+    for (const id of reservations.keys()) this.claims.delete(id);
+    for (const { data } of held) this.claims.delete(data.reservation_id);
   }
 
   refuted(): void {
-    this.forget();
     this.clock.forget();
     this.rest = Math.min(LONGEST_REST, Math.max(1, this.rest * 2));
     this.resting = this.rest;
@@ -130,7 +132,12 @@ export class Foresight {
   }
 
   private makeRoom(): void {
-    for (const remembered of [this.boards, this.budgets, this.places, this.claims]) if (remembered.size > MAX_REMEMBERED) remembered.clear();
+    for (const remembered of [this.boards, this.budgets, this.places, this.claims] as readonly Map<string, unknown>[]) {
+      for (const oldest of remembered.keys()) {
+        if (remembered.size <= MAX_REMEMBERED) break;
+        remembered.delete(oldest);
+      }
+    }
   }
 }
 

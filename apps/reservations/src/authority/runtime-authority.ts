@@ -129,13 +129,14 @@ export class RuntimeAuthority {
     this.foresight.confirmed();
   }
 
+  /** It was not as a decision expected. */
   refuted(): void {
     this.foresight.refuted();
   }
 
-  /** A decision that was remembered was not committed, or nobody knows. */
-  forget(): void {
-    this.foresight.forget();
+  /** A decision made ahead was not committed, or nobody knows. */
+  forget({ locked, decided }: Decision): void {
+    this.foresight.forget(locked, decided);
   }
 
   /** A transaction of its own for commands that come neither from HTTP nor from an event: the sweeps. */
