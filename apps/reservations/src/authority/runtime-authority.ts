@@ -39,7 +39,8 @@ export const authorityLocks = (commands: readonly AuthorityCommand[]): Locks => 
  * The order of locks is that of architecture.md 3: fences and streams (`authorityLocks`), then, after the caller's
  * idempotency keys, grants, reservations, delegations and budgets; the clock is read after all of them.
  *
- * Two flights of statements a transaction, however many commands: all that is read, then all that is written with the commit.
+ * Two flights of statements a transaction, however many commands: all that is read, then all that is written with the commit;
+ * one, where everything was decided here just now (`foresee`).
  * A third between them where the policy turns out to have limits that nobody expected, or a circuit is half-open.
  */
 export class RuntimeAuthority {
