@@ -24,6 +24,8 @@ const MAX_FLIGHTS = 2;
 export class AuthorityBatches implements OnApplicationShutdown {
   private readonly batcher: Batcher<Submission, Answer | Problem>;
   private readonly inFlight = new Set<Promise<unknown>>();
+  /** Batches that are read, or wait for it. */
+  private readonly reads = new Set<Promise<unknown>>();
 
   constructor(
     private readonly store: PgEventStore,
@@ -48,6 +50,8 @@ export class AuthorityBatches implements OnApplicationShutdown {
   }
 
   private async run(submissions: readonly Submission[]): Promise<readonly (Answer | Problem)[]> {
+    // What is decided ahead of a read would not be what the read finds.
+    while (this.reads.size > 0) await Promise.allSettled(this.reads);
     const { answers, outcomes } = (await this.runForeseen(submissions)) ?? (await this.runRead(submissions));
     // Counted once it is committed.
     for (const outcome of outcomes) this.metrics.decided(outcome);
@@ -83,8 +87,18 @@ export class AuthorityBatches implements OnApplicationShutdown {
     return { answers, outcomes };
   }
 
-  /** Two flights: what is decided on is read under its locks. */
   private async runRead(submissions: readonly Submission[]): Promise<Ran> {
+    const read = this.read(submissions);
+    this.reads.add(read);
+    try {
+      return await read;
+    } finally {
+      this.reads.delete(read);
+    }
+  }
+
+  /** Two flights: what is decided on is read under its locks. */
+  private async read(submissions: readonly Submission[]): Promise<Ran> {
     // After what is on its way, which has the locks; and one of the same key finds its answer.
     while (this.inFlight.size > 0) await Promise.allSettled(this.inFlight);
     const commands = submissions.map(({ command }) => command);
