@@ -124,7 +124,7 @@ export const answerOf = (status: number, body: JsonValue): ReservationAnswer => 
   return isStoredRefusal(status, known) ? { kind: 'refused', code: known, retryable: CODES[known].retryable } : { kind: 'wait', code: known };
 };
 
-/** Of a dry run. What may pass is no reason to refuse: the use then waits, as any other does. */
+/** Why a dry run says no for good. A refusal that is retryable is none: the use then waits, as every other use does. */
 export const refusedFor = (status: number, body: JsonValue): Code | undefined => {
   if (status !== 200 || !isJsonObject(body)) return 'DEPENDENCY_DOWN';
   if (body['allowed'] === 'yes') return undefined;

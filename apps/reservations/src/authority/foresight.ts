@@ -23,7 +23,7 @@ const LONGEST_REST = 64;
 /**
  * What this instance decided last, remembered, so that the next batch can be decided before its transaction begins. It gives no
  * authority: whatever it says is sent along as expected, and PostgreSQL compares it under the very locks under which it would be
- * read (`RuntimeAuthority.send`). Where anything moved meanwhile nothing is written, and the batch is read like any other.
+ * read (`RuntimeAuthority.sendForeseen`). Where anything moved meanwhile nothing is written, and the batch is read like any other.
  *
  * Two instances on one hot budget refute one another at nearly every batch, so a refuted one rests for longer each time.
  */

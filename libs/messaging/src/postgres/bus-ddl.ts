@@ -70,7 +70,7 @@ CREATE OR REPLACE FUNCTION bus.owns_group(wanted text) RETURNS boolean STABLE LA
   AS $$ SELECT EXISTS (SELECT 1 FROM bus.consumer_group WHERE name = split_part(wanted, '.', 1) AND owner_role = current_user) $$;
 `;
 
-/** Names no column of the row, so it is asked once a statement and not once a message. */
+/** The question names no column of the row, so it is asked once a statement and not once a message. */
 const OWN_TOPIC = 'topic IN (SELECT name FROM bus.topic WHERE owner_role = current_user)';
 
 /** Policies are dropped and made again, so that a re-run brings an older schema to the present rules. */
